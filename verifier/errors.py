@@ -1,0 +1,204 @@
+"""Every way to say no.
+
+Catch `VerificationError` around a verification: whatever is wrong with what was
+handed in is one of its subclasses. Each has a `code` that never changes, for
+programs; a message, expected before found, for people; and often a `hint` that
+says what to do next. A bug in this library is an `AssertionError` instead.
+
+The rooms above have one class to catch each (`LedgerError`, `SigningError`);
+all of them, and ours, are `SealbookError`, so that a command can print any.
+"""
+
+from __future__ import annotations
+
+
+class SealbookError(Exception):
+    """Never raised itself: what every refusal of this product can tell."""
+
+    code = "error"
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Say what was expected and found; `hint` says what to do about it."""
+        super().__init__(message)
+        self.message = message
+        if hint:
+            self.hint = hint
+
+
+class VerificationError(SealbookError):
+    """The answer is no. Never raised itself: a subclass says why."""
+
+
+# What cannot be read.
+
+
+class MalformedError(VerificationError):
+    """The bytes do not have the shape that the format demands."""
+
+    code = "malformed"
+
+
+class IntegerError(MalformedError):
+    """A number is not written in its one spelling, or is out of range."""
+
+    code = "bad-integer"
+
+
+class Base64Error(MalformedError):
+    """Base64 is not in its one canonical spelling, or has another length."""
+
+    code = "bad-base64"
+
+
+class DuplicateKeyError(MalformedError):
+    """One JSON object has the same key twice, so two readers may see two values."""
+
+    code = "duplicate-key"
+
+
+class UnknownFieldError(MalformedError):
+    """A field is not part of the format: it would be signed or shown, but not checked."""
+
+    code = "unknown-field"
+
+
+class LimitError(MalformedError):
+    """More, larger or deeper than `verifier.limits` allows."""
+
+    code = "over-limit"
+
+
+class UnsupportedError(MalformedError):
+    """A version or kind of content that this verifier does not judge."""
+
+    code = "unsupported-version"
+
+
+class DigestError(MalformedError):
+    """Not `sha256:` and 64 lower-case hexadecimal digits."""
+
+    code = "bad-digest"
+    hint = "a digest names exact bytes; resolve a tag with your registry client first"
+
+
+class RepositoryError(MalformedError):
+    """Not a canonical repository name: host[:port]/path in lower case."""
+
+    code = "bad-repository"
+    hint = "write the host too, no tag and no digest, as in registry.example:5000/team/app"
+
+
+# Who signed.
+
+
+class UnknownKeyError(VerificationError):
+    """No key in the trust root has this hint."""
+
+    code = "unknown-key"
+    hint = "is this the trust file of the service that signed? `sealbook trust show` lists its keys"
+
+
+class KeyPurposeError(VerificationError):
+    """The key is trusted, but for something else."""
+
+    code = "key-purpose"
+
+
+class KeyScopeError(VerificationError):
+    """The key is trusted, but not for this repository."""
+
+    code = "key-scope"
+
+
+class KeyWindowError(VerificationError):
+    """The entry lies outside the ledger positions for which the key is trusted."""
+
+    code = "key-window"
+
+
+class UnsupportedKeyError(VerificationError):
+    """A key of an algorithm, size or encoding that is not in the table."""
+
+    code = "unsupported-key"
+
+
+class WeakKeyError(UnsupportedKeyError):
+    """A key under which anyone can sign."""
+
+    code = "weak-key"
+
+
+class ExampleKeyError(VerificationError):
+    """A key from keys-example/, whose private half is public."""
+
+    code = "example-key"
+    hint = "make your own with `sealbook init`, or pass --example-keys if this is an exercise"
+
+
+class SignatureError(VerificationError):
+    """The signature does not fit the bytes and the key."""
+
+    code = "bad-signature"
+
+
+# What was signed.
+
+
+class PredicateTypeError(VerificationError):
+    """The statement says something else than was asked for."""
+
+    code = "predicate-type"
+
+
+class DigestMismatchError(VerificationError):
+    """The statement is about other bytes."""
+
+    code = "digest-mismatch"
+
+
+class RepositoryMismatchError(VerificationError):
+    """The statement approves this image in another repository."""
+
+    code = "repository-mismatch"
+
+
+# Where it is logged.
+
+
+class EntryMismatchError(VerificationError):
+    """The ledger entry is not the one that this signature makes."""
+
+    code = "entry-mismatch"
+
+
+class CheckpointMismatchError(VerificationError):
+    """The proof is for another tree than the checkpoint commits to."""
+
+    code = "checkpoint-mismatch"
+
+
+class InclusionError(VerificationError):
+    """The entry is not in the tree that the checkpoint commits to."""
+
+    code = "not-included"
+    hint = "fetch the bundle again; if this stays, tell whoever runs the ledger"
+
+
+class UntrustedLogError(VerificationError):
+    """No pinned log key signed the checkpoint."""
+
+    code = "untrusted-log"
+
+
+class WitnessQuorumError(VerificationError):
+    """Fewer witnesses stand behind the checkpoint than the trust root demands."""
+
+    code = "witness-quorum"
+
+
+class TrustExpiredError(VerificationError):
+    """The trust file is past its expiry."""
+
+    code = "trust-expired"
+    hint = "fetch the current trust file from the service"

@@ -1,0 +1,27 @@
+"""The one table of sizes: what is larger is refused before it is parsed.
+
+ARCHITECTURE.md explains the choices. Bytes unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+BUNDLE = 1 << 20
+STATEMENT = 32 << 20  # an attestation carries an SBOM of up to 16 MiB
+TRUST_FILE = 1 << 20
+NOTE = 256 << 10  # 64 signatures of the post-quantum kind
+NOTE_SIGNATURES = 64  # lines; C2SP demands at least 16
+ORIGIN = 255  # ML-DSA cosignatures count it in one byte
+ENTRY = 65_535  # tlog-tiles writes the length in two bytes
+PATH = 63  # hashes; enough for any tree below 2**63 leaves
+TREE_SIZE = 2**63  # exclusive
+SIGNATURE = 8 << 10
+KEY = 8 << 10
+JSON_DEPTH = 64  # nested objects and arrays
+SUBJECTS = 1024  # per statement
+TIMESTAMPS = 32  # per bundle
+REPOSITORY = 255
+ANNOTATIONS = 64  # per subject
+ANNOTATION_KEY = 128
+ANNOTATION_VALUE = 1024  # UTF-8 bytes
+TAG = 128
+NAME = 64  # of a key or a witness

@@ -1,0 +1,211 @@
+"""Signed notes (c2sp.org/signed-note), the envelope of checkpoints.
+
+    example.com/log
+    15
+    rKbDipCvhuX1GZ7g5BBe8sA6BbJ7ja/1nk427v383cs=
+
+    — example.com/log M9e0luh4jTG+…A
+    — example.com/witness F10gAQAAAABlU…Aw==
+
+The text ends at the *last* empty line; signatures follow, each with the name
+of its key and the Base64 of a 4-byte key id and the signature. Unknown keys are
+ignored, a known key whose signature fails condemns the whole note.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+from verifier import limits
+from verifier._strict import b64, b64encode, hexadecimal
+from verifier.errors import (
+    LimitError,
+    MalformedError,
+    SignatureError,
+    UnsupportedKeyError,
+    UntrustedLogError,
+)
+from verifier.publickey import PublicKey, ed25519
+
+ED25519 = 0x01
+ECDSA = 0x02
+COSIGNATURE = 0x04  # c2sp.org/tlog-cosignature, with a time of its own
+
+_DASH = "\u2014 "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")  # str: \s is all of Unicode's spaces
+
+
+class NoteSignature(NamedTuple):
+    """One signature line: `key_id` has 4 bytes, `signature` at least one."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    def __str__(self) -> str:
+        """Print the line, without its newline."""
+        return f"{_DASH}{self.name} {b64encode(self.key_id + self.signature)}"
+
+
+class Note(NamedTuple):
+    """A text that ends in a newline, and the signatures under it."""
+
+    text: str
+    signatures: tuple[NoteSignature, ...]
+
+    @classmethod
+    def parse(cls, note: str) -> Self:
+        """Parse `note`; nothing in it is trusted yet.
+
+        Raises:
+            LimitError: too long, or too many signatures.
+            MalformedError: any other form than the specification's.
+        """
+        if len(note) > limits.NOTE:
+            raise LimitError(f"expected at most {limits.NOTE} characters, found {len(note)}")
+        if _CONTROL.search(note) or _has_surrogate(note):
+            raise MalformedError("a note holds a control character or is not Unicode")
+        split = note.rfind("\n\n")
+        if split < 0 or not note.endswith("\n"):
+            raise MalformedError("expected text, an empty line, and signature lines")
+        text, block = note[: split + 1], note[split + 2 : -1]
+        lines = block.split("\n") if block else []
+        if not lines:
+            raise MalformedError("expected at least one signature line, found none")
+        if len(lines) > limits.NOTE_SIGNATURES:
+            raise LimitError(
+                f"expected at most {limits.NOTE_SIGNATURES} signatures, found {len(lines)}"
+            )
+        return cls(text, tuple(_parse_line(line) for line in lines))
+
+    def __str__(self) -> str:
+        """Print the note: the exact inverse of `parse`."""
+        return f"{self.text}\n" + "".join(f"{line}\n" for line in self.signatures)
+
+
+class NoteKey(NamedTuple):
+    """A key that may sign notes under `name`; name and id together identify it."""
+
+    name: str
+    kind: int
+    public: PublicKey
+
+    @classmethod
+    def of(cls, name: str, public: PublicKey) -> Self:
+        """Name the log key `public`; its kind follows from its algorithm."""
+        check_name(name)
+        kinds = {"ed25519": ED25519, "ecdsa-p256": ECDSA}
+        if public.algorithm.name not in kinds:
+            raise UnsupportedKeyError(f"no signed note takes a {public.algorithm.name} key")
+        return cls(name, kinds[public.algorithm.name], public)
+
+    @classmethod
+    def parse(cls, vkey: str) -> Self:
+        """Parse a verifier key: `<name>+<8 hex digits>+<base64 of kind and key>`.
+
+        Raises:
+            MalformedError: another form, or an id that is not this key's.
+            UnsupportedKeyError: a kind of key that this verifier does not know.
+        """
+        parts = vkey.split("+", 2)  # Base64 may hold a plus, a name may not
+        if len(vkey) > 2 * limits.KEY or len(parts) != 3:
+            raise MalformedError("expected a verifier key of three parts joined by '+'")
+        name, hex_id, material = check_name(parts[0]), parts[1], b64(parts[2])
+        kind, rest = (material[0], material[1:]) if material else (0, b"")
+        if kind in (ED25519, COSIGNATURE):
+            key = cls(name, kind, ed25519(rest))
+        elif kind == ECDSA:
+            key = cls(name, kind, PublicKey(rest))
+        else:
+            raise UnsupportedKeyError(f"expected a note key of kind 1, 2 or 4, found {kind}")
+        if hexadecimal(hex_id, size=4) != key.key_id:
+            raise MalformedError(f"expected key id {key.key_id.hex()}, found {hex_id}")
+        return key
+
+    @property
+    def log_id(self) -> bytes:
+        """The 32 bytes whose first four are the key id; Sigstore's `logId`."""
+        if self.kind == ECDSA:  # the specification leaves the name out for these
+            return hashlib.sha256(self.public.spki).digest()
+        return hashlib.sha256(
+            self.name.encode() + b"\n" + bytes([self.kind]) + self.public.raw
+        ).digest()
+
+    @property
+    def key_id(self) -> bytes:
+        """The 4 bytes before each signature of this key."""
+        return self.log_id[:4]
+
+    def verify(self, text: str, signature: bytes) -> None:
+        """Check the body of one signature line over `text`.
+
+        Raises:
+            SignatureError: it does not fit.
+        """
+        if self.kind != COSIGNATURE:
+            self.public.verify(signature, text.encode())
+            return
+        if len(signature) != 72:
+            raise SignatureError(f"expected 72 bytes of cosignature, found {len(signature)}")
+        time = int.from_bytes(signature[:8], "big")
+        if not 0 < time < limits.TREE_SIZE:
+            raise SignatureError(f"a cosignature of a checkpoint has a time, found {time}")
+        self.public.verify(signature[8:], f"cosignature/v1\ntime {time}\n{text}".encode())
+
+    def __str__(self) -> str:
+        """Print the verifier key: the exact inverse of `parse`."""
+        material = self.public.spki if self.kind == ECDSA else self.public.raw
+        return f"{self.name}+{self.key_id.hex()}+{b64encode(bytes([self.kind]) + material)}"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can name a note key: no space, no plus, not empty.
+
+    Raises:
+        MalformedError: it cannot.
+    """
+    if not _NAME.fullmatch(name) or len(name.encode("utf-8", "replace")) > limits.ORIGIN:
+        raise MalformedError(f"expected a key name without space or '+', found {name[:80]!r}")
+    return name
+
+
+def verify(note: Note, keys: Iterable[NoteKey]) -> tuple[NoteKey, ...]:
+    """Return those of `keys` that signed `note`, each once.
+
+    Raises:
+        SignatureError: a line that names one of `keys` does not verify.
+        UntrustedLogError: none of `keys` signed.
+    """
+    known = {(key.name, key.key_id): key for key in keys}
+    signed: dict[tuple[str, bytes], NoteKey] = {}
+    for line in note.signatures:
+        identity = (line.name, line.key_id)
+        if identity in known:
+            known[identity].verify(note.text, line.signature)
+            signed[identity] = known[identity]
+    if not signed:
+        names = ", ".join(sorted({line.name for line in note.signatures}))[:200]
+        raise UntrustedLogError(f"expected a signature by a pinned key, found only {names}")
+    return tuple(signed.values())
+
+
+def _parse_line(line: str) -> NoteSignature:
+    if not line.startswith(_DASH):
+        raise MalformedError("expected a signature line: an em dash, a space, name, Base64")
+    name, space, encoded = line[len(_DASH) :].partition(" ")
+    if not space:
+        raise MalformedError("expected a signature line: an em dash, a space, name, Base64")
+    raw = b64(encoded)
+    if len(raw) < 5:
+        raise MalformedError(f"expected a key id and a signature, found {len(raw)} bytes")
+    if len(raw) > limits.SIGNATURE:
+        raise LimitError(f"expected at most {limits.SIGNATURE} bytes, found {len(raw)}")
+    return NoteSignature(check_name(name), raw[:4], raw[4:])
+
+
+def _has_surrogate(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)

@@ -1,0 +1,242 @@
+"""Public keys, and the one table of algorithms.
+
+A key is its SPKI DER (RFC 5280 section 4.1.2.7). Adding an algorithm is adding
+a row to `ALGORITHMS` and a branch to `_load`. P-256 and Ed25519 are recognised
+by their fixed SPKI prefix, so that the usual run parses no DER at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from verifier import limits
+from verifier._strict import b64encode
+from verifier.errors import (
+    ExampleKeyError,
+    LimitError,
+    SignatureError,
+    UnsupportedKeyError,
+    WeakKeyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Algorithm(NamedTuple):
+    """One way to sign, under the names that other formats give it."""
+
+    name: str
+    key_details: str  # Sigstore's PublicKeyDetails
+    data_algorithm: str  # Sigstore's HashAlgorithm of what is logged
+    hash_name: str  # hashlib's name of the same
+
+
+_P256 = Algorithm("ecdsa-p256", "PKIX_ECDSA_P256_SHA_256", "SHA2_256", "sha256")
+_P384 = Algorithm("ecdsa-p384", "PKIX_ECDSA_P384_SHA_384", "SHA2_384", "sha384")
+_ED25519 = Algorithm("ed25519", "PKIX_ED25519", "SHA2_512", "sha512")
+_RSA = {
+    2048: Algorithm("rsa-2048", "PKIX_RSA_PKCS1V15_2048_SHA256", "SHA2_256", "sha256"),
+    3072: Algorithm("rsa-3072", "PKIX_RSA_PKCS1V15_3072_SHA256", "SHA2_256", "sha256"),
+    4096: Algorithm("rsa-4096", "PKIX_RSA_PKCS1V15_4096_SHA256", "SHA2_256", "sha256"),
+}
+ALGORITHMS = (_P256, _P384, _ED25519, *_RSA.values())
+
+_P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+_ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
+
+# The y coordinates of the points of small order, sign bit cleared: signatures
+# under such a key verify for any message. RFC 7748's curve has exactly these.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+    )
+)
+_ED25519_PRIME = 2**255 - 19
+
+# SHA-256 of the SPKI of each key in keys-example/. Their private halves are
+# public, so whoever trusts one trusts everybody.
+EXAMPLE_KEYS: frozenset[str] = frozenset()
+
+
+class Key(Protocol):
+    """A private key, wherever it lives: a file, an HSM, a KMS."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`, in the form that `PublicKey.verify` takes."""
+
+
+class PublicKey:
+    """A public key of an algorithm in the table, and safe to trust.
+
+    Two keys are equal when their SPKI is. Immutable, and safe in many threads.
+    """
+
+    __slots__ = ("_check", "algorithm", "spki")
+
+    def __init__(self, spki: bytes) -> None:
+        """Take the key in `spki` (DER).
+
+        Raises:
+            LimitError: more than `limits.KEY` bytes.
+            UnsupportedKeyError: no key, not of our algorithms, or in another
+                encoding than everyone else would write.
+            WeakKeyError: anyone can sign under it.
+        """
+        if len(spki) > limits.KEY:
+            raise LimitError(f"expected at most {limits.KEY} bytes of key, found {len(spki)}")
+        self.spki = bytes(spki)
+        self.algorithm, self._check = _load(self.spki)
+
+    @classmethod
+    def from_pem(cls, text: bytes) -> Self:
+        """Take the one PEM block `PUBLIC KEY` (RFC 7468) in `text`; raises like the constructor."""
+        from verifier._strict import b64
+
+        lines = text.decode("ascii", "replace").replace("\r\n", "\n").rstrip("\n").split("\n")
+        first, last = "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"
+        if len(text) > 2 * limits.KEY or len(lines) < 3 or lines[0] != first or lines[-1] != last:
+            raise UnsupportedKeyError("expected one PEM block 'PUBLIC KEY' and nothing else")
+        return cls(b64("".join(lines[1:-1])))
+
+    def pem(self) -> bytes:
+        """Return the key as PEM, the form that `cosign --key` reads."""
+        text = b64encode(self.spki)
+        body = "".join(text[i : i + 64] + "\n" for i in range(0, len(text), 64))
+        return f"-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n".encode()
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Check `signature` over `message`; ECDSA signatures are ASN.1 DER.
+
+        Raises:
+            SignatureError: it does not fit.
+        """
+        try:
+            self._check(signature, message)
+        except InvalidSignature:
+            raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the SPKI."""
+        return hashlib.sha256(self.spki).hexdigest()
+
+    @property
+    def hint(self) -> str:
+        """Base64 SHA-256 of the SPKI: cosign's hint in a bundle."""
+        return b64encode(hashlib.sha256(self.spki).digest())
+
+    @property
+    def raw(self) -> bytes:
+        """The 32 bytes of an Ed25519 key, as signed notes write it."""
+        if self.algorithm is not _ED25519:
+            raise UnsupportedKeyError(f"expected an ed25519 key, found {self.algorithm.name}")
+        return self.spki[len(_ED25519_PREFIX) :]
+
+    def refuse_example(self) -> None:
+        """Raise `ExampleKeyError` if this key's private half is in keys-example/."""
+        if self.fingerprint in EXAMPLE_KEYS:
+            raise ExampleKeyError(f"key {self.fingerprint[:16]}… is one of the public example keys")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same key."""
+        return isinstance(other, PublicKey) and self.spki == other.spki
+
+    def __hash__(self) -> int:
+        """Hash the SPKI."""
+        return hash(self.spki)
+
+    def __repr__(self) -> str:
+        """Name algorithm and fingerprint."""
+        return f"<PublicKey {self.algorithm.name} {self.fingerprint[:16]}…>"
+
+
+def ed25519(raw: bytes) -> PublicKey:
+    """Take the 32 bytes of an Ed25519 key; raises like `PublicKey`."""
+    return PublicKey(_ED25519_PREFIX + raw)
+
+
+def _load(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
+    if spki.startswith(_P256_PREFIX) and len(spki) == len(_P256_PREFIX) + 65:
+        return _P256, _ecdsa_p256(spki[len(_P256_PREFIX) :])
+    if spki.startswith(_ED25519_PREFIX):
+        return _ED25519, _ed25519(spki[len(_ED25519_PREFIX) :])
+    return _load_der(spki)
+
+
+def _ecdsa_p256(point: bytes) -> Callable[[bytes, bytes], None]:
+    if point[0] != 4:
+        raise UnsupportedKeyError("expected an uncompressed P-256 point")
+    try:
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError:
+        raise UnsupportedKeyError("expected a point on P-256") from None
+    return _ecdsa(key, hashes.SHA256())
+
+
+def _ecdsa(key: Any, hash_: hashes.HashAlgorithm) -> Callable[[bytes, bytes], None]:
+    scheme = ec.ECDSA(hash_)
+
+    def check(signature: bytes, message: bytes) -> None:
+        key.verify(signature, message, scheme)
+
+    return check
+
+
+def _ed25519(raw: bytes) -> Callable[[bytes, bytes], None]:
+    if len(raw) != 32:
+        raise UnsupportedKeyError(f"expected 32 bytes of Ed25519 key, found {len(raw)}")
+    y = raw[:31] + bytes([raw[31] & 0x7F])
+    if y in _SMALL_ORDER or int.from_bytes(y, "little") >= _ED25519_PRIME:
+        raise WeakKeyError("an Ed25519 point of small order or with a second spelling")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        key = Ed25519PublicKey.from_public_bytes(raw)
+    except ValueError:
+        raise UnsupportedKeyError("expected a point on Ed25519") from None
+    return key.verify
+
+
+def _load_der(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
+    """Load what has no fixed prefix; the DER parser is imported only for this."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+    try:
+        key = serialization.load_der_public_key(spki)
+        again = key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        raise UnsupportedKeyError("expected a public key in DER") from None
+    if again != spki:
+        raise UnsupportedKeyError("the key is not in its canonical DER encoding")
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1):
+        return _P384, _ecdsa(key, hashes.SHA384())
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA:
+        if key.public_numbers().e != 65_537:
+            raise UnsupportedKeyError("expected an RSA key with exponent 65537")
+        rsa_key, scheme, sha256 = key, padding.PKCS1v15(), hashes.SHA256()
+
+        def check(signature: bytes, message: bytes) -> None:
+            rsa_key.verify(signature, message, scheme, sha256)
+
+        return _RSA[key.key_size], check
+    names = ", ".join(a.name for a in ALGORITHMS)
+    raise UnsupportedKeyError(f"expected one of {names}")
