@@ -1,0 +1,181 @@
+r"""The anchor: how far this ledger had come, remembered outside the database.
+
+A database that is put back from yesterday is perfectly consistent, and a log
+that serves on from it forks. The anchor notices. It is two slots of 512 bytes
+in a directory of its own (another disk is better), written in turn after each
+commit and before any answer, so that a torn write leaves the other one:
+
+    {"database":[2049,131],"machine":"…","origin":"ledger.example",
+     "root":"…","sequence":7,"tree_size":15} <sha256 of that> <spaces> \n
+
+Trusted for memory: whoever can write it *and* the database can hide a rollback
+from this machine. Only a witness on another machine notices that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from ledger.errors import (
+    AnchorMissingError,
+    CopiedError,
+    DamagedError,
+    ForeignLedgerError,
+    StorageFailedError,
+)
+from verifier._strict import Fields, canonical_json, hexadecimal, json_object
+from verifier.errors import MalformedError
+from verifier.merkle import Hash
+
+_SLOT = 512
+_FILE = "anchor"
+
+
+class Place(NamedTuple):
+    """Which file on which machine: what a copy of a database cannot keep."""
+
+    machine: str
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, database: Path) -> Self:
+        """Look at the database with lstat: opening it would drop SQLite's locks."""
+        status = os.lstat(database)
+        machine = Path("/etc/machine-id")
+        name = machine.read_text("ascii", "replace").strip() if machine.exists() else ""
+        return cls(name, status.st_dev, status.st_ino)
+
+
+class Mark(NamedTuple):
+    """The newest state that may have been answered with."""
+
+    origin: str
+    tree_size: int
+    root: Hash
+    place: Place
+    sequence: int
+
+    def slot(self) -> bytes:
+        """Print as one slot."""
+        body = canonical_json(
+            {
+                "database": [self.place.device, self.place.inode],
+                "machine": self.place.machine,
+                "origin": self.origin,
+                "root": self.root.hex(),
+                "sequence": self.sequence,
+                "tree_size": self.tree_size,
+            }
+        )
+        line = body + b" " + hashlib.sha256(body).hexdigest().encode()
+        assert len(line) < _SLOT
+        return line.ljust(_SLOT - 1) + b"\n"
+
+    @classmethod
+    def parse(cls, slot: bytes) -> Self:
+        """Parse one slot; raises `MalformedError` for a torn or empty one."""
+        body, _, checksum = slot.rstrip(b" \n\0").rpartition(b" ")
+        if hashlib.sha256(body).hexdigest().encode() != checksum:
+            raise MalformedError("the checksum of an anchor slot is wrong")
+        fields = Fields(json_object(body, limit=_SLOT), "anchor")
+        device, inode = fields.items("database", most=2)
+        place = Place(fields.text("machine"), device, inode)
+        root = Hash(hexadecimal(fields.text("root"), size=Hash.SIZE))
+        return cls(
+            fields.text("origin"),
+            fields.number("tree_size"),
+            root,
+            place,
+            fields.number("sequence"),
+        )
+
+
+class Anchor:
+    """The open anchor of one ledger. One thread writes."""
+
+    def __init__(self, directory: Path, origin: str, database: Path) -> None:
+        """Open the anchor in `directory`; `load` or `create` comes next."""
+        self._path = directory / _FILE
+        self._origin = origin
+        self._place = Place.of(database)
+        self._fd = -1
+        self._sequence = 0
+
+    @property
+    def path(self) -> Path:
+        """Where the anchor lies."""
+        return self._path
+
+    def create(self, tree_size: int, root: Hash) -> None:
+        """Write a first anchor over whatever was there; durable on return."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._open(os.O_CREAT)
+        os.ftruncate(self._fd, 0)
+        self.write(tree_size, root)
+        self.write(tree_size, root)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(directory)
+        os.close(directory)
+
+    def load(self) -> Mark:
+        """Return the newest mark, and be ready to write the next.
+
+        Raises:
+            AnchorMissingError: there is no anchor.
+            DamagedError: neither slot can be read.
+            ForeignLedgerError: it is another ledger's.
+        """
+        if not self._path.exists():
+            raise AnchorMissingError(f"expected an anchor at {self._path}, found none")
+        self._open(0)
+        data = os.pread(self._fd, 2 * _SLOT, 0)
+        marks = []
+        for start in (0, _SLOT):
+            try:
+                marks.append(Mark.parse(data[start : start + _SLOT]))
+            except (MalformedError, ValueError):
+                continue  # torn: this is what the other slot is for
+        if not marks:
+            raise DamagedError(f"neither slot of the anchor {self._path} can be read")
+        mark = max(marks, key=lambda m: m.sequence)
+        if mark.origin != self._origin:
+            raise ForeignLedgerError(f"expected the anchor of {self._origin}, found {mark.origin}")
+        self._sequence = mark.sequence
+        return mark
+
+    def check_place(self, mark: Mark) -> None:
+        """Raise `CopiedError` if the database is not the file that `mark` was made for."""
+        if mark.place != self._place:
+            raise CopiedError(
+                f"the anchor was written for inode {mark.place.inode} on device "
+                f"{mark.place.device}, the database is inode {self._place.inode} on device "
+                f"{self._place.device}"
+            )
+
+    def write(self, tree_size: int, root: Hash) -> None:
+        """Remember that the database holds `tree_size` entries; durable on return.
+
+        Raises:
+            StorageFailedError: nobody knows whether it is.
+        """
+        self._sequence += 1
+        mark = Mark(self._origin, tree_size, root, self._place, self._sequence)
+        try:
+            os.pwrite(self._fd, mark.slot(), _SLOT * (self._sequence % 2))
+            os.fdatasync(self._fd)
+        except OSError as e:
+            raise StorageFailedError(f"the anchor {self._path}: {e.strerror}") from e
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self, flags: int) -> None:
+        self.close()
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)

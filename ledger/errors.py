@@ -1,0 +1,132 @@
+"""Every way the ledger refuses; catch `LedgerError` for all of them."""
+
+from __future__ import annotations
+
+from verifier.errors import SealbookError
+
+
+class LedgerError(SealbookError):
+    """The ledger refuses. Never raised itself: a subclass says why."""
+
+
+# Starting.
+
+
+class LedgerMissingError(LedgerError):
+    """There is no database where one was configured."""
+
+    code = "ledger-missing"
+    hint = "check the path; a new ledger is made with `sealbook init DIR`"
+
+
+class LedgerBusyError(LedgerError):
+    """Another process serves this ledger."""
+
+    code = "ledger-busy"
+    hint = "stop the other service first; two would fork the ledger"
+
+
+class SchemaError(LedgerError):
+    """The database was written by another version of this program."""
+
+    code = "ledger-schema"
+
+
+class ForeignLedgerError(LedgerError):
+    """The database is another ledger's than the configured one's."""
+
+    code = "foreign-ledger"
+
+
+class DamagedError(LedgerError):
+    """What is stored contradicts itself, so nothing may be signed on it."""
+
+    code = "ledger-damaged"
+    hint = "restore the database from a mirror or a backup; the entries are the truth"
+
+
+class RollbackError(LedgerError):
+    """The database is older than what was already signed."""
+
+    code = "ledger-rollback"
+    hint = "serving on would fork the ledger; bring back the newest database"
+
+
+class CopiedError(LedgerError):
+    """The database is not the file that the anchor was written for."""
+
+    code = "ledger-copied"
+    hint = "if no other copy serves, take it over with `sealbook ledger adopt`"
+
+
+class AnchorMissingError(LedgerError):
+    """There is no anchor, so nothing says how far this ledger had come."""
+
+    code = "anchor-missing"
+    hint = "check the path; after a check of the ledger, `sealbook ledger adopt` makes a new one"
+
+
+# Appending.
+
+
+class FrozenError(LedgerError):
+    """The ledger takes no more entries, for good."""
+
+    code = "ledger-frozen"
+
+
+class ConflictError(LedgerError):
+    """Somebody else moved the head: this process may not write any more."""
+
+    code = "head-moved"
+
+
+class ClockError(LedgerError):
+    """The wall clock is far behind the last entry."""
+
+    code = "clock-jumped"
+    hint = "set the machine's clock"
+
+
+class StorageFullError(LedgerError):
+    """No space is left; nothing was written and nothing was signed."""
+
+    code = "storage-full"
+    hint = "make space; the service goes on by itself"
+
+
+class StorageFailedError(LedgerError):
+    """A write or sync failed, and nobody knows what is on the disk."""
+
+    code = "storage-failed"
+    hint = "check the disk, then start again: the start checks what is there"
+
+
+class QueueFullError(LedgerError):
+    """More appends wait than the ledger takes."""
+
+    code = "queue-full"
+    hint = "try again in a second"
+
+
+class StoppingError(LedgerError):
+    """The ledger is being closed."""
+
+    code = "stopping"
+    hint = "try again; a re-run of the same request gets the same answer"
+
+
+class IdempotencyError(LedgerError):
+    """The idempotency key was used before, for another request."""
+
+    code = "idempotency-conflict"
+    hint = "use a new key for a new request"
+
+
+# Reading.
+
+
+class UnknownEntryError(LedgerError):
+    """There is no such entry, or no such tree size, yet."""
+
+    code = "unknown-entry"

@@ -1,0 +1,354 @@
+"""The ledger: append, publish, prove.
+
+`Ledger.append` is the main flow of this room:
+
+1. Look each dedup key up again; what is there already is answered, not written.
+2. Give the rest indices, and extend the tree from the head's compact range.
+3. Seal the new head, and commit everything in one transaction.
+4. Move the anchor. From here on the entries can no longer be lost unnoticed.
+5. Sign the checkpoint, outside the transaction: a signed note of a size that
+   was rolled back would be evidence of a fork against an honest log. Ed25519 is
+   deterministic, so a signature that is lost in a crash is made again.
+6. Publish: from here on readers see the new tree.
+
+A crash before the commit leaves nothing; after it, the start finds the head one
+batch ahead of the anchor, checks that it grew out of it, and goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ledger import labels, tiles, tree
+from ledger.anchor import Anchor
+from ledger.errors import (
+    ClockError,
+    ConflictError,
+    DamagedError,
+    FrozenError,
+    IdempotencyError,
+    StorageFailedError,
+    UnknownEntryError,
+)
+from ledger.store import MAX_BATCH, Batch, Claim, Head, Row, Store
+from verifier.bundle import Record
+from verifier.checkpoint import Checkpoint
+from verifier.merkle import EMPTY_ROOT, Hash, InclusionProof, hash_leaf
+from verifier.note import Note, NoteKey, NoteSignature
+from verifier.publickey import Key
+
+_CLOCK_TOLERANCE_S = 300
+
+
+class LogKeys(NamedTuple):
+    """What the ledger signs and seals with: `log` is Ed25519, `seal` a secret of 32 bytes."""
+
+    log: Key
+    seal: bytes
+
+
+class NewEntry(NamedTuple):
+    """What is to be appended. `dedup` is 32 bytes; `claim` an idempotency key and request."""
+
+    entry: bytes
+    body: bytes
+    labels: labels.Labels
+    dedup: bytes
+    claim: tuple[bytes, bytes] | None = None
+
+
+class Published(NamedTuple):
+    """A signed checkpoint that readers may see, and the proof that answers carry."""
+
+    checkpoint: Checkpoint
+    note: str
+
+
+class Appended(NamedTuple):
+    """The record of one append, fresh or found, proven under `published`."""
+
+    record: Record
+    proof: InclusionProof
+    published: Published
+    fresh: bool
+
+
+class Ledger:
+    """One open ledger. One thread appends; any thread reads and proves."""
+
+    def __init__(
+        self,
+        store: Store,
+        anchor: Anchor,
+        keys: LogKeys,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Serve `store`, whose head was checked by `ledger.opening`, and sign its tree."""
+        self._store = store
+        self._anchor = anchor
+        self._keys = keys
+        self._clock = clock
+        self._log_key = NoteKey.of(store.origin, keys.log.public)
+        self._reader = tiles.TileReader(store.tile)
+        self._head = store.head()
+        self._edge = load_edge(store, self._head.tree_size)
+        self._unkept: list[tuple[int, str]] = []
+        self._failed = False
+        self._published = self._sign(self._head)
+
+    @property
+    def log_key(self) -> NoteKey:
+        """The key that signs checkpoints, under the ledger's origin."""
+        return self._log_key
+
+    @property
+    def published(self) -> Published:
+        """The newest checkpoint that readers may see."""
+        return self._published
+
+    @property
+    def head(self) -> Head:
+        """The newest durable state."""
+        return self._head
+
+    @property
+    def store(self) -> Store:
+        """Where the entries are, for reading."""
+        return self._store
+
+    def append(self, entries: Sequence[NewEntry]) -> list[Appended | IdempotencyError]:
+        """Append `entries`, at most `MAX_BATCH`; durable, signed and published on return.
+
+        Answers in the order of `entries`. An entry whose dedup key is known, from
+        before or from this very batch, is answered with the stored record. An
+        idempotency key that belongs to another request is answered with the error.
+
+        Raises:
+            FrozenError, ClockError, StorageFullError: nothing was written.
+            ConflictError: nothing was written, because somebody else writes.
+            StorageFailedError: nobody knows. After these two it appends no more.
+        """
+        assert len(entries) <= MAX_BATCH
+        if self._failed:
+            raise StorageFailedError("an earlier write failed; the ledger must be opened again")
+        # 1.
+        plan = _Plan(self._store, self._head.tree_size, entries)
+        if plan.writes:
+            self._commit(plan)
+        published = self._published
+        return [
+            place if isinstance(place, IdempotencyError) else self._answer(place, plan, published)
+            for place in plan.places
+        ]
+
+    def record(self, index: int) -> Record:
+        """Return the stored record at `index`; raises `UnknownEntryError`."""
+        rows = self._store.rows(index, index + 1) if index >= 0 else []
+        if not rows:
+            raise UnknownEntryError(f"no entry at {index}, the ledger has {self._head.tree_size}")
+        return make_record(index, rows[0])
+
+    def prove(self, index: int, tree_size: int) -> InclusionProof:
+        """Return the proof that the entry at `index` is in the tree of `tree_size`.
+
+        Raises:
+            UnknownEntryError: that tree does not have it, or was never published.
+        """
+        if not 0 <= index < tree_size <= self._published.checkpoint.tree_size:
+            raise UnknownEntryError(
+                f"no proof for entry {index} in a tree of {tree_size}, "
+                f"{self._published.checkpoint.tree_size} entries are published"
+            )
+        ranges = tree.inclusion_ranges(index, tree_size)
+        return InclusionProof(index, tree_size, tuple(self._hash(lo, hi) for lo, hi in ranges))
+
+    def prove_consistency(self, old_size: int, tree_size: int) -> tuple[Hash, ...]:
+        """Return the proof that the tree of `tree_size` grew out of that of `old_size`.
+
+        Raises:
+            UnknownEntryError: the sizes are out of order, zero, or not published.
+        """
+        if not 0 < old_size <= tree_size <= self._published.checkpoint.tree_size:
+            raise UnknownEntryError(
+                f"no proof from {old_size} to {tree_size}, "
+                f"{self._published.checkpoint.tree_size} entries are published"
+            )
+        ranges = tree.consistency_ranges(old_size, tree_size)
+        return tuple(self._hash(lo, hi) for lo, hi in ranges)
+
+    def root_at(self, tree_size: int) -> Hash:
+        """Return the root that the tree had at `tree_size`, up to the head's."""
+        return self._hash(0, tree_size) if tree_size else EMPTY_ROOT
+
+    def close(self) -> None:
+        """Close store and anchor; nothing may be called afterwards."""
+        self._store.close()
+        self._anchor.close()
+
+    def _commit(self, plan: _Plan) -> None:
+        head = self._head
+        now = int(self._clock())
+        if head.frozen:
+            raise FrozenError(f"the ledger is frozen at {head.tree_size} entries")
+        if now < head.time - _CLOCK_TOLERANCE_S:
+            raise ClockError(f"the clock says {now}, the last entry is of {head.time}")
+        # 2.
+        extension = tree.extend(head.tree_size, head.compact, plan.leaves)
+        edge, full = tiles.advance(self._edge, extension)
+        # 3.
+        moment = max(now, head.time)
+        new_head = sealed(
+            self._store.origin,
+            self._keys.seal,
+            Head(extension.tree_size, extension.root, extension.compact, moment, False, b""),  # noqa: FBT003
+        )
+        batch = plan.batch(new_head, full, moment, self._unkept)
+        try:
+            self._store.commit(batch)
+            self._head, self._edge, plan.extension = new_head, edge, extension
+            # 4.
+            self._anchor.write(new_head.tree_size, new_head.root)
+        except (StorageFailedError, ConflictError):
+            self._failed = True
+            raise
+        self._unkept = []
+        # 5, 6.
+        self._published = self._sign(new_head)
+
+    def _sign(self, head: Head) -> Published:
+        checkpoint = Checkpoint(self._store.origin, head.tree_size, head.root)
+        text = str(checkpoint)
+        signature = self._keys.log.sign(text.encode())
+        line = NoteSignature(self._log_key.name, self._log_key.key_id, signature)
+        note = str(Note(text, (line,)))
+        self._unkept.append((head.tree_size, note))
+        return Published(checkpoint, note)
+
+    def _answer(self, index: int, plan: _Plan, published: Published) -> Appended:
+        tree_size = published.checkpoint.tree_size
+        fresh = plan.extension is not None and index >= plan.extension.old_size
+        if fresh:
+            assert plan.extension is not None
+            row = plan.rows[index - plan.extension.old_size]
+            proof = InclusionProof(index, tree_size, plan.extension.path(index))
+            return Appended(make_record(index, row), proof, published, fresh)
+        return Appended(self.record(index), self.prove(index, tree_size), published, fresh)
+
+    def _hash(self, lo: int, hi: int) -> Hash:
+        edge = self._edge
+        return tree.fold([self._reader.node(node, edge) for node in tree.cover(lo, hi)])
+
+
+class _Plan:
+    """What one batch writes, and where each of its entries is or will be."""
+
+    def __init__(self, store: Store, old_size: int, entries: Sequence[NewEntry]) -> None:
+        self._old_size = old_size
+        self._fresh: dict[bytes, int] = {}  # dedup key -> index
+        self._labels: list[tuple[str, str, int]] = []
+        self._claims: dict[bytes, Claim] = {}
+        self._entries: list[NewEntry] = []
+        self.leaves: list[bytes] = []
+        self.rows: list[Row] = []
+        self.extension: tree.Extension | None = None
+        self.places = [self._place(store, entry) for entry in entries]
+
+    @property
+    def writes(self) -> bool:
+        return bool(self._entries or self._claims)
+
+    def batch(
+        self, head: Head, full: list[tiles.Tile], moment: int, notes: Sequence[tuple[int, str]]
+    ) -> Batch:
+        self.rows = [
+            Row(entry.entry, entry.body, labels.encode(entry.labels), moment)
+            for entry in self._entries
+        ]
+        return Batch(
+            self._old_size,
+            head,
+            self.rows,
+            list(self._fresh.items()),
+            self._labels,
+            full,
+            list(self._claims.values()),
+            notes,
+        )
+
+    def _place(self, store: Store, entry: NewEntry) -> int | IdempotencyError:
+        known: Claim | None = None
+        if entry.claim is not None:
+            key, request = entry.claim
+            known = self._claims.get(key) or store.claim(key)
+            if known is not None and known.request != request:
+                return IdempotencyError("the idempotency key belongs to another request")
+            if known is not None:
+                return known.index
+        index = self._fresh.get(entry.dedup)
+        if index is None:
+            index = store.find(entry.dedup)
+        if index is None:
+            index = self._add(entry)
+        if entry.claim is not None:
+            self._claims[entry.claim[0]] = Claim(*entry.claim, index)
+        return index
+
+    def _add(self, entry: NewEntry) -> int:
+        index = self._old_size + len(self._entries)
+        self._entries.append(entry)
+        self._fresh[entry.dedup] = index
+        self.leaves.append(hash_leaf(entry.entry))
+        for name, values in entry.labels.items():
+            self._labels += [(name, value, index) for value in values]
+        return index
+
+
+def make_record(index: int, row: Row) -> Record:
+    """Return a stored row as the record that every output is a rendering of."""
+    return Record(index, labels.decode(row.labels)["form"][0], row.entry, row.body)
+
+
+def sealed(origin: str, seal_key: bytes, head: Head) -> Head:
+    """Return `head` under the seal that only a holder of the seal key can make.
+
+    Nobody signs on a head that a flipped bit or a database administrator made.
+    """
+    message = b"\0".join(
+        (
+            b"sealbook-head-v1",
+            origin.encode(),
+            b"%d %d %d" % (head.tree_size, head.time, head.frozen),
+            head.root + b"".join(head.compact),
+        )
+    )
+    return head._replace(seal=hmac.digest(seal_key, message, hashlib.sha256))
+
+
+def empty_head(origin: str, seal_key: bytes) -> Head:
+    """Return the sealed head of a ledger without entries."""
+    return sealed(origin, seal_key, Head(0, EMPTY_ROOT, (), 0, False, b""))  # noqa: FBT003
+
+
+def load_edge(store: Store, tree_size: int) -> tiles.Edge:
+    """Derive the edge of the tree: what lies behind the last full tile of each level.
+
+    Reads at most 255 entries, and 255 tiles a level above.
+    """
+    start = tiles.full_tiles(tree_size, 0) * tiles.WIDTH
+    rows = store.rows(start, tree_size)
+    if len(rows) != tree_size - start:
+        raise DamagedError(f"expected {tree_size - start} entries from {start}, found {len(rows)}")
+    levels = [tiles.EdgeLevel(start // tiles.WIDTH, tuple(hash_leaf(row.entry) for row in rows))]
+    while (below := tiles.full_tiles(tree_size, len(levels) - 1)) > 0:
+        level = len(levels)
+        n = below // tiles.WIDTH
+        hashes = [
+            tiles.tile_root(store.tile(tiles.TileId(level - 1, i)))
+            for i in range(n * tiles.WIDTH, below)
+        ]
+        levels.append(tiles.EdgeLevel(n, tuple(hashes)))
+    return tuple(levels)

@@ -1,0 +1,199 @@
+"""Opening a ledger: everything that must be true before it may be written to.
+
+A ledger directory holds `ledger.db` (with SQLite's -wal and -shm) and
+`ledger.lock`; the anchor lies in a directory of its own.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger import tree
+from ledger.anchor import Anchor
+from ledger.errors import ConflictError, DamagedError, ForeignLedgerError, RollbackError
+from ledger.ledger import Ledger, LogKeys, NewEntry, empty_head, load_edge, sealed
+from ledger.lock import LedgerLock
+from ledger.store import SLICE, Store
+from ledger.store.sqlite import SqliteStore, migrate_database
+from ledger.tiles import TileReader
+from verifier.merkle import EMPTY_ROOT, Hash, hash_leaf
+
+
+class Home(NamedTuple):
+    """Where a ledger lives."""
+
+    directory: Path
+    anchor: Path
+    origin: str
+
+    @property
+    def database(self) -> Path:
+        """The database; only SQLite may open it."""
+        return self.directory / "ledger.db"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock makes one process the only one."""
+        return self.directory / "ledger.lock"
+
+
+class OpenLedger:
+    """A ledger and the lock that makes it ours; a context manager."""
+
+    def __init__(self, ledger: Ledger, lock: LedgerLock) -> None:
+        """Own both."""
+        self.ledger = ledger
+        self._lock = lock
+
+    def __enter__(self) -> Ledger:
+        """Return the ledger."""
+        return self.ledger
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the ledger, and then give the lock back."""
+        self.ledger.close()
+        self._lock.close()
+
+
+def create(home: Home, keys: LogKeys, genesis: NewEntry) -> None:
+    """Make a ledger whose entry 0 is `genesis`, so that no client's entry has an empty path.
+
+    Raises:
+        ConflictError: there is one already.
+        LedgerBusyError: and it is being served.
+    """
+    home.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        lock = LedgerLock(home.lock)
+        stack.callback(lock.close)
+        if os.path.lexists(home.anchor / "anchor"):
+            raise ConflictError(f"expected no anchor in {home.anchor}, found one")
+        store = SqliteStore.create(home.database, home.origin, empty_head(home.origin, keys.seal))
+        stack.callback(store.close)
+        anchor = Anchor(home.anchor, home.origin, home.database)
+        stack.callback(anchor.close)
+        anchor.create(0, EMPTY_ROOT)
+        Ledger(store, anchor, keys).append([genesis])
+
+
+def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
+    """Open the ledger for writing, once everything about it has been checked.
+
+    1. Nobody else serves it.
+    2. The database exists, has our schema, and is this ledger's.
+    3. Its head bears our seal, and its compact range hashes to its root.
+    4. It is not behind the anchor, and grew out of the state that the anchor knows.
+    5. It is the very file that the anchor was written for.
+
+    Raises:
+        LedgerError: one of its subclasses, by the first of these that is not so.
+    """
+    with ExitStack() as stack:
+        lock, store, anchor = _enter(stack, home)
+        check_head(store, keys.seal)
+        mark = anchor.load()
+        _check_growth(store, mark.tree_size, mark.root)
+        anchor.check_place(mark)
+        opened = OpenLedger(Ledger(store, anchor, keys), lock)
+        stack.pop_all()  # from here on `opened` owns them
+        return opened
+
+
+def adopt(home: Home, keys: LogKeys, progress: Callable[[int, int], None]) -> int:
+    """Write a new anchor for a database that was moved or restored, and return its size.
+
+    Every entry is hashed again first. A database that is behind an anchor that is
+    still there is refused: that would be the fork that the anchor exists against.
+    """
+    with ExitStack() as stack:
+        _, store, anchor = _enter(stack, home)
+        check_head(store, keys.seal)
+        if anchor.path.exists():
+            mark = anchor.load()
+            _check_growth(store, mark.tree_size, mark.root)
+        head = store.head()
+        _check_entries(store, head.tree_size, head.root, progress)
+        anchor.create(head.tree_size, head.root)
+        return head.tree_size
+
+
+def migrate(home: Home, progress: Callable[[str], None]) -> None:
+    """Raise the database's schema to this version's; the service must be stopped."""
+    with ExitStack() as stack:
+        if home.directory.is_dir():
+            lock = LedgerLock(home.lock)
+            stack.callback(lock.close)
+        migrate_database(home.database, progress)
+
+
+def check_head(store: Store, seal_key: bytes) -> None:
+    """Check seal, compact range and root of the head against each other.
+
+    Raises:
+        DamagedError: it was not this ledger that wrote them.
+    """
+    head = store.head()
+    if not hmac.compare_digest(sealed(store.origin, seal_key, head).seal, head.seal):
+        raise DamagedError("the seal of the head is not ours")
+    if len(head.compact) != head.tree_size.bit_count() or tree.root(head.compact) != head.root:
+        raise DamagedError("the compact range of the head does not hash to its root")
+
+
+def _enter(stack: ExitStack, home: Home) -> tuple[LedgerLock, SqliteStore, Anchor]:
+    if not os.path.lexists(home.database):
+        SqliteStore(home.database)  # raises, and says which command makes one
+    lock = LedgerLock(home.lock)
+    stack.callback(lock.close)
+    store = SqliteStore(home.database)
+    stack.callback(store.close)
+    if store.origin != home.origin:
+        raise ForeignLedgerError(
+            f"expected the ledger {home.origin}, {home.database} is {store.origin}"
+        )
+    anchor = Anchor(home.anchor, home.origin, home.database)
+    stack.callback(anchor.close)
+    return lock, store, anchor
+
+
+def _check_growth(store: Store, tree_size: int, root: Hash) -> None:
+    """Check that the stored tree is, or grew out of, the one with this size and root."""
+    head = store.head()
+    if head.tree_size < tree_size:
+        raise RollbackError(
+            f"the anchor has seen {tree_size} entries, the database holds {head.tree_size}"
+        )
+    edge = load_edge(store, head.tree_size)
+    reader = TileReader(store.tile)
+    found = [
+        tree.fold([reader.node(node, edge) for node in tree.cover(0, size)]) if size else EMPTY_ROOT
+        for size in (tree_size, head.tree_size)
+    ]
+    if found[1] != head.root:
+        raise DamagedError(f"the entries hash to {found[1].hex()}, the head says {head.root.hex()}")
+    if found[0] != root:
+        raise DamagedError(
+            f"at {tree_size} entries the anchor knows root {root.hex()}, "
+            f"the database has {found[0].hex()}"
+        )
+
+
+def _check_entries(
+    store: Store, tree_size: int, root: Hash, progress: Callable[[int, int], None]
+) -> None:
+    compact: tuple[Hash, ...] = ()
+    for start in range(0, tree_size, SLICE):
+        rows = store.rows(start, min(tree_size, start + SLICE))
+        extension = tree.extend(start, compact, [hash_leaf(row.entry) for row in rows])
+        compact = extension.compact
+        progress(extension.tree_size, tree_size)
+    if tree.root(compact) != root:
+        raise DamagedError(f"the entries hash to {tree.root(compact).hex()}, not {root.hex()}")
