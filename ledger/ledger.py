@@ -62,10 +62,11 @@ class NewEntry(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A signed checkpoint that readers may see, and the proof that answers carry."""
+    """A signed checkpoint that readers may see; `signed_at` is POSIX seconds."""
 
     checkpoint: Checkpoint
     note: str
+    signed_at: float
 
 
 class Appended(NamedTuple):
@@ -226,7 +227,7 @@ class Ledger:
         line = NoteSignature(self._log_key.name, self._log_key.key_id, signature)
         note = str(Note(text, (line,)))
         self._unkept.append((head.tree_size, note))
-        return Published(checkpoint, note)
+        return Published(checkpoint, note, self._clock())
 
     def _answer(self, index: int, plan: _Plan, published: Published) -> Appended:
         tree_size = published.checkpoint.tree_size

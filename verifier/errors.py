@@ -89,6 +89,18 @@ class RepositoryError(MalformedError):
     hint = "write the host too, no tag and no digest, as in registry.example:5000/team/app"
 
 
+class LayoutError(MalformedError):
+    """Not an OCI image layout, or the image that was named is not in it."""
+
+    code = "bad-layout"
+
+
+class AmbiguousManifestError(MalformedError):
+    """A manifest that one reader takes for an image and another for an index."""
+
+    code = "ambiguous-manifest"
+
+
 # Who signed.
 
 

@@ -32,6 +32,9 @@ EVENT_PREFIX = "urn:sealbook:"
 RESERVED = "sealbook."
 REQUESTER = "sealbook.requester."
 SUPERSEDES = "sealbook.supersedes"
+MEDIA_TYPE = "sealbook.media-type"
+SIZE = "sealbook.size"
+TAG = "sealbook.tag"
 
 _KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -116,6 +119,9 @@ def check_annotations(annotations: Mapping[str, str]) -> None:
             raise MalformedError(f"annotation {key!r} holds a control character")
         if len(value.encode()) > limits.ANNOTATION_VALUE:
             raise LimitError(f"annotation {key!r} is over {limits.ANNOTATION_VALUE} bytes")
+    total = sum(len(key) + len(value.encode()) for key, value in annotations.items())
+    if total > limits.ANNOTATIONS_TOTAL:
+        raise LimitError(f"expected at most {limits.ANNOTATIONS_TOTAL} bytes, found {total}")
 
 
 def _payload(predicate_type: str, subject: object, predicate: object) -> bytes:

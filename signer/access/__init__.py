@@ -1,0 +1,77 @@
+"""Who is calling, and what may they do.
+
+Today there is one principal: whoever holds the service's token, which never
+leaves the machine that it was made on. Default deny: a principal may do what is
+listed for it, where it is listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from signer.errors import PermissionDeniedError, UnauthenticatedError
+from verifier.repository import Repository, Scope
+
+Action = Literal["sign", "read", "operate"]
+_MOST_TOKEN = 512  # characters
+_SCHEME = "Bearer "
+
+
+class Principal(NamedTuple):
+    """Somebody we know: `issuer` says who vouches, `subject` is stable under that issuer."""
+
+    issuer: str
+    subject: str
+    grants: Mapping[str, tuple[Scope, ...]]  # action -> where
+
+    @property
+    def name(self) -> str:
+        """The principal in one word, as labels and logs show it."""
+        return f"{self.issuer}#{self.subject}"
+
+
+class Access:
+    """Knows the holder of one token. Keeps its hash, never the token."""
+
+    def __init__(self, token: str) -> None:
+        """Know whoever sends `token`."""
+        self._hash = _hash(token)
+        everywhere = (Scope("*"),)
+        self._holder = Principal(
+            "urn:sealbook:token", "loopback", {"sign": everywhere, "read": everywhere}
+        )
+
+    def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
+        """Return who sent this metadata.
+
+        Raises:
+            UnauthenticatedError: not exactly one bearer token, or not one of ours.
+        """
+        values = [value for name, value in metadata if name == "authorization"]
+        if len(values) != 1:
+            raise UnauthenticatedError(f"expected one authorization, found {len(values)}")
+        value = values[0]
+        if not isinstance(value, str) or len(value) > _MOST_TOKEN or not value.startswith(_SCHEME):
+            raise UnauthenticatedError("expected 'authorization: Bearer TOKEN'")
+        if not hmac.compare_digest(_hash(value[len(_SCHEME) :]), self._hash):
+            raise UnauthenticatedError("the token is not known here")
+        return self._holder
+
+
+def authorise(principal: Principal, action: Action, repository: Repository | None = None) -> None:
+    """Check that `principal` may do `action` in `repository`, or at all.
+
+    Raises:
+        PermissionDeniedError: it may not.
+    """
+    scopes = principal.grants.get(action, ())
+    if not scopes or (repository and not any(scope.covers(repository) for scope in scopes)):
+        where = f" in {repository}" if repository else ""
+        raise PermissionDeniedError(f"{principal.name} may not {action}{where}")
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

@@ -1,0 +1,93 @@
+"""`sealbook`: one command, a module for each group of subcommands, imported on use.
+
+The dispatcher needs the standard library alone, so `sealbook verify` works on
+the base install; a command whose libraries are missing names their extra.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+USAGE = """\
+usage: sealbook COMMAND [options]        sealbook COMMAND --help
+
+start here
+  demo         sign, verify, tamper, refuse: the whole story in a scratch directory
+  init         make a service: its keys, ledger, token and trust files
+  serve        run it
+
+sign and verify
+  sign         approve an image: a digest, or an OCI image layout
+  verify       check a bundle offline; exit code 0 means yes
+
+look
+  search       list entries by digest, repository, key, requester, form
+  checkpoint   print the ledger's signed checkpoint
+  proof        print the proof that an entry is in the ledger
+  status       say how the service is
+
+take care
+  migrate      raise the database's schema after an upgrade
+  ledger       adopt: take over a ledger that was moved or restored
+"""
+
+_COMMANDS = {
+    "demo": "demo",
+    "init": "init",
+    "serve": "serve",
+    "sign": "sign",
+    "search": "look",
+    "checkpoint": "look",
+    "proof": "look",
+    "status": "look",
+    "migrate": "care",
+    "ledger": "care",
+}
+_EXTRAS = {"grpc": "server", "pydantic": "server", "pysqlite3": "server", "pymerkle": "crosscheck"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 refused or failed, 2 asked wrongly."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        from signer import __version__
+
+        print(f"sealbook {__version__}")
+        return 0
+    if argv[0] == "verify":
+        from verifier.__main__ import main as verify
+
+        return verify(argv[1:])
+    if argv[0] not in _COMMANDS:
+        print(f"error: there is no command {argv[0]!r}; see sealbook --help", file=sys.stderr)
+        return 2
+    return _run(argv)
+
+
+def _run(argv: list[str]) -> int:
+    from verifier.errors import SealbookError
+
+    try:
+        module = importlib.import_module(f"signer.cli.{_COMMANDS[argv[0]]}")
+        code: int = module.main(argv)
+    except ModuleNotFoundError as e:
+        extra = _EXTRAS.get((e.name or "").partition(".")[0], "server")
+        print(f"error: `sealbook {argv[0]}` needs {e.name}", file=sys.stderr)
+        print(f"hint:  pip install 'sealbook[{extra}]'", file=sys.stderr)
+        return 1
+    except SealbookError as e:
+        if "--json" in argv:
+            import json
+
+            print(json.dumps({"error": e.code, "message": e.message, "hint": e.hint}))
+        print(f"error: {e.message} ({e.code})", file=sys.stderr)
+        if e.hint:
+            print(f"hint:  {e.hint}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

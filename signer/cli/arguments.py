@@ -1,0 +1,60 @@
+"""What all commands share: the configuration, where the service is, and how to print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from signer.client import Client
+from signer.config import Config
+from signer.keys.file import read_secret
+
+
+def parser(command: str, summary: str, example: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every command has."""
+    made = argparse.ArgumentParser(
+        prog=f"sealbook {command}",
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("SEALBOOK_CONFIG", "sealbook.toml")),
+        metavar="FILE",
+        help="the service's configuration (default: $SEALBOOK_CONFIG, or sealbook.toml here)",
+    )
+    made.add_argument("--json", action="store_true", help="print JSON for machines")
+    return made
+
+
+def add_service(made: argparse.ArgumentParser) -> None:
+    """Add the options that say where the service is, for machines without its configuration."""
+    made.add_argument("--service", metavar="HOST:PORT", help="the service's gRPC address")
+    made.add_argument("--token-file", type=Path, metavar="FILE", help="the file with the token")
+    made.add_argument("--ca", type=Path, metavar="FILE", help="PEM roots; speak TLS")
+
+
+def connect(args: argparse.Namespace) -> Client:
+    """Return a client of the service that `args` name.
+
+    Raises:
+        ConfigError: neither the options nor a configuration say where it is.
+    """
+    target, token_file = args.service, args.token_file
+    if target is None or token_file is None:
+        config = Config.load(args.config)
+        target = target or config.listen.grpc
+        token_file = token_file or config.path(config.access.token)
+    ca = args.ca.read_bytes() if args.ca else None
+    return Client(target, read_secret(token_file).decode().strip(), ca=ca)
+
+
+def show(value: dict[str, Any], *, as_json: bool, text: str) -> None:
+    """Print `value` as one line of JSON, or else `text`."""
+    print(json.dumps(value) if as_json else text)

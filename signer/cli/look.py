@@ -1,0 +1,139 @@
+"""`sealbook search`, `checkpoint`, `proof` and `status`: look at what the ledger holds."""
+
+from __future__ import annotations
+
+import json
+
+from ledger import labels
+from signer.cli.arguments import add_service, connect, parser, show
+from signer.config import Config
+from signer.errors import RequestError
+from verifier import dsse
+from verifier._strict import decimal
+from verifier.bundle import Record
+from verifier.checkpoint import Checkpoint
+from verifier.entry import Entry
+from verifier.merkle import hash_leaf
+from verifier.note import Note
+from verifier.proof import TlogProof
+from verifier.statement import Statement
+
+
+def main(argv: list[str]) -> int:
+    """Run the command that `argv` starts with."""
+    commands = {"search": _search, "checkpoint": _checkpoint, "proof": _proof, "status": _status}
+    return commands[argv[0]](argv[1:])
+
+
+def _search(argv: list[str]) -> int:
+    """List entries by label; exit code 1 when there are none."""
+    made = parser(
+        "search",
+        f"List the entries that bear a label, oldest first. Labels: {', '.join(labels.NAMES)}.",
+        "sealbook search repository registry.example/team/app",
+    )
+    add_service(made)
+    made.add_argument("label", choices=labels.NAMES, metavar="LABEL", help="what to search by")
+    made.add_argument("value", metavar="VALUE", help="the whole value")
+    args = made.parse_args(argv)
+    count = 0
+    with connect(args) as client:
+        for record in client.search(args.label, args.value):
+            count += 1
+            about = _about(record)
+            text = f"{record.index:>8}  {record.form:<7} {about['repository']}  {about['digest']}"
+            show(about, as_json=args.json, text=text)
+    if not args.json:
+        print(f"{count} entries")
+    return 0 if count else 1
+
+
+def _checkpoint(argv: list[str]) -> int:
+    """Print the newest signed checkpoint."""
+    made = parser(
+        "checkpoint", "Print the ledger's newest signed checkpoint.", "sealbook checkpoint"
+    )
+    add_service(made)
+    args = made.parse_args(argv)
+    with connect(args) as client:
+        note = client.checkpoint()
+    tree = Checkpoint.parse(Note.parse(note).text)
+    value = {"origin": tree.origin, "tree_size": tree.tree_size, "root": tree.root.hex()}
+    show({**value, "note": note}, as_json=args.json, text=note.removesuffix("\n"))
+    return 0
+
+
+def _proof(argv: list[str]) -> int:
+    """Print the proof of one entry, once it was checked against the entry itself."""
+    made = parser(
+        "proof",
+        "Print the proof that an entry is in the ledger, as a C2SP .tlog-proof file.",
+        "sealbook proof 5 > entry-5.tlog-proof",
+    )
+    add_service(made)
+    made.add_argument("index", metavar="INDEX", help="position of the entry, from 0")
+    args = made.parse_args(argv)
+    index = decimal(args.index)
+    with connect(args) as client:
+        record = client.entry(index).record
+        path, note = client.inclusion_proof(index)
+    proof = TlogProof(index, path.path, Note.parse(note))
+    tree = proof.verify(hash_leaf(record.entry))
+    value = {"index": index, "tree_size": tree.tree_size, "proof": str(proof)}
+    show(value, as_json=args.json, text=str(proof).removesuffix("\n"))
+    return 0
+
+
+def _status(argv: list[str]) -> int:
+    """Say how the service is, over the admin socket."""
+    import grpc
+    from google.protobuf.json_format import MessageToDict
+
+    from signer.errors import ServiceUnreachableError
+    from signer.v1 import operator_pb2
+
+    made = parser("status", "Say how the service is; for admins on its machine.", "sealbook status")
+    args = made.parse_args(argv)
+    config = Config.load(args.config)
+    socket = config.path(config.listen.operator)
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        call = channel.unary_unary(
+            "/sealbook.v1.Operator/GetStatus",
+            request_serializer=operator_pb2.GetStatusRequest.SerializeToString,
+            response_deserializer=operator_pb2.GetStatusResponse.FromString,
+        )
+        try:
+            status = call(operator_pb2.GetStatusRequest(), timeout=5)
+        except grpc.RpcError as e:
+            raise ServiceUnreachableError(f"no answer on {socket}") from e
+    keys = ", ".join(f"{k.name} ({'healthy' if k.healthy else 'OUT OF USE'})" for k in status.keys)
+    show(
+        MessageToDict(status, preserving_proto_field_name=True),
+        as_json=args.json,
+        text=f"""\
+{status.origin}: {status.tree_size} entries, {status.published_size} published
+  root        {status.root.hex()}
+  checkpoint  {status.checkpoint_age_s:.0f} s old
+  queue       {status.queue_depth}
+  keys        {keys}""",
+    )
+    return 0
+
+
+def _about(record: Record) -> dict[str, object]:
+    """Return what a record says, from its own bytes."""
+    payload_type, payload = dsse.parse_pae(record.body)
+    if payload_type != dsse.IN_TOTO:
+        raise RequestError(f"entry {record.index} is of a type that this version does not know")
+    statement = Statement.parse(payload)
+    subject = statement.subjects[0]
+    return {
+        "index": record.index,
+        "form": record.form,
+        "digest": subject.digest,
+        "repository": subject.name,
+        "predicate_type": statement.predicate_type,
+        "annotations": dict(subject.annotations),
+        "key": Entry.parse(record.entry).key.fingerprint,
+        "statement": json.loads(payload),
+    }

@@ -1,0 +1,57 @@
+"""`sealbook serve`: run the service."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import structlog
+
+from signer.cli.arguments import parser
+from signer.config import Config
+from signer.server import Addresses, Server, harden
+
+
+def main(argv: list[str]) -> int:
+    """Serve until SIGTERM; exit code 74 when the storage failed."""
+    made = parser(
+        "serve",
+        "Run the service in the foreground. SIGTERM or Ctrl-C lets it finish what is under way.",
+        "cd /var/lib/sealbook && sealbook serve",
+    )
+    made.add_argument(
+        "--example-keys",
+        action="store_true",
+        help="serve with the public keys of keys-example/; never in earnest",
+    )
+    args = made.parse_args(argv[1:])
+    _log(as_json=args.json or not sys.stderr.isatty())
+    harden()
+    server = Server(Config.load(args.config))
+    if not args.example_keys:
+        try:
+            server.refuse_example_keys()
+        except BaseException:
+            server.close()
+            raise
+
+    def started(addresses: Addresses) -> None:
+        if not args.json:
+            print(f"serving gRPC on {addresses.grpc}, HTTP on {addresses.http}", flush=True)
+
+    return asyncio.run(server.run(started))
+
+
+def _log(*, as_json: bool) -> None:
+    """Log to standard error: JSON lines for machines, columns for people."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info
+            if as_json
+            else structlog.processors.StackInfoRenderer(),
+            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

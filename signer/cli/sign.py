@@ -1,0 +1,134 @@
+"""`sealbook sign`: approve an image."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from signer.cli.arguments import add_service, connect, parser
+from signer.client import Signed
+from signer.config import Config
+from signer.errors import RequestError
+from signer.order import Item
+from verifier.digest import Digest
+from verifier.errors import SealbookError
+from verifier.pull.layout import read_layout
+from verifier.repository import Repository
+from verifier.trust import TrustRoot
+from verifier.verify import Verifier
+
+_LAYOUT = "oci:"
+
+
+def main(argv: list[str]) -> int:
+    """Sign, verify what came back, and write the bundles; exit code 0 only when all is well."""
+    args = _parser().parse_args(argv[1:])
+    repository = Repository(args.repository)
+    items = _items(args)
+    with connect(args) as client:
+        answers = client.sign_batch(repository, items, key=args.key, reason=args.reason)
+    verifier = _verifier(args)
+    refused = False
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(answer, SealbookError):
+            refused = True
+            _say_no(item, answer, as_json=args.json)
+            continue
+        if verifier is not None:
+            verifier.verify(answer.bundle(), Digest(item.digest), repository)
+        _say_yes(item, answer, _write(args.out, item, answer), args)
+    return 1 if refused else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser(
+        "sign",
+        "Approve an image in a repository. An image index is signed together with every\n"
+        "manifest under it, because some runtimes check the index and some the platform's\n"
+        "child. The same request again gets the same answer.",
+        "sealbook sign oci:./image:1.4 --repository registry.example/team/app -a env=prod",
+    )
+    add_service(made)
+    made.add_argument("image", metavar="IMAGE", help="sha256:<hex>, or oci:DIR[:TAG]")
+    made.add_argument("--repository", required=True, metavar="R", help="host[:port]/path")
+    made.add_argument("--key", default="", help="name of the signing key (default: the service's)")
+    made.add_argument("--tag", default="", help="the tag it was pushed under, to be signed too")
+    made.add_argument(
+        "-a", dest="annotations", action="append", default=[], metavar="K=V", help="annotation"
+    )
+    made.add_argument("--reason", default="", help="for the audit trail; not signed")
+    made.add_argument(
+        "--renew", action="store_true", help="make a new approval that supersedes the last"
+    )
+    made.add_argument("--idempotency-key", default="", metavar="ID", help="refuse it for another")
+    made.add_argument("--trust", type=Path, metavar="FILE", help="verify the answers with this")
+    made.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="where to write sha256-<hex>.bundle.json (default: here)",
+    )
+    return made
+
+
+def _items(args: argparse.Namespace) -> list[Item]:
+    annotations = {}
+    for pair in args.annotations:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise RequestError(f"expected an annotation as KEY=VALUE, found {pair[:80]!r}")
+        annotations[key] = value
+    image: str = args.image
+    if not image.startswith(_LAYOUT):
+        item = Item(Digest(image), tag=args.tag)
+        found = [item]
+    else:
+        directory, tag = image.removeprefix(_LAYOUT), None
+        if not Path(directory).is_dir() and ":" in directory:
+            directory, _, tag = directory.rpartition(":")
+        manifests = read_layout(Path(directory), tag)
+        found = [Item(m.digest, m.size, m.media_type, args.tag) for m in manifests]
+    if args.idempotency_key and len(found) > 1:
+        raise RequestError("an idempotency key is for one digest, the image has several")
+    return [
+        item._replace(
+            annotations=annotations, renew=args.renew, idempotency_key=args.idempotency_key
+        )
+        for item in found
+    ]
+
+
+def _verifier(args: argparse.Namespace) -> Verifier | None:
+    """Return a verifier under the trust file that is named, or beside the configuration."""
+    path: Path | None = args.trust
+    if path is None and args.config.exists():
+        config = Config.load(args.config)
+        path = config.path(config.trust.trust)
+    return None if path is None else Verifier(TrustRoot.parse(path.read_bytes()))
+
+
+def _write(directory: Path, item: Item, signed: Signed) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{item.digest.replace(':', '-')}.bundle.json"
+    path.write_bytes(signed.bundle())
+    return path
+
+
+def _say_yes(item: Item, signed: Signed, path: Path, args: argparse.Namespace) -> None:
+    if args.json:
+        line = {"digest": item.digest, "index": signed.record.index, "bundle": str(path)}
+        print(json.dumps(line))
+        return
+    print(f"signed {item.digest}")
+    print(f"  entry {signed.record.index} of {signed.proof.tree_size}, bundle {path}")
+
+
+def _say_no(item: Item, error: SealbookError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"digest": item.digest, "error": error.code, "message": error.message}))
+    print(f"refused {item.digest}: {error.message} ({error.code})", file=sys.stderr)
+    if error.hint:
+        print(f"hint:  {error.hint}", file=sys.stderr)

@@ -1,0 +1,192 @@
+"""The configuration: one TOML file, `sealbook.toml`, as `sealbook init` writes it.
+
+Unknown keys are refused: a misspelt setting must not fall back to a default.
+Relative paths start at the directory of the file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+
+from ledger.opening import Home
+from signer.errors import ConfigError, ListenError
+from verifier import limits
+from verifier._strict import name as check_key_name
+from verifier.errors import SealbookError
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ORIGIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("expected HOST:PORT")
+    ipaddress.ip_address(host.strip("[]"))
+    return text
+
+
+def check_origin(text: str) -> str:
+    """Return `text` if it can be the origin of a ledger: a bare host name.
+
+    Sigstore's clients compare it with the host name of the log's URL, and take a
+    name that ends in " - <number>" for another kind of log.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not _ORIGIN.fullmatch(text) or len(text) > limits.ORIGIN:
+        raise ConfigError(f"expected a bare host name in lower case, found {text[:80]!r}")
+    return text
+
+
+def _origin(text: str) -> str:
+    try:
+        return check_origin(text)
+    except ConfigError as e:
+        raise ValueError(e.message) from e
+
+
+def _name(text: str) -> str:
+    try:
+        return check_key_name(text)
+    except SealbookError as e:
+        raise ValueError(e.message) from e
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class LedgerSection(_Section):
+    """Where the ledger lives."""
+
+    directory: Path
+    anchor: Path
+
+
+class KeysSection(_Section):
+    """The service's own keys, by URI; `seal` is a file of 32 bytes."""
+
+    log: str
+    promise: str
+    event: str
+    status: str
+    seal: Path
+
+
+class SigningKeySection(_Section):
+    """A key that callers may ask for."""
+
+    uri: str
+    forms: tuple[str, ...] = ("bundle",)
+
+
+class SigningSection(_Section):
+    """The signing keys by name, and the one that is meant when none is named."""
+
+    default_key: Name
+    keys: dict[Name, SigningKeySection]
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> Self:
+        if self.default_key not in self.keys:
+            raise ValueError(f"default_key {self.default_key!r} is not among the keys")
+        return self
+
+
+class ListenSection(_Section):
+    """Where to listen. Beyond loopback only with TLS."""
+
+    grpc: Address = "127.0.0.1:8640"
+    http: Address = "127.0.0.1:8641"
+    operator: Path = Path("run/operator.sock")
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    reflection: bool = False
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        return self
+
+
+class AccessSection(_Section):
+    """The file with the token that callers send."""
+
+    token: Path
+
+
+class TrustSection(_Section):
+    """The files that verifiers pin, which the service hands out."""
+
+    trust: Path
+    trusted_root: Path
+
+
+class Config(_Section):
+    """Everything that `sealbook serve` needs to know; `base` is where relative paths start."""
+
+    base: Path
+    origin: Origin
+    ledger: LedgerSection
+    keys: KeysSection
+    signing: SigningSection
+    access: AccessSection
+    trust: TrustSection
+    listen: ListenSection = ListenSection()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the file at `path`.
+
+        Raises:
+            ConfigError: it is not there, not TOML, or says something that we do not know.
+            ListenError: it would listen beyond loopback without TLS.
+        """
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+            config = cls(base=path.absolute().parent, **values)
+        except OSError as e:
+            raise ConfigError(
+                f"cannot read {path}: {e.strerror}",
+                hint="make a service with `sealbook init DIR`, or name its file with --config",
+            ) from e
+        except ValidationError as e:
+            first = e.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "file"
+            raise ConfigError(f"{path}: {where}: {first['msg']}") from e
+        except (ValueError, TypeError) as e:
+            raise ConfigError(f"{path}: {e}") from e
+        config._refuse_bare_listening()
+        return config
+
+    @property
+    def home(self) -> Home:
+        """Where the ledger lives, absolute."""
+        return Home(self.base / self.ledger.directory, self.base / self.ledger.anchor, self.origin)
+
+    def path(self, relative: Path) -> Path:
+        """Return a configured path, absolute."""
+        return self.base / relative
+
+    def _refuse_bare_listening(self) -> None:
+        for address in (self.listen.grpc, self.listen.http):
+            host = ipaddress.ip_address(address.rpartition(":")[0].strip("[]"))
+            if not host.is_loopback and self.listen.tls_certificate is None:
+                raise ListenError(
+                    f"{address} is beyond loopback, and there is no TLS certificate",
+                    hint="set listen.tls_certificate and listen.tls_key",
+                )

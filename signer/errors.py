@@ -1,0 +1,139 @@
+"""Every way the service refuses; catch `SigningError` for all of them.
+
+Which gRPC status each becomes is the table in `signer.guard`.
+"""
+
+from __future__ import annotations
+
+from verifier.errors import SealbookError
+
+
+class SigningError(SealbookError):
+    """The service refuses. Never raised itself: a subclass says why."""
+
+
+# Who is asking.
+
+
+class UnauthenticatedError(SigningError):
+    """Nobody we know."""
+
+    code = "unauthenticated"
+    hint = "send the token of the service as 'authorization: Bearer TOKEN'"
+
+
+class PermissionDeniedError(SigningError):
+    """Somebody we know, who may not do this."""
+
+    code = "permission-denied"
+
+
+# What is asked for.
+
+
+class UnknownMethodError(SigningError):
+    """There is no such call."""
+
+    code = "unknown-method"
+
+
+class RequestError(SigningError):
+    """The request has another shape than the contract says."""
+
+    code = "bad-request"
+
+
+class UnknownRequestFieldError(RequestError):
+    """The request has a field that we do not know, and so would not check."""
+
+    code = "unknown-field"
+    hint = "the service is older than the client, or a field number is wrong"
+
+
+class EmptyBatchError(RequestError):
+    """A batch without items."""
+
+    code = "empty-batch"
+
+
+class BatchTooLargeError(RequestError):
+    """More items than one batch takes."""
+
+    code = "batch-too-large"
+
+
+class UnknownFormError(RequestError):
+    """A form that the key does not make."""
+
+    code = "unknown-form"
+
+
+class UnknownSigningKeyError(SigningError):
+    """No signing key has this name."""
+
+    code = "unknown-key"
+
+
+class NotFoundError(SigningError):
+    """Nothing is known about what was asked for."""
+
+    code = "not-found"
+
+
+# What keeps us from doing it.
+
+
+class KeyFileError(SigningError):
+    """A key file that cannot be used, or must not be."""
+
+    code = "key-file"
+
+
+class KeyFileModeError(KeyFileError):
+    """A key file that others can read."""
+
+    code = "key-file-permissions"
+
+
+class KeyFailedError(SigningError):
+    """A key made a signature that does not verify, or none."""
+
+    code = "key-failed"
+    hint = "the key is out of use until the service is restarted"
+
+
+class ConfigError(SigningError):
+    """The configuration does not say what to do."""
+
+    code = "config"
+
+
+class ListenError(SigningError):
+    """An address that cannot be listened on, or must not be."""
+
+    code = "listen"
+
+
+# What a client meets.
+
+
+class ServiceError(SigningError):
+    """The service refused; `code`, message and hint are its own."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        """Carry what the service said."""
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class ServiceUnreachableError(SigningError):
+    """No answer from the service."""
+
+    code = "unreachable"
+    hint = "is it running? start it with `sealbook serve`"
+
+
+class WrongAnswerError(SigningError):
+    """The service answered with something else than was asked for."""
+
+    code = "wrong-answer"

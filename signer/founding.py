@@ -1,0 +1,151 @@
+"""Founding a service: its keys, its ledger with the genesis event, its trust files.
+
+DIR/sealbook.toml      the configuration
+DIR/keys/              log, promise, event, status and release keys, and the seal
+DIR/ledger/ anchor/    the ledger, and what remembers how far it had come
+DIR/token              what callers send
+DIR/trust.json         what verifiers pin; DIR/trusted_root.json the same for cosign
+DIR/release.pub        the approval key, for cosign --key
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger import labels, opening
+from ledger.ledger import LogKeys, NewEntry
+from signer.config import check_origin
+from signer.errors import ConfigError
+from signer.forms import dedup_key
+from signer.keys.file import FileKey, write_secret
+from verifier import dsse
+from verifier._strict import b64encode
+from verifier.entry import Entry
+from verifier.note import NoteKey
+from verifier.publickey import Key
+from verifier.quorum import Quorum
+from verifier.repository import Scope
+from verifier.statement import event
+from verifier.trust import TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+
+_LIFETIME_S = 365 * 24 * 3600  # of the trust file
+_EVERYWHERE = (Scope("*"),)
+
+_CONFIG = """\
+# Sealbook's configuration. Relative paths start here. `sealbook serve --help` has more.
+origin = "{origin}"
+
+[ledger]
+directory = "ledger"
+anchor = "anchor"  # another disk is better
+
+[keys]
+log = "file:keys/log.pem"
+promise = "file:keys/promise.pem"
+event = "file:keys/event.pem"
+status = "file:keys/status.pem"
+seal = "keys/seal"
+
+[signing]
+default_key = "release"
+
+[signing.keys.release]
+uri = "file:keys/release.pem"
+forms = ["bundle"]
+
+[listen]
+grpc = "{grpc}"
+http = "{http}"
+operator = "run/operator.sock"
+
+[access]
+token = "token"
+
+[trust]
+trust = "trust.json"
+trusted_root = "trusted_root.json"
+"""
+
+
+class _Keys(NamedTuple):
+    log: FileKey
+    promise: FileKey
+    event: FileKey
+    status: FileKey
+    release: FileKey
+
+
+def found(
+    directory: Path, origin: str, grpc: str = "127.0.0.1:8640", http: str = "127.0.0.1:8641"
+) -> None:
+    """Make a service in `directory`, which must not hold one; everything is durable on return.
+
+    Raises:
+        ConfigError: there is one already, or `origin` is no bare host name.
+    """
+    config = directory / "sealbook.toml"
+    if os.path.lexists(config):
+        raise ConfigError(f"{directory} holds a service already")
+    check_origin(origin)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / "keys").mkdir(mode=0o700)
+    keys = _make_keys(directory / "keys")
+    seal = secrets.token_bytes(32)
+    write_secret(directory / "keys" / "seal", seal)
+    write_secret(directory / "token", f"sealbook_{secrets.token_urlsafe(32)}\n".encode())
+    trust = _trust(origin, keys)
+    (directory / "trust.json").write_bytes(trust.json())
+    (directory / "trusted_root.json").write_bytes(trust.sigstore())
+    (directory / "release.pub").write_bytes(keys.release.public.pem())
+    home = opening.Home(directory / "ledger", directory / "anchor", origin)
+    opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
+    # Last: a directory without it is no service, and founding can be tried again elsewhere.
+    config.write_text(_CONFIG.format(origin=origin, grpc=grpc, http=http), "utf-8")
+
+
+def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
+    """Return the event that opens the ledger, so that no client's entry has an empty path."""
+    logs = [
+        {
+            "checkpoint_key": b64encode(log.checkpoint_key.public.spki),
+            **({"promise_key": b64encode(log.promise_key.spki)} if log.promise_key else {}),
+        }
+        for log in trust.logs
+    ]
+    predicate = {
+        "event_key": b64encode(event_key.public.spki),
+        "logs": logs,
+        "origin": origin,
+        "previous": None,
+    }
+    message = dsse.pae(dsse.IN_TOTO, event("genesis", origin, predicate))
+    entry = Entry.of(message, event_key.sign(message), event_key.public).body()
+    dedup = dedup_key(labels.EVENT, event_key.public, message)
+    return NewEntry(entry, message, labels.of(entry, message), dedup)
+
+
+def _make_keys(directory: Path) -> _Keys:
+    keys = _Keys(
+        FileKey.generate("ed25519"),
+        *(FileKey.generate("ecdsa-p256") for _ in range(len(_Keys._fields) - 1)),
+    )
+    for name, key in keys._asdict().items():
+        key.save(directory / f"{name}.pem")
+    return keys
+
+
+def _trust(origin: str, keys: _Keys) -> TrustRoot:
+    now = int(time.time())
+    log = TrustedLog(origin, NoteKey.of(origin, keys.log.public), keys.promise.public)
+    trusted = keys_by_hint(
+        [
+            TrustedKey("release", "approve", keys.release.public, _EVERYWHERE),
+            TrustedKey("event", "event", keys.event.public, _EVERYWHERE),
+            TrustedKey("status", "status", keys.status.public, _EVERYWHERE),
+        ]
+    )
+    return TrustRoot(1, now, now + _LIFETIME_S, (log,), trusted, Quorum.parse("quorum none\n"))

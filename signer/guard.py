@@ -1,0 +1,184 @@
+"""The outermost guard of every call: one table of methods, default deny.
+
+A call that is not in the table is refused. For the others, in this order: the
+bytes become a request without unknown fields, the caller becomes a principal,
+the handler runs, and whatever it raises becomes a gRPC status with a stable
+code. Nothing that we did not mean to say reaches a client: for an unexpected
+error it gets a reference, and the log gets the rest under that reference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from ledger import errors as ledger_errors
+from signer import errors
+from signer.access import Access, Action, Principal, authorise
+from verifier.errors import SealbookError, VerificationError
+
+log = structlog.get_logger()
+
+Unary = Callable[[Principal, Any], Awaitable[Message]]
+Streaming = Callable[[Principal, Any], AsyncIterator[Message]]
+_LOCAL_ADMIN = Principal("urn:sealbook:socket", "admin", {"operate": ()})
+
+# The first row whose class fits decides. What is not here is an internal error.
+_STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
+    (errors.UnauthenticatedError, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED),
+    (errors.UnknownMethodError, grpc.StatusCode.UNIMPLEMENTED),
+    (errors.RequestError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.UnknownSigningKeyError, grpc.StatusCode.NOT_FOUND),
+    (errors.NotFoundError, grpc.StatusCode.NOT_FOUND),
+    (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
+    (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),
+    (ledger_errors.IdempotencyError, grpc.StatusCode.ALREADY_EXISTS),
+    (ledger_errors.FrozenError, grpc.StatusCode.FAILED_PRECONDITION),
+    (ledger_errors.ClockError, grpc.StatusCode.UNAVAILABLE),
+    (ledger_errors.StorageFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (ledger_errors.QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (ledger_errors.StoppingError, grpc.StatusCode.UNAVAILABLE),
+    (VerificationError, grpc.StatusCode.INVALID_ARGUMENT),
+)
+
+
+class Refused(NamedTuple):
+    """What a caller is told. `message` holds nothing that is ours alone."""
+
+    status: grpc.StatusCode
+    code: str
+    message: str
+    hint: str
+
+
+class Method(NamedTuple):
+    """One row of the table: who may call it, what it takes, and what answers."""
+
+    action: Action
+    request: type[Message]
+    unary: Unary | None = None
+    streaming: Streaming | None = None
+
+
+class Guard(grpc.GenericRpcHandler):
+    """Answers every method of `table`, and refuses all others.
+
+    With `access` None the caller is whoever could open the admin socket.
+    """
+
+    def __init__(self, table: Mapping[str, Method], access: Access | None) -> None:
+        """Guard the full method names of `table`, as in "/sealbook.v1.Signer/Sign"."""
+        self._access = access
+        self._handlers = {name: self._handler(method) for name, method in table.items()}
+        self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+            _refuse_unknown
+        )
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        """Return the handler of a method; an unknown one's says so."""
+        return self._handlers.get(details.method, self._unknown)
+
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+        async def unary(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            try:
+                assert method.unary is not None
+                return await method.unary(*self._admit(method, raw, context))
+            except asyncio.CancelledError:
+                raise
+            except Exception as e:
+                await refuse(context, e)
+                raise AssertionError from e  # abort has raised already
+
+        async def streaming(
+            raw: bytes, context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncIterator[Message]:
+            try:
+                assert method.streaming is not None
+                async for message in method.streaming(*self._admit(method, raw, context)):
+                    yield message
+            except asyncio.CancelledError:
+                raise
+            except Exception as e:  # noqa: BLE001  this is where they all end
+                await refuse(context, e)
+
+        if method.unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                unary,
+                response_serializer=_serialize,
+            )
+        return grpc.unary_stream_rpc_method_handler(
+            streaming,
+            response_serializer=_serialize,
+        )
+
+    def _admit(
+        self, method: Method, raw: bytes, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> tuple[Principal, Message]:
+        if self._access is None:
+            principal = _LOCAL_ADMIN
+        else:
+            principal = self._access.authenticate(context.invocation_metadata() or ())
+            authorise(principal, method.action)
+        return principal, parse(method.request, raw)
+
+
+def parse(kind: type[Message], raw: bytes) -> Message:
+    """Parse a request that has only fields we know, at every level.
+
+    Raises:
+        RequestError: not such a message.
+        UnknownRequestFieldError: there is more in it than we would check.
+    """
+    try:
+        request = kind.FromString(raw)
+    except DecodeError as e:
+        raise errors.RequestError(f"expected a {kind.DESCRIPTOR.full_name}") from e
+    size = request.ByteSize()
+    request.DiscardUnknownFields()
+    if request.ByteSize() != size:
+        raise errors.UnknownRequestFieldError(
+            f"a {kind.DESCRIPTOR.full_name} with a field that is not in the contract"
+        )
+    return request
+
+
+def refused(error: Exception) -> Refused:
+    """Return what a caller may be told about `error`, and log what they may not."""
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            return Refused(status, error.code, error.message, error.hint)
+    reference = secrets.token_hex(4)
+    log.error("internal error", reference=reference, exc_info=error)
+    return Refused(
+        grpc.StatusCode.INTERNAL,
+        "internal-error",
+        f"the service failed, reference {reference}",
+        "give the reference to whoever runs the service",
+    )
+
+
+async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+    """End the call with the status, code and hint of `error`."""
+    told = refused(error)
+    context.set_trailing_metadata(
+        (
+            ("sealbook-code", told.code),
+            ("sealbook-hint", told.hint.encode("ascii", "replace").decode()),
+        )
+    )
+    await context.abort(told.status, f"{told.message} ({told.code})")
+
+
+async def _refuse_unknown(_: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    await refuse(context, errors.UnknownMethodError("there is no such method"))
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()

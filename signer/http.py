@@ -1,0 +1,94 @@
+"""The HTTP side: bundles and trust files for verifiers, health and metrics for operators.
+
+Everything here may be read by whoever can reach the port. What it serves is
+signed or checked by whoever fetches it; who may reach it is the network's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ledger.ledger import Ledger
+from signer.errors import NotFoundError
+from signer.guard import refused
+from signer.metrics import Metrics
+from signer.service import find_bundles
+from verifier.digest import Digest
+from verifier.errors import VerificationError
+from verifier.repository import Repository
+
+_JSON = "application/json"
+_STATUS = {"not-found": 404, "unknown-entry": 404, "internal-error": 500}
+
+
+def application(
+    ledger: Ledger,
+    metrics: Metrics,
+    trust_files: dict[str, Path],
+    ready: Callable[[], bool],
+) -> Starlette:
+    """Return the ASGI application; `trust_files` are served by their key under /v1/."""
+
+    async def bundles(request: Request) -> Response:
+        digest = Digest(request.path_params["digest"])
+        named = request.query_params.get("repository")
+        repository = Repository(named) if named else None
+        published, log_id = ledger.published, ledger.log_key.log_id
+        found = await asyncio.to_thread(find_bundles, ledger, published, digest, repository)
+        if not found:
+            raise NotFoundError(f"no bundle for {digest}")
+        rendered = [p.record.bundle(p.proof, published.note, log_id).json() for p in found]
+        return Response(b'{"bundles":[' + b",".join(rendered) + b"]}", media_type=_JSON)
+
+    async def trust_file(request: Request) -> Response:
+        path = trust_files[request.url.path.rpartition("/")[2]]
+        return Response(await asyncio.to_thread(path.read_bytes), media_type=_JSON)
+
+    async def checkpoint(_: Request) -> Response:
+        return PlainTextResponse(ledger.published.note)
+
+    async def scrape(_: Request) -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        if ready():
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("not ready\n", status_code=503)
+
+    routes = {
+        "/v1/bundles/{digest}": bundles,
+        **{f"/v1/{name}": trust_file for name in trust_files},
+        "/checkpoint": checkpoint,
+        "/metrics": scrape,
+        "/healthz": healthz,
+        "/readyz": readyz,
+    }
+    return Starlette(routes=[Route(path, _guarded(handler)) for path, handler in routes.items()])
+
+
+def _guarded(
+    handler: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Turn whatever `handler` raises into a JSON refusal, as the gRPC guard does."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Exception as e:  # noqa: BLE001  this is where they all end
+            told = refused(e)
+            status = 400 if isinstance(e, VerificationError) else _STATUS.get(told.code, 503)
+            body = {"code": told.code, "message": told.message, "hint": told.hint}
+            return Response(json.dumps(body), status_code=status, media_type=_JSON)
+
+    return guarded

@@ -1,0 +1,108 @@
+"""Keys in files: unencrypted PKCS#8 in PEM, readable by their owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from signer.errors import KeyFileError, KeyFileModeError
+from verifier import limits
+from verifier.publickey import PublicKey
+
+_Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+class FileKey:
+    """A private key in this process's memory: ECDSA P-256 or P-384, or Ed25519."""
+
+    def __init__(self, private: _Private) -> None:
+        """Use `private`."""
+        spki = private.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self._public = PublicKey(spki)
+        self._private = private
+        is_p384 = self._public.algorithm.hash_name == "sha384"
+        self._scheme = ec.ECDSA(hashes.SHA384() if is_p384 else hashes.SHA256())
+
+    @classmethod
+    def generate(cls, algorithm: str) -> Self:
+        """Make a new key; `algorithm` is "ecdsa-p256" or "ed25519"."""
+        if algorithm == "ed25519":
+            return cls(ed25519.Ed25519PrivateKey.generate())
+        assert algorithm == "ecdsa-p256"
+        return cls(ec.generate_private_key(ec.SECP256R1()))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Load the key in `path`.
+
+        Raises:
+            KeyFileModeError: somebody else can read it.
+            KeyFileError: it cannot be read, or holds no key of ours.
+        """
+        try:
+            private = serialization.load_pem_private_key(read_secret(path), password=None)
+        except (ValueError, TypeError) as e:
+            raise KeyFileError(f"{path} holds no unencrypted PKCS#8 private key") from e
+        if not isinstance(private, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+            raise KeyFileError(f"expected an ECDSA or Ed25519 key in {path}")
+        return cls(private)
+
+    def save(self, path: Path) -> None:
+        """Write the key to the new file `path`, readable by its owner alone."""
+        pem = self._private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        write_secret(path, pem)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`; ECDSA as ASN.1 DER."""
+        if isinstance(self._private, ed25519.Ed25519PrivateKey):
+            return self._private.sign(message)
+        return self._private.sign(message, self._scheme)
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the content of a file that nobody else can read.
+
+    Raises:
+        KeyFileModeError: it is a link, not ours, or group or others have any right on it.
+        KeyFileError: it cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as e:
+        raise KeyFileError(f"cannot read {path}: {e.strerror}") from e
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyFileModeError(f"expected a file, {path} is something else")
+        if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
+            raise KeyFileModeError(
+                f"expected {path} to be readable by its owner alone, found mode "
+                f"{stat.S_IMODE(status.st_mode):04o} of user {status.st_uid}",
+                hint=f"chmod 600 {path}, and think about who may have read it",
+            )
+        return file.read(limits.KEY)
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write `content` to the new file `path` with mode 0600, durably."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(fd)

@@ -1,0 +1,84 @@
+"""What Prometheus may scrape: a fixed set of series, whatever callers send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ledger.ledger import Ledger
+from ledger.sequencer import Sequencer
+from signer.keys import SigningKey
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The series of one service."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Start at zero."""
+        self._clock = clock
+        self._registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "sealbook_sign_seconds",
+            "Time from request to answer of Sign and SignBatch",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._calls = Counter(
+            "sealbook_sign_calls",
+            "Calls of Sign and SignBatch",
+            ["result"],
+            registry=self._registry,
+        )
+        self._signatures = Counter(
+            "sealbook_signatures", "Signatures answered with", registry=self._registry
+        )
+
+    def watch(self, ledger: Ledger, sequencer: Sequencer, keys: Mapping[str, SigningKey]) -> None:
+        """Read tree, queue and key health of these at every scrape."""
+
+        def gauge(name: str, help_: str, value: Callable[[], float]) -> None:
+            Gauge(name, help_, registry=self._registry).set_function(value)
+
+        gauge("sealbook_tree_size", "Durable entries", lambda: ledger.head.tree_size)
+        gauge(
+            "sealbook_published_size",
+            "Entries under the published checkpoint",
+            lambda: ledger.published.checkpoint.tree_size,
+        )
+        gauge(
+            "sealbook_checkpoint_age_seconds",
+            "Age of the published checkpoint",
+            lambda: max(0.0, self._clock() - ledger.published.signed_at),
+        )
+        gauge("sealbook_queue_depth", "Entries that wait", lambda: sequencer.depth)
+        healthy = Gauge(
+            "sealbook_key_healthy", "1 while the key signs", ["key"], registry=self._registry
+        )
+        for key in keys.values():
+            healthy.labels(key.name).set_function(lambda key=key: float(key.healthy))  # type: ignore[misc]
+
+    @contextmanager
+    def signing(self) -> Iterator[Callable[[int], None]]:
+        """Time one call; tell the yielded function how many signatures it answered with."""
+        start = time.perf_counter()
+        result = "refused"
+
+        def signed(count: int) -> None:
+            nonlocal result
+            result = "answered"
+            self._signatures.inc(count)
+
+        try:
+            yield signed
+        finally:
+            self._seconds.observe(time.perf_counter() - start)
+            self._calls.labels(result).inc()
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus's text format."""
+        return generate_latest(self._registry)

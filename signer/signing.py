@@ -1,0 +1,257 @@
+"""Sign: the main flow of the service.
+
+1. Authorise the caller on the canonical repository; for a batch all or nothing.
+2. Build the statement of each item. Its bytes are a function of the request.
+3. Look its dedup key up: a re-run of the same request is answered as before.
+4. Sign what is new.
+5. Append it: the ledger answers once it is durable and published.
+6. Answer with each record, proven under one checkpoint.
+
+Steps 2 to 6 run in a task of their own that the caller's cancellation does not
+reach: a signature that was made always gets its leaf, and none without a leaf
+is ever released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ledger import labels
+from ledger.errors import IdempotencyError
+from ledger.ledger import Appended, Ledger, NewEntry, Published
+from ledger.sequencer import Answer, Sequencer
+from ledger.store import MAX_BATCH
+from signer import forms
+from signer.access import Principal, authorise
+from signer.errors import (
+    BatchTooLargeError,
+    EmptyBatchError,
+    RequestError,
+    UnknownSigningKeyError,
+)
+from signer.keys import SigningKey
+from signer.order import Item, Order
+from verifier import limits
+from verifier import statement as statements
+from verifier.bundle import Record
+from verifier.digest import Digest
+from verifier.entry import Entry
+from verifier.errors import LimitError, SealbookError
+from verifier.merkle import InclusionProof
+from verifier.repository import Repository
+from verifier.statement import Statement, Subject
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[a-z0-9]+/[A-Za-z0-9][A-Za-z0-9.+_-]{0,100}", re.ASCII)
+_IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_MOST_RENEWALS = 64
+_YIELD_EVERY = 32  # items signed before other callers get a turn
+
+
+class Proven(NamedTuple):
+    """A record and its proof under the checkpoint of the same answer."""
+
+    record: Record
+    proof: InclusionProof
+
+
+class Answers(NamedTuple):
+    """For each item, in order, one `Proven` for each form, or why it was refused."""
+
+    published: Published
+    items: Sequence[list[Proven] | SealbookError]
+
+
+_Place = int | NewEntry | SealbookError
+
+
+class Signing:
+    """Signs for authorised callers. Runs on one event loop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sequencer: Sequencer,
+        keys: Mapping[str, SigningKey],
+        default_key: str,
+    ) -> None:
+        """Sign with `keys`, appending through `sequencer` to `ledger`."""
+        self._ledger = ledger
+        self._sequencer = sequencer
+        self._keys = keys
+        self._default_key = default_key
+        self._under_way: set[asyncio.Task[Answers]] = set()
+
+    async def sign(self, principal: Principal, order: Order) -> Answers:
+        """Return the answers to `order`, every fresh signature durable in the ledger.
+
+        Raises:
+            PermissionDeniedError: the caller may not sign in this repository.
+            RequestError, UnknownSigningKeyError, RepositoryError: nothing was signed.
+        """
+        # 1.
+        repository = Repository(order.repository)
+        authorise(principal, "sign", repository)
+        key = self._key(order.key)
+        if not order.items:
+            raise EmptyBatchError("expected at least one item, found none")
+        if len(order.items) > limits.MANIFESTS:
+            raise BatchTooLargeError(
+                f"expected at most {limits.MANIFESTS} items, found {len(order.items)}"
+            )
+        if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
+            raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
+        made = tuple(dict.fromkeys(order.forms)) or key.forms
+        for form in made:
+            forms.body(form, b"")
+        task = asyncio.ensure_future(self._make(principal, repository, key, made, order.items))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Return when everything that was under way has its leaf and its answer."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _make(
+        self,
+        principal: Principal,
+        repository: Repository,
+        key: SigningKey,
+        made: Sequence[str],
+        items: Sequence[Item],
+    ) -> Answers:
+        # 2, 3, 4.
+        places: list[list[_Place]] = []
+        for n, item in enumerate(items, 1):
+            try:
+                request = _Request(principal, repository, key, item)
+                places.append([self._place(request, form) for form in made])
+            except SealbookError as e:
+                places.append([e])
+            if n % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        # 5.
+        fresh = [p for place in places for p in place if isinstance(p, NewEntry)]
+        appended: list[Answer] = []
+        for start in range(0, len(fresh), MAX_BATCH):
+            appended += await self._sequencer.append(fresh[start : start + MAX_BATCH])
+        # 6.
+        published = self._ledger.published
+        for answer in appended:
+            if isinstance(answer, Appended):
+                published = answer.published
+        rest = iter(appended)
+        return Answers(published, [self._answer(place, rest, published) for place in places])
+
+    def _place(self, request: _Request, form: str) -> int | NewEntry:
+        """Return where the approval is, or the signed entry that is to become it."""
+        claim = request.claim(form)
+        if claim is not None:
+            known = self._ledger.store.claim(claim[0])
+            if known is not None and known.request != claim[1]:
+                raise IdempotencyError("the idempotency key belongs to another request")
+            if known is not None:
+                return known.index
+        supersedes: int | None = None
+        for _ in range(_MOST_RENEWALS):
+            message = forms.body(form, request.payload(supersedes))
+            dedup = forms.dedup_key(form, request.key.public, message)
+            index = self._ledger.store.find(dedup)
+            if index is not None and not request.item.renew and claim is None:
+                return index
+            if index is None or not request.item.renew:  # found, but the claim is new: record it
+                signature = request.key.sign(message)
+                entry = Entry.of(message, signature, request.key.public).body()
+                return NewEntry(entry, message, request.labels(supersedes), dedup, claim)
+            supersedes = index
+        raise RequestError(f"expected at most {_MOST_RENEWALS} renewals of one approval")
+
+    def _answer(
+        self, places: Sequence[_Place], appended: Iterator[Answer], published: Published
+    ) -> list[Proven] | SealbookError:
+        """Return the item's signatures under `published`, or its first refusal."""
+        proven: list[Proven] = []
+        refusal: SealbookError | None = None
+        for place in places:
+            answer = next(appended) if isinstance(place, NewEntry) else place
+            if isinstance(answer, SealbookError):
+                refusal = refusal or answer
+            elif isinstance(answer, Appended) and answer.published is published:
+                proven.append(Proven(answer.record, answer.proof))
+            else:
+                record = (
+                    answer.record if isinstance(answer, Appended) else self._ledger.record(answer)
+                )
+                proof = self._ledger.prove(record.index, published.checkpoint.tree_size)
+                proven.append(Proven(record, proof))
+        return refusal or proven
+
+    def _key(self, name: str) -> SigningKey:
+        key = self._keys.get(name or self._default_key)
+        if key is None:
+            raise UnknownSigningKeyError(
+                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
+            )
+        return key
+
+
+class _Request:
+    """One checked item, and what its approval says."""
+
+    def __init__(
+        self, principal: Principal, repository: Repository, key: SigningKey, item: Item
+    ) -> None:
+        """Check `item`; raises `MalformedError` or `RequestError`."""
+        self.digest = Digest(item.digest)
+        statements.check_annotations(item.annotations)
+        if item.tag and not _TAG.fullmatch(item.tag):
+            raise RequestError(f"not a tag: {item.tag[:80]!r}")
+        if item.media_type and not _MEDIA_TYPE.fullmatch(item.media_type):
+            raise RequestError(f"not a media type: {item.media_type[:80]!r}")
+        if item.idempotency_key and not _IDEMPOTENCY.fullmatch(item.idempotency_key):
+            raise RequestError("expected an idempotency key of 1 to 128 printable ASCII characters")
+        if item.size >= limits.TREE_SIZE:
+            raise LimitError(f"expected a size below 2**63, found {item.size}")
+        self.item = item
+        self.key = key
+        self._repository = repository
+        self._principal = principal
+        self._annotations = {
+            **item.annotations,
+            statements.REQUESTER + "issuer": principal.issuer,
+            statements.REQUESTER + "subject": principal.subject,
+            **({statements.MEDIA_TYPE: item.media_type} if item.media_type else {}),
+            **({statements.SIZE: str(item.size)} if item.size else {}),
+            **({statements.TAG: item.tag} if item.tag else {}),
+        }
+
+    def payload(self, supersedes: int | None) -> bytes:
+        """Return the statement's bytes, the same for the same request."""
+        return statements.approval(self._repository, self.digest, self._with(supersedes))
+
+    def labels(self, supersedes: int | None) -> labels.Labels:
+        """Return what an auditor will derive from the statement."""
+        subject = Subject(self.digest, self._repository, self._with(supersedes))
+        return labels.of_statement(Statement((subject,), statements.APPROVAL, {}), self.key.public)
+
+    def claim(self, form: str) -> tuple[bytes, bytes] | None:
+        """Return the idempotency key, per principal and form, and what it stands for."""
+        if not self.item.idempotency_key:
+            return None
+        owner = f"{self._principal.name}\0{form}\0{self.item.idempotency_key}"
+        request = b"%d\0" % self.item.renew + self.key.public.spki + self.payload(None)
+        return (
+            hashlib.sha256(b"sealbook-idempotency-v1\0" + owner.encode()).digest(),
+            hashlib.sha256(request).digest(),
+        )
+
+    def _with(self, supersedes: int | None) -> Mapping[str, str]:
+        if supersedes is None:
+            return self._annotations
+        return {**self._annotations, statements.SUPERSEDES: str(supersedes)}
