@@ -10,11 +10,10 @@ DIR/release.pub        the approval key, for cosign --key
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ledger import labels, opening
 from ledger.ledger import LogKeys, NewEntry
@@ -78,22 +77,46 @@ class _Keys(NamedTuple):
     status: FileKey
     release: FileKey
 
+    @classmethod
+    def generate(cls) -> Self:
+        others = (FileKey.generate("ecdsa-p256") for _ in cls._fields[1:])
+        return cls(FileKey.generate("ed25519"), *others)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        return cls(*(FileKey.load(directory / f"{name}.pem") for name in cls._fields))
+
+    def save(self, directory: Path) -> None:
+        for name, key in self._asdict().items():
+            key.save(directory / f"{name}.pem")
+
 
 def found(
-    directory: Path, origin: str, grpc: str = "127.0.0.1:8640", http: str = "127.0.0.1:8641"
+    directory: Path,
+    origin: str,
+    grpc: str = "127.0.0.1:8640",
+    http: str = "127.0.0.1:8641",
+    keys_from: Path | None = None,
 ) -> None:
     """Make a service in `directory`, which must not hold one; everything is durable on return.
 
+    Its keys are new, or copies of those in `keys_from`.
+
     Raises:
-        ConfigError: there is one already, or `origin` is no bare host name.
+        ConfigError: there is something already, or `origin` is no bare host name.
+        KeyFileError: a key of `keys_from` cannot be used, or must not be.
     """
     config = directory / "sealbook.toml"
-    if os.path.lexists(config):
-        raise ConfigError(f"{directory} holds a service already")
     check_origin(origin)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (directory / "keys").mkdir(mode=0o700)
-    keys = _make_keys(directory / "keys")
+    keys = _Keys.load(keys_from) if keys_from else _Keys.generate()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (directory / "keys").mkdir(mode=0o700)
+    except FileExistsError as e:
+        raise ConfigError(
+            f"{e.filename} is there already", hint="choose a directory that does not exist"
+        ) from e
+    keys.save(directory / "keys")
     seal = secrets.token_bytes(32)
     write_secret(directory / "keys" / "seal", seal)
     write_secret(directory / "token", f"sealbook_{secrets.token_urlsafe(32)}\n".encode())
@@ -103,7 +126,7 @@ def found(
     (directory / "release.pub").write_bytes(keys.release.public.pem())
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
-    # Last: a directory without it is no service, and founding can be tried again elsewhere.
+    # Last: a directory without it is no service.
     config.write_text(_CONFIG.format(origin=origin, grpc=grpc, http=http), "utf-8")
 
 
@@ -126,16 +149,6 @@ def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
     entry = Entry.of(message, event_key.sign(message), event_key.public).body()
     dedup = dedup_key(labels.EVENT, event_key.public, message)
     return NewEntry(entry, message, labels.of(entry, message), dedup)
-
-
-def _make_keys(directory: Path) -> _Keys:
-    keys = _Keys(
-        FileKey.generate("ed25519"),
-        *(FileKey.generate("ecdsa-p256") for _ in range(len(_Keys._fields) - 1)),
-    )
-    for name, key in keys._asdict().items():
-        key.save(directory / f"{name}.pem")
-    return keys
 
 
 def _trust(origin: str, keys: _Keys) -> TrustRoot:

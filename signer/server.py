@@ -85,8 +85,9 @@ class Server:
         self._config = config
         self.keys = _signing_keys(config)
         log_key = open_key(config.keys.log, config.base)
-        for uri in (config.keys.promise, config.keys.event, config.keys.status):
-            open_key(uri, config.base)  # a key that is gone shows at start, not when it is needed
+        # A key that is gone shows at start, not when it is needed.
+        own = (config.keys.promise, config.keys.event, config.keys.status)
+        self._own = [log_key, *(open_key(uri, config.base) for uri in own)]
         seal = read_secret(config.path(config.keys.seal))
         if len(seal) != _SEAL_BYTES:
             raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {config.keys.seal}")
@@ -97,9 +98,8 @@ class Server:
 
     def refuse_example_keys(self) -> None:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for key in self.keys.values():
+        for key in (*self.keys.values(), *self._own):
             key.public.refuse_example()
-        self._opened.ledger.log_key.public.refuse_example()
 
     async def run(self, started: Callable[[Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.

@@ -66,7 +66,15 @@ _ED25519_PRIME = 2**255 - 19
 
 # SHA-256 of the SPKI of each key in keys-example/. Their private halves are
 # public, so whoever trusts one trusts everybody.
-EXAMPLE_KEYS: frozenset[str] = frozenset()
+EXAMPLE_KEYS: frozenset[str] = frozenset(
+    {
+        "4ac02e8d423a9785b94541f47d79e030fb1ed561ea522738b0b154defcd8888a",  # event
+        "de92b9e1ff13b215a4ce9e223acea60ac6e13881a37b1c6627ca98347ef52ae1",  # log
+        "ecd2cae500d649bb2ff1dcaeb99b6043ae9edffade5b04b922c78235a2055483",  # promise
+        "f661eb5af0cda2cb3049495c8c20cdac0d1e824a3ed917ddecdca7b1e996eb64",  # release
+        "dcf6898dab2f102f3ace05ceb377b2cdddd260f6bbce8fe5cfd9780d182e4fbd",  # status
+    }
+)
 
 
 class Key(Protocol):

@@ -22,9 +22,18 @@ def main(argv: list[str]) -> int:
         metavar="HOST",
         help="the name of the ledger for good, a bare host name (default: ledger.local)",
     )
+    made.add_argument(
+        "--grpc", default="127.0.0.1:8640", metavar="HOST:PORT", help="where to serve gRPC"
+    )
+    made.add_argument(
+        "--http", default="127.0.0.1:8641", metavar="HOST:PORT", help="where to serve HTTP"
+    )
+    made.add_argument(
+        "--keys", type=Path, metavar="DIR", help="copy the keys in DIR instead of making new ones"
+    )
     args = made.parse_args(argv[1:])
     directory: Path = args.directory
-    found(directory, args.origin)
+    found(directory, args.origin, args.grpc, args.http, args.keys)
     show(
         {"directory": str(directory), "origin": args.origin},
         as_json=args.json,

@@ -113,7 +113,8 @@ def _children(data: bytes, digest: Digest, media_type: str) -> list[Fields]:
         raise AmbiguousManifestError(f"{digest} is an image and an index at once")
     if content.get("mediaType", media_type) != media_type:
         raise AmbiguousManifestError(
-            f"{digest} is listed as {media_type[:80]!r}, and says {str(content['mediaType'])[:80]!r}"
+            f"{digest} is listed as {media_type[:80]!r}, "
+            f"and says {str(content['mediaType'])[:80]!r}"
         )
     if media_type in MANIFEST_TYPES and "manifests" not in content:
         return []

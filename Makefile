@@ -1,0 +1,65 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q
+# Warnings about files that a mirror does not have are not ours.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check bench proto soak fast clean
+
+help:
+	@echo "make demo    sign, verify, tamper, refuse: the whole story"
+	@echo "make test    everything that CI runs: check, tests, real peers, the wheel"
+	@echo "make check   format, lint, types, import rules, contract"
+	@echo "make fast    the tests without real peers and crashes"
+	@echo "make bench   measure, and rewrite BENCHMARKS.md"
+	@echo "make soak    the long loops"
+	@echo "make proto   generate signer/v1 from the contract"
+
+demo: $(VENV)/.server
+	@$(BIN)/sealbook demo
+
+test: $(VENV)/.dev
+	@tests/debian
+	@$(MAKE) --no-print-directory check
+	$(PYTEST) -m "not soak" tests/verifier tests/ledger tests/signer tests/bench tests/crash tests/interop
+	tests/wheel $(BIN)/python
+
+fast: $(VENV)/.dev
+	$(PYTEST) -m "not soak" tests/verifier tests/ledger tests/signer
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python proto/contract.py check
+	$(BIN)/python tests/licences.py
+
+bench: $(VENV)/.dev
+	@tests/debian
+	$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.dev
+	$(PYTEST) -m soak --timeout 7200 tests
+
+proto: $(VENV)/.dev
+	PYTHON=$(BIN)/python proto/generate.sh
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV) || { echo "needs Python 3.11 with its venv module: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.server: pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) -e '.[server,crosscheck]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.server
