@@ -1,0 +1,52 @@
+"""The foreign judges, as fixtures.
+
+On a developer's machine a judge that cannot be had skips its tests and says
+why. In CI it fails them: a green run there means that both judges were asked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.interop import peers
+from tests.interop.judges import Cosign, Judge, SigstoreJs
+
+Peer = TypeVar("Peer")
+
+
+def _present(obtain: Callable[[], Peer]) -> Peer:
+    try:
+        return obtain()
+    except peers.PeerUnavailable as e:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"in CI every judge must be there: {e}", pytrace=False)
+        pytest.skip(str(e))
+
+
+@pytest.fixture(scope="session")
+def cosign() -> Path:
+    """The program `cosign`, 3.1 or newer."""
+    program = _present(peers.cosign)
+    print(f"cosign {peers.cosign_version(program)}")
+    return program
+
+
+@pytest.fixture(scope="session")
+def sigstore_js() -> peers.JsPeer:
+    """Node and @sigstore/verify."""
+    peer = _present(peers.sigstore_js)
+    print(f"@sigstore/verify {peer.version}")
+    return peer
+
+
+@pytest.fixture(scope="session", params=[Cosign.name, SigstoreJs.name])
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """Each foreign judge in turn: a test that takes this runs once for each."""
+    if request.param == Cosign.name:
+        return Cosign(request.getfixturevalue("cosign"))
+    return SigstoreJs(request.getfixturevalue("sigstore_js"))

@@ -1,0 +1,172 @@
+"""One question, put to verifiers that nobody here wrote: is this bundle good?
+
+Their exit code is the answer, and the only one: `Verdict.output` is for people.
+A judge gets nothing but the four inputs: an empty home, no settings, no network.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from tests.interop.peers import JsPeer
+
+VERIFY_SCRIPT = Path(__file__).with_name("verify.mjs")
+JUDGE_TIMEOUT_S = 60
+BUNDLE, TRUSTED_ROOT, KEY = "bundle.json", "trusted_root.json", "key.pem"
+
+# Nothing listens there: a judge that asks the network gets "connection refused".
+CLOSED = "http://127.0.0.1:9"
+
+# Why each judge accepts some tampers (by their names in tampers.py). Every test
+# that uses this table also asserts that what it lists is accepted, so an entry
+# goes when a newer judge becomes stricter. What both ignore, nobody foreign
+# checks: our own verifier must.
+_HINT = "opaque: the caller names the key"
+_TIME = "Rekor v2 gives no time; its specification says to ignore the field"
+_CHECKPOINT_COUNTS = "the signed checkpoint says it too, and only that copy is used"
+_REBUILT = "the leaf is rebuilt from key, envelope and signature; these bytes must only parse"
+IGNORES: Mapping[str, Mapping[str, str]] = {
+    "cosign": {
+        "hint: other": _HINT,
+        "entry.kind: other": "an entry is told by its body, not by this label",
+        "entry.version: other": "an entry is told by its body, not by this label",
+        "entry.integratedTime: set": _TIME,
+        "proof.logIndex: next": "the entry's own logIndex is used",
+        "proof.treeSize: next": _CHECKPOINT_COUNTS,
+        "proof.rootHash: last bit": _CHECKPOINT_COUNTS,
+        "body: trailing space": _REBUILT,
+        "body.kind: other": _REBUILT,
+        "body.algorithm: other": _REBUILT,
+        "body.digest: last bit": _REBUILT,
+        "body.signature: last bit": _REBUILT,
+        "body.keyDetails: other": _REBUILT,
+        "body.key: last bit": _REBUILT,
+    },
+    "sigstore-js": {
+        "hint: other": _HINT,
+        "signature.keyid: other": "opaque, and no part of what is signed",
+        "bundle: unknown field": "unknown fields are dropped when the JSON is read",
+        "mediaType: later version": "any v<digit>.<digit> is read by the rules of v0.3",
+        "entry.logIndex: next": "the proof's logIndex is used",
+        "entry.logIndex: gone": "the proof's logIndex is used",
+        "entry.integratedTime: set": _TIME,
+        "proof.treeSize: next": _CHECKPOINT_COUNTS,
+        "proof.rootHash: last bit": _CHECKPOINT_COUNTS,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a judge said, and all that it printed."""
+
+    accepted: bool
+    output: str
+
+
+class Judge(Protocol):
+    """A verifier of Sigstore bundles."""
+
+    @property
+    def name(self) -> str:
+        """The key of this judge in `IGNORES`."""
+
+    def judge(
+        self,
+        bundle: bytes,
+        *,
+        trusted_root: bytes,
+        public_key_pem: bytes,
+        digest: str,
+        predicate_type: str,
+    ) -> Verdict:
+        """Say whether `bundle` proves a statement about `digest` ("sha256:…").
+
+        Raises:
+            subprocess.SubprocessError: there is no verdict: the judge was
+                killed, or did not end in time.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """`cosign verify-blob-attestation`."""
+
+    program: Path
+    name: ClassVar[str] = "cosign"
+
+    def judge(
+        self,
+        bundle: bytes,
+        *,
+        trusted_root: bytes,
+        public_key_pem: bytes,
+        digest: str,
+        predicate_type: str,
+    ) -> Verdict:
+        """Say whether cosign accepts `bundle` for this digest and predicate type."""
+        algorithm, _, value = digest.partition(":")
+        command: list[str | Path] = [
+            *(self.program, "verify-blob-attestation"),
+            *("--key", KEY, "--trusted-root", TRUSTED_ROOT, "--bundle", BUNDLE),
+            *("--type", predicate_type, "--digest", value, "--digestAlg", algorithm),
+        ]
+        return _ask(command, bundle, trusted_root, public_key_pem)
+
+
+@dataclass(frozen=True, slots=True)
+class SigstoreJs:
+    """npm's @sigstore/verify, through verify.mjs."""
+
+    peer: JsPeer
+    name: ClassVar[str] = "sigstore-js"
+
+    def judge(
+        self,
+        bundle: bytes,
+        *,
+        trusted_root: bytes,
+        public_key_pem: bytes,
+        digest: str,  # noqa: ARG002 - this library does not look inside a statement
+        predicate_type: str,  # noqa: ARG002 - nor here
+    ) -> Verdict:
+        """Say whether the library accepts `bundle`, whatever it is a statement about."""
+        program = (self.peer.node, VERIFY_SCRIPT, self.peer.home)
+        return _ask([*program, BUNDLE, TRUSTED_ROOT, KEY], bundle, trusted_root, public_key_pem)
+
+
+def _ask(
+    command: Sequence[str | Path], bundle: bytes, trusted_root: bytes, public_key_pem: bytes
+) -> Verdict:
+    """Run `command` beside the three files, in a directory that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sealbook-judge-") as home:
+        Path(home, BUNDLE).write_bytes(bundle)
+        Path(home, TRUSTED_ROOT).write_bytes(trusted_root)
+        Path(home, KEY).write_bytes(public_key_pem)
+        done = subprocess.run(
+            command,
+            cwd=home,
+            env={
+                "HOME": home,
+                "TMPDIR": home,
+                "HTTP_PROXY": CLOSED,
+                "HTTPS_PROXY": CLOSED,
+                "NODE_USE_ENV_PROXY": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=JUDGE_TIMEOUT_S,
+            check=False,
+        )
+    if done.returncode < 0:
+        # Killed from outside, so this is no verdict: a tamper would pass as refused.
+        raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout)
+    return Verdict(accepted=done.returncode == 0, output=done.stdout)

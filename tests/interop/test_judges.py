@@ -1,0 +1,124 @@
+"""The judges accept what is good, refuse what is not, and miss what we say they miss.
+
+Nothing here comes from the service: bundle and trust root are handmade. The
+service's own bundles meet the same judges elsewhere, spoiled by the same tampers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.interop import handmade
+from tests.interop.handmade import ORIGIN, Handmade
+from tests.interop.judges import IGNORES, Judge, SigstoreJs, Verdict
+from tests.interop.tampers import tampers
+
+GOOD = handmade.make()
+OTHER = handmade.make()
+TAMPERED = dict(tampers(GOOD.bundle))
+
+
+def _judged(judge: Judge, case: Handmade) -> Verdict:
+    return judge.judge(
+        case.bundle,
+        trusted_root=case.trusted_root,
+        public_key_pem=case.public_key_pem,
+        digest=case.digest,
+        predicate_type=case.predicate_type,
+    )
+
+
+def test_accepts_the_good_bundle(judge: Judge) -> None:
+    """
+    Every judge accepts the handmade bundle, so a refusal elsewhere has a cause.
+    """
+    verdict = _judged(judge, GOOD)
+
+    assert verdict.accepted, verdict.output
+
+
+@pytest.mark.parametrize("tamper", TAMPERED)
+def test_refuses_each_tamper(judge: Judge, tamper: str) -> None:
+    """
+    A judge refuses a bundle with one field changed, unless IGNORES lists that tamper.
+    """
+    verdict = _judged(judge, replace(GOOD, bundle=TAMPERED[tamper]))
+
+    assert (tamper in IGNORES[judge.name]) == verdict.accepted, verdict.output
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(replace(GOOD, public_key_pem=OTHER.public_key_pem), id="public key"),
+        pytest.param(replace(GOOD, trusted_root=OTHER.trusted_root), id="log key"),
+        pytest.param(
+            replace(GOOD, trusted_root=GOOD.trusted_root.replace(ORIGIN.encode(), b"a.example")),
+            id="log name",
+        ),
+        pytest.param(replace(GOOD, bundle=b"{}"), id="empty bundle"),
+        pytest.param(replace(GOOD, bundle=b""), id="no bundle"),
+    ],
+)
+def test_refuses_other_inputs(judge: Judge, case: Handmade) -> None:
+    """
+    A judge refuses the good bundle under another key or log, and what is no bundle.
+    """
+    verdict = _judged(judge, case)
+
+    assert not verdict.accepted, verdict.output
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(replace(GOOD, digest=f"sha256:{'0' * 64}"), id="digest"),
+        pytest.param(replace(GOOD, predicate_type="https://example.com/x"), id="predicate type"),
+    ],
+)
+def test_who_compares_the_statement(judge: Judge, case: Handmade) -> None:
+    """
+    Only cosign refuses a statement about something else: @sigstore/verify does not look.
+    """
+    verdict = _judged(judge, case)
+
+    assert (judge.name == SigstoreJs.name) == verdict.accepted, verdict.output
+
+
+def test_tampers_reach_every_field() -> None:
+    """
+    Each value in the good bundle is changed or removed by at least one tamper.
+    """
+    good = dict(_values(json.loads(GOOD.bundle)))
+    spoiled = [dict(_values(json.loads(bad))) for bad in TAMPERED.values()]
+
+    missed = [path for path in good if all(bad.get(path) == good[path] for bad in spoiled)]
+
+    assert not missed, missed
+
+
+def test_ignores_lists_tampers_only() -> None:
+    """
+    IGNORES names no tamper that does not exist, so a renamed one cannot linger there.
+    """
+    listed = {tamper for ignored in IGNORES.values() for tamper in ignored}
+
+    assert listed <= TAMPERED.keys()
+
+
+def _values(node: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the path and value of everything in `node` that is no object or list."""
+    match node:
+        case dict():
+            for key, value in node.items():
+                yield from _values(value, f"{path}.{key}")
+        case list():
+            for index, value in enumerate(node):
+                yield from _values(value, f"{path}[{index}]")
+        case _:
+            yield path, node
