@@ -17,27 +17,28 @@ batch ahead of the anchor, checks that it grew out of it, and goes on.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ledger import labels, tiles, tree
+from ledger import labels, tree
 from ledger.anchor import Anchor
+from ledger.edge import advance, load_edge
 from ledger.errors import (
     ClockError,
     ConflictError,
-    DamagedError,
     FrozenError,
     IdempotencyError,
     StorageFailedError,
     UnknownEntryError,
 )
-from ledger.store import MAX_BATCH, Batch, Claim, Head, Row, Store
+from ledger.plan import NewEntry, Plan
+from ledger.seal import sealed
+from ledger.store import MAX_BATCH, Head, Row, Store
+from ledger.tiles import TileReader
 from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
-from verifier.merkle import EMPTY_ROOT, Hash, InclusionProof, hash_leaf
+from verifier.merkle import EMPTY_ROOT, Hash, InclusionProof
 from verifier.note import Note, NoteKey, NoteSignature
 from verifier.publickey import Key
 
@@ -49,16 +50,6 @@ class LogKeys(NamedTuple):
 
     log: Key
     seal: bytes
-
-
-class NewEntry(NamedTuple):
-    """What is to be appended. `dedup` is 32 bytes; `claim` an idempotency key and request."""
-
-    entry: bytes
-    body: bytes
-    labels: labels.Labels
-    dedup: bytes
-    claim: tuple[bytes, bytes] | None = None
 
 
 class Published(NamedTuple):
@@ -94,7 +85,7 @@ class Ledger:
         self._keys = keys
         self._clock = clock
         self._log_key = NoteKey.of(store.origin, keys.log.public)
-        self._reader = tiles.TileReader(store.tile)
+        self._reader = TileReader(store.tile)
         self._head = store.head()
         self._edge = load_edge(store, self._head.tree_size)
         self._unkept: list[tuple[int, str]] = []
@@ -137,7 +128,7 @@ class Ledger:
         if self._failed:
             raise StorageFailedError("an earlier write failed; the ledger must be opened again")
         # 1.
-        plan = _Plan(self._store, self._head.tree_size, entries)
+        plan = Plan(self._store, self._head.tree_size, entries)
         if plan.writes:
             self._commit(plan)
         published = self._published
@@ -190,7 +181,7 @@ class Ledger:
         self._store.close()
         self._anchor.close()
 
-    def _commit(self, plan: _Plan) -> None:
+    def _commit(self, plan: Plan) -> None:
         head = self._head
         now = int(self._clock())
         if head.frozen:
@@ -199,7 +190,7 @@ class Ledger:
             raise ClockError(f"the clock says {now}, the last entry is of {head.time}")
         # 2.
         extension = tree.extend(head.tree_size, head.compact, plan.leaves)
-        edge, full = tiles.advance(self._edge, extension)
+        edge, full = advance(self._edge, extension)
         # 3.
         moment = max(now, head.time)
         new_head = sealed(
@@ -229,7 +220,7 @@ class Ledger:
         self._unkept.append((head.tree_size, note))
         return Published(checkpoint, note, self._clock())
 
-    def _answer(self, index: int, plan: _Plan, published: Published) -> Appended:
+    def _answer(self, index: int, plan: Plan, published: Published) -> Appended:
         tree_size = published.checkpoint.tree_size
         fresh = plan.extension is not None and index >= plan.extension.old_size
         if fresh:
@@ -244,112 +235,6 @@ class Ledger:
         return tree.fold([self._reader.node(node, edge) for node in tree.cover(lo, hi)])
 
 
-class _Plan:
-    """What one batch writes, and where each of its entries is or will be."""
-
-    def __init__(self, store: Store, old_size: int, entries: Sequence[NewEntry]) -> None:
-        self._old_size = old_size
-        self._fresh: dict[bytes, int] = {}  # dedup key -> index
-        self._labels: list[tuple[str, str, int]] = []
-        self._claims: dict[bytes, Claim] = {}
-        self._entries: list[NewEntry] = []
-        self.leaves: list[bytes] = []
-        self.rows: list[Row] = []
-        self.extension: tree.Extension | None = None
-        self.places = [self._place(store, entry) for entry in entries]
-
-    @property
-    def writes(self) -> bool:
-        return bool(self._entries or self._claims)
-
-    def batch(
-        self, head: Head, full: list[tiles.Tile], moment: int, notes: Sequence[tuple[int, str]]
-    ) -> Batch:
-        self.rows = [
-            Row(entry.entry, entry.body, labels.encode(entry.labels), moment)
-            for entry in self._entries
-        ]
-        return Batch(
-            self._old_size,
-            head,
-            self.rows,
-            list(self._fresh.items()),
-            self._labels,
-            full,
-            list(self._claims.values()),
-            notes,
-        )
-
-    def _place(self, store: Store, entry: NewEntry) -> int | IdempotencyError:
-        known: Claim | None = None
-        if entry.claim is not None:
-            key, request = entry.claim
-            known = self._claims.get(key) or store.claim(key)
-            if known is not None and known.request != request:
-                return IdempotencyError("the idempotency key belongs to another request")
-            if known is not None:
-                return known.index
-        index = self._fresh.get(entry.dedup)
-        if index is None:
-            index = store.find(entry.dedup)
-        if index is None:
-            index = self._add(entry)
-        if entry.claim is not None:
-            self._claims[entry.claim[0]] = Claim(*entry.claim, index)
-        return index
-
-    def _add(self, entry: NewEntry) -> int:
-        index = self._old_size + len(self._entries)
-        self._entries.append(entry)
-        self._fresh[entry.dedup] = index
-        self.leaves.append(hash_leaf(entry.entry))
-        for name, values in entry.labels.items():
-            self._labels += [(name, value, index) for value in values]
-        return index
-
-
 def make_record(index: int, row: Row) -> Record:
     """Return a stored row as the record that every output is a rendering of."""
     return Record(index, labels.decode(row.labels)["form"][0], row.entry, row.body)
-
-
-def sealed(origin: str, seal_key: bytes, head: Head) -> Head:
-    """Return `head` under the seal that only a holder of the seal key can make.
-
-    Nobody signs on a head that a flipped bit or a database administrator made.
-    """
-    message = b"\0".join(
-        (
-            b"sealbook-head-v1",
-            origin.encode(),
-            b"%d %d %d" % (head.tree_size, head.time, head.frozen),
-            head.root + b"".join(head.compact),
-        )
-    )
-    return head._replace(seal=hmac.digest(seal_key, message, hashlib.sha256))
-
-
-def empty_head(origin: str, seal_key: bytes) -> Head:
-    """Return the sealed head of a ledger without entries."""
-    return sealed(origin, seal_key, Head(0, EMPTY_ROOT, (), 0, False, b""))  # noqa: FBT003
-
-
-def load_edge(store: Store, tree_size: int) -> tiles.Edge:
-    """Derive the edge of the tree: what lies behind the last full tile of each level.
-
-    Reads at most 255 entries, and 255 tiles a level above.
-    """
-    start = tiles.full_tiles(tree_size, 0) * tiles.WIDTH
-    rows = store.rows(start, tree_size)
-    if len(rows) != tree_size - start:
-        raise DamagedError(f"expected {tree_size - start} entries from {start}, found {len(rows)}")
-    levels = [tiles.EdgeLevel(start // tiles.WIDTH, tuple(hash_leaf(row.entry) for row in rows))]
-    while (below := tiles.full_tiles(tree_size, len(levels) - 1)) > 0:
-        level = len(levels)
-        n = below // tiles.WIDTH
-        hashes = [
-            tiles.tile_root(store.tile(tiles.TileId(level - 1, i)))
-            for i in range(n * tiles.WIDTH, below)
-        ]
-        levels.append(tiles.EdgeLevel(n, tuple(hashes)))
-    return tuple(levels)

@@ -6,7 +6,6 @@ A ledger directory holds `ledger.db` (with SQLite's -wal and -shm) and
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,9 +14,12 @@ from typing import NamedTuple
 
 from ledger import tree
 from ledger.anchor import Anchor
+from ledger.edge import load_edge
 from ledger.errors import ConflictError, DamagedError, ForeignLedgerError, RollbackError
-from ledger.ledger import Ledger, LogKeys, NewEntry, empty_head, load_edge, sealed
+from ledger.ledger import Ledger, LogKeys
 from ledger.lock import LedgerLock
+from ledger.plan import NewEntry
+from ledger.seal import check_head, empty_head
 from ledger.store import SLICE, Store
 from ledger.store.sqlite import SqliteStore, migrate_database
 from ledger.tiles import TileReader
@@ -133,19 +135,6 @@ def migrate(home: Home, progress: Callable[[str], None]) -> None:
             lock = LedgerLock(home.lock)
             stack.callback(lock.close)
         migrate_database(home.database, progress)
-
-
-def check_head(store: Store, seal_key: bytes) -> None:
-    """Check seal, compact range and root of the head against each other.
-
-    Raises:
-        DamagedError: it was not this ledger that wrote them.
-    """
-    head = store.head()
-    if not hmac.compare_digest(sealed(store.origin, seal_key, head).seal, head.seal):
-        raise DamagedError("the seal of the head is not ours")
-    if len(head.compact) != head.tree_size.bit_count() or tree.root(head.compact) != head.root:
-        raise DamagedError("the compact range of the head does not hash to its root")
 
 
 def _enter(stack: ExitStack, home: Home) -> tuple[LedgerLock, SqliteStore, Anchor]:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ledger.errors import ConflictError, QueueFullError, StoppingError, StorageFailedError
-from ledger.ledger import Appended, Ledger, NewEntry
+from ledger.ledger import Appended, Ledger
+from ledger.plan import NewEntry
 from ledger.store import MAX_BATCH
 from verifier.errors import SealbookError
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-from ledger.tree import Extension, NodeId, fold
+from ledger.tree import NodeId, fold
 from verifier.merkle import Hash, hash_children
 
 WIDTH = 256
@@ -43,21 +43,6 @@ class EdgeLevel(NamedTuple):
 
 
 Edge = tuple[EdgeLevel, ...]
-
-
-def advance(edge: Edge, extension: Extension) -> tuple[Edge, list[Tile]]:
-    """Return the edge of the extended tree, and the tiles that it filled."""
-    tiles: list[Tile] = []
-    levels: list[EdgeLevel] = []
-    for level in range(len(extension.rows) // HEIGHT + 1):
-        n, known = edge[level] if level < len(edge) else EdgeLevel(0, ())
-        hashes = [*known, *extension.new_nodes(HEIGHT * level).hashes]
-        while len(hashes) >= WIDTH:
-            tiles.append(Tile(TileId(level, n), b"".join(hashes[:WIDTH])))
-            del hashes[:WIDTH]
-            n += 1
-        levels.append(EdgeLevel(n, tuple(hashes)))
-    return tuple(levels), tiles
 
 
 def full_tiles(tree_size: int, level: int) -> int:

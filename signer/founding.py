@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from ledger import labels, opening
-from ledger.ledger import LogKeys, NewEntry
+from ledger.ledger import LogKeys
+from ledger.plan import NewEntry
 from signer.config import check_origin
 from signer.errors import ConfigError
 from signer.forms import dedup_key

@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from ledger import labels
 from ledger.errors import IdempotencyError
-from ledger.ledger import Appended, Ledger, NewEntry, Published
+from ledger.ledger import Appended, Ledger, Published
+from ledger.plan import NewEntry
 from ledger.sequencer import Answer, Sequencer
 from ledger.store import MAX_BATCH
 from signer import forms

@@ -1,53 +1,25 @@
-"""The client library: sign from CI, in a program of yours.
-
-    with Client("127.0.0.1:8640", token) as client:
-        signed = client.sign("sha256:…", "registry.example/team/app", annotations={"env": "prod"})
-        Path("bundle.json").write_bytes(signed.bundle())
-
-Calls that are made at the same time, from many threads or tasks, for the same
-repository and key travel together in one SignBatch: whatever waits while a call
-is under way is the next one. When a batch is refused, its calls are made singly,
-so that one caller's fault is not another's. Every answer is checked: it is about
-the digest and repository that were asked for, and its proof leads to its checkpoint.
-"""
+"""The client on an event loop; see `signer.client`."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self, TypeVar
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import grpc
 
-from signer.errors import ServiceError, ServiceUnreachableError, WrongAnswerError
+from signer.client import answer as answered
+from signer.client.answer import Signed
+from signer.errors import ServiceError, WrongAnswerError
 from signer.order import Item
 from signer.v1 import ledger_pb2, record_pb2, signer_pb2
-from verifier import dsse, limits
+from verifier import limits
 from verifier.bundle import Record
-from verifier.checkpoint import Checkpoint
-from verifier.entry import Entry
-from verifier.errors import SealbookError, VerificationError
-from verifier.merkle import Hash, InclusionProof, hash_leaf, verify_inclusion
-from verifier.note import Note
-from verifier.statement import Statement
+from verifier.errors import SealbookError
+from verifier.merkle import InclusionProof
 
-_T = TypeVar("_T")
-_TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0
 _OPTIONS = (("grpc.max_receive_message_length", 8 << 20),)
-
-
-class Signed(NamedTuple):
-    """One signature with its proof; `note` is the signed checkpoint that it leads to."""
-
-    record: Record
-    proof: InclusionProof
-    note: str
-    log_id: bytes
-
-    def bundle(self) -> bytes:
-        """Render as a Sigstore bundle."""
-        return self.record.bundle(self.proof, self.note, self.log_id).json()
 
 
 class _Call(NamedTuple):
@@ -67,7 +39,7 @@ class AsyncClient:
     """A client on the running event loop; use as an async context manager."""
 
     def __init__(
-        self, target: str, token: str, *, ca: bytes | None = None, timeout_s: float = _TIMEOUT_S
+        self, target: str, token: str, *, ca: bytes | None = None, timeout_s: float = TIMEOUT_S
     ) -> None:
         """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
         if ca is None:
@@ -140,7 +112,8 @@ class AsyncClient:
             for answer in message.answers:
                 if answer.item >= len(items):
                     raise WrongAnswerError(f"an answer for item {answer.item}")
-                answers[answer.item] = _checked(answer, checkpoint, items[answer.item], repository)
+                item = items[answer.item]
+                answers[answer.item] = answered.checked(answer, checkpoint, item, repository)
         if any(answer is None for answer in answers):
             raise WrongAnswerError("the service answered only a part of the batch")
         return [answer for answer in answers if answer is not None]
@@ -172,14 +145,14 @@ class AsyncClient:
         name = "/sealbook.v1.Ledger/GetInclusionProof"
         request = ledger_pb2.GetInclusionProofRequest(index=index)
         answer = await self._unary(name, request, ledger_pb2.GetInclusionProofResponse)
-        return _proof(answer.proof), answer.checkpoint.note
+        return answered.proof(answer.proof), answer.checkpoint.note
 
     async def search(self, name: str, value: str, start: int = 0) -> tuple[list[Record], int]:
         """Return a page of the entries with this label, and where the next one starts, or 0."""
         request = ledger_pb2.SearchRequest(name=name, value=value, start=start)
         method = "/sealbook.v1.Ledger/Search"
         answer = await self._unary(method, request, ledger_pb2.SearchResponse)
-        return [_record(record) for record in answer.records], answer.next
+        return [answered.record(record) for record in answer.records], answer.next
 
     async def _send(self, call: _Call) -> None:
         """Send what waits for `call`, batch after batch, until nothing does."""
@@ -229,7 +202,7 @@ class AsyncClient:
         try:
             return await call(request, timeout=self._timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as e:
-            raise _error(e, self._target) from e
+            raise answered.error(e, self._target) from e
 
     async def _stream(self, name: str, request: Any, answer: Any) -> AsyncIterator[Any]:
         call = self._channel.unary_stream(
@@ -241,141 +214,8 @@ class AsyncClient:
             async for message in call(request, timeout=self._timeout_s, metadata=self._metadata):
                 yield message
         except grpc.aio.AioRpcError as e:
-            raise _error(e, self._target) from e
-
-
-class Client:
-    """The same for programs without an event loop; safe in many threads."""
-
-    def __init__(
-        self, target: str, token: str, *, ca: bytes | None = None, timeout_s: float = _TIMEOUT_S
-    ) -> None:
-        """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="sealbook-client", daemon=True
-        )
-        self._thread.start()
-        self._client: AsyncClient = self._run(_make(target, token, ca, timeout_s))
-
-    def __enter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the channel."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the channel and end the thread."""
-        self._run(self._client.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def sign(self, digest: str, repository: str, **more: Any) -> Signed:
-        """Approve `digest` in `repository`; see `AsyncClient.sign`."""
-        return self._run(self._client.sign(digest, repository, **more))
-
-    def sign_batch(
-        self, repository: str, items: Sequence[Item], *, key: str = "", reason: str = ""
-    ) -> list[Signed | SealbookError]:
-        """Approve up to 256 items in one commit; see `AsyncClient.sign_batch`."""
-        return self._run(self._client.sign_batch(repository, items, key=key, reason=reason))
-
-    def bundles(self, digest: str, repository: str = "") -> list[bytes]:
-        """Return every bundle about `digest`, oldest first."""
-        return self._run(self._client.bundles(digest, repository))
-
-    def checkpoint(self) -> str:
-        """Return the newest signed checkpoint."""
-        return self._run(self._client.checkpoint())
-
-    def entry(self, index: int) -> ledger_pb2.GetEntryResponse:
-        """Return one entry with its labels."""
-        return self._run(self._client.entry(index))
-
-    def inclusion_proof(self, index: int) -> tuple[InclusionProof, str]:
-        """Return the proof of the entry at `index`, and the note of its tree."""
-        return self._run(self._client.inclusion_proof(index))
-
-    def search(self, name: str, value: str) -> Iterator[Record]:
-        """Yield every entry with this label, oldest first."""
-        start = 0
-        while True:
-            page, start = self._run(self._client.search(name, value, start))
-            yield from page
-            if not start:
-                return
-
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-async def _make(target: str, token: str, ca: bytes | None, timeout_s: float) -> AsyncClient:
-    return AsyncClient(target, token, ca=ca, timeout_s=timeout_s)
+            raise answered.error(e, self._target) from e
 
 
 def _item(item: Item) -> signer_pb2.SignBatchRequest.Item:
     return signer_pb2.SignBatchRequest.Item(**item._asdict())
-
-
-def _checked(
-    answer: signer_pb2.SignBatchResponse.Answer,
-    checkpoint: record_pb2.Checkpoint,
-    item: Item,
-    repository: str,
-) -> Signed | SealbookError:
-    """Return the answer to `item` once it is seen to be one."""
-    if answer.HasField("refusal"):
-        refusal = answer.refusal
-        return ServiceError(refusal.code, refusal.message, refusal.hint)
-    if not answer.signatures:
-        raise WrongAnswerError("an answer without a signature")
-    signature = answer.signatures[0]
-    signed = Signed(
-        _record(signature.record), _proof(signature.proof), checkpoint.note, checkpoint.log_id
-    )
-    try:
-        _check(signed, item, repository)
-    except VerificationError as e:
-        raise WrongAnswerError(f"the answer does not hold: {e.message} ({e.code})") from e
-    return signed
-
-
-def _check(signed: Signed, item: Item, repository: str) -> None:
-    """Check an answer against what was asked. Whom to trust is the verifier's matter."""
-    record = signed.record
-    entry = Entry.parse(record.entry)
-    if Entry.of(record.body, entry.signature, entry.key) != entry:
-        raise WrongAnswerError("the entry is not of the message that came with it")
-    _, payload = dsse.parse_pae(record.body)
-    [subject] = Statement.parse(payload).subjects
-    if (subject.digest, subject.name) != (item.digest, repository):
-        raise WrongAnswerError(f"asked about {item.digest}, answered about {subject.digest}")
-    tree = Checkpoint.parse(Note.parse(signed.note).text)
-    if signed.proof.tree_size != tree.tree_size or signed.proof.index != record.index:
-        raise WrongAnswerError("the proof is for another tree or entry")
-    verify_inclusion(hash_leaf(record.entry), signed.proof, tree.root)
-
-
-def _record(record: record_pb2.Record) -> Record:
-    return Record(record.index, record.form, record.entry, record.body)
-
-
-def _proof(proof: record_pb2.InclusionProof) -> InclusionProof:
-    return InclusionProof(proof.index, proof.tree_size, tuple(Hash(h) for h in proof.path))
-
-
-def _error(error: grpc.aio.AioRpcError, target: str) -> SealbookError:
-    trailing = dict(error.trailing_metadata() or ())
-    code, details = trailing.get("sealbook-code"), error.details() or ""
-    if isinstance(code, str):
-        hint = str(trailing.get("sealbook-hint", ""))
-        return ServiceError(code, details.removesuffix(f" ({code})"), hint)
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        return ServiceUnreachableError(f"no answer from {target}: {details}")
-    return ServiceError(error.code().name.lower().replace("_", "-"), details)
-
-
-__all__ = ["AsyncClient", "Client", "Item", "Signed"]

@@ -1,0 +1,93 @@
+"""What one batch writes: which of its entries are new, and where each is or will be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ledger import labels, tree
+from ledger.errors import IdempotencyError
+from ledger.store import Batch, Claim, Head, Row, Store
+from ledger.tiles import Tile
+from verifier.merkle import hash_leaf
+
+
+class NewEntry(NamedTuple):
+    """What is to be appended. `dedup` is 32 bytes; `claim` an idempotency key and request."""
+
+    entry: bytes
+    body: bytes
+    labels: labels.Labels
+    dedup: bytes
+    claim: tuple[bytes, bytes] | None = None
+
+
+class Plan:
+    """`places` has, for each entry in order, its index, or why it is refused.
+
+    `leaves` and `rows` are those of the new entries; `extension` is set once they
+    are committed.
+    """
+
+    def __init__(self, store: Store, old_size: int, entries: Sequence[NewEntry]) -> None:
+        """Look every entry up in `store`, whose tree has `old_size` leaves."""
+        self._old_size = old_size
+        self._fresh: dict[bytes, int] = {}  # dedup key -> index
+        self._labels: list[tuple[str, str, int]] = []
+        self._claims: dict[bytes, Claim] = {}
+        self._entries: list[NewEntry] = []
+        self.leaves: list[bytes] = []
+        self.rows: list[Row] = []
+        self.extension: tree.Extension | None = None
+        self.places = [self._place(store, entry) for entry in entries]
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is new."""
+        return bool(self._entries or self._claims)
+
+    def batch(
+        self, head: Head, full: list[Tile], moment: int, notes: Sequence[tuple[int, str]]
+    ) -> Batch:
+        """Return what to commit under the new `head`, at `moment` in POSIX seconds."""
+        self.rows = [
+            Row(entry.entry, entry.body, labels.encode(entry.labels), moment)
+            for entry in self._entries
+        ]
+        return Batch(
+            self._old_size,
+            head,
+            self.rows,
+            list(self._fresh.items()),
+            self._labels,
+            full,
+            list(self._claims.values()),
+            notes,
+        )
+
+    def _place(self, store: Store, entry: NewEntry) -> int | IdempotencyError:
+        known: Claim | None = None
+        if entry.claim is not None:
+            key, request = entry.claim
+            known = self._claims.get(key) or store.claim(key)
+            if known is not None and known.request != request:
+                return IdempotencyError("the idempotency key belongs to another request")
+            if known is not None:
+                return known.index
+        index = self._fresh.get(entry.dedup)
+        if index is None:
+            index = store.find(entry.dedup)
+        if index is None:
+            index = self._add(entry)
+        if entry.claim is not None:
+            self._claims[entry.claim[0]] = Claim(*entry.claim, index)
+        return index
+
+    def _add(self, entry: NewEntry) -> int:
+        index = self._old_size + len(self._entries)
+        self._entries.append(entry)
+        self._fresh[entry.dedup] = index
+        self.leaves.append(hash_leaf(entry.entry))
+        for name, values in entry.labels.items():
+            self._labels += [(name, value, index) for value in values]
+        return index

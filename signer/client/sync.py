@@ -1,0 +1,90 @@
+"""The client for programs without an event loop; see `signer.client`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, Self, TypeVar
+
+from signer.client.aio import TIMEOUT_S, AsyncClient
+from signer.client.answer import Signed
+from signer.order import Item
+from signer.v1 import ledger_pb2
+from verifier.bundle import Record
+from verifier.errors import SealbookError
+from verifier.merkle import InclusionProof
+
+_T = TypeVar("_T")
+
+
+class Client:
+    """The same for programs without an event loop; safe in many threads."""
+
+    def __init__(
+        self, target: str, token: str, *, ca: bytes | None = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="sealbook-client", daemon=True
+        )
+        self._thread.start()
+        self._client: AsyncClient = self._run(_make(target, token, ca, timeout_s))
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the channel."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel and end the thread."""
+        self._run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def sign(self, digest: str, repository: str, **more: Any) -> Signed:
+        """Approve `digest` in `repository`; see `AsyncClient.sign`."""
+        return self._run(self._client.sign(digest, repository, **more))
+
+    def sign_batch(
+        self, repository: str, items: Sequence[Item], *, key: str = "", reason: str = ""
+    ) -> list[Signed | SealbookError]:
+        """Approve up to 256 items in one commit; see `AsyncClient.sign_batch`."""
+        return self._run(self._client.sign_batch(repository, items, key=key, reason=reason))
+
+    def bundles(self, digest: str, repository: str = "") -> list[bytes]:
+        """Return every bundle about `digest`, oldest first."""
+        return self._run(self._client.bundles(digest, repository))
+
+    def checkpoint(self) -> str:
+        """Return the newest signed checkpoint."""
+        return self._run(self._client.checkpoint())
+
+    def entry(self, index: int) -> ledger_pb2.GetEntryResponse:
+        """Return one entry with its labels."""
+        return self._run(self._client.entry(index))
+
+    def inclusion_proof(self, index: int) -> tuple[InclusionProof, str]:
+        """Return the proof of the entry at `index`, and the note of its tree."""
+        return self._run(self._client.inclusion_proof(index))
+
+    def search(self, name: str, value: str) -> Iterator[Record]:
+        """Yield every entry with this label, oldest first."""
+        start = 0
+        while True:
+            page, start = self._run(self._client.search(name, value, start))
+            yield from page
+            if not start:
+                return
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _make(target: str, token: str, ca: bytes | None, timeout_s: float) -> AsyncClient:
+    return AsyncClient(target, token, ca=ca, timeout_s=timeout_s)

@@ -1,0 +1,10 @@
+"""Proto to domain and back: the only room that sees both.
+
+Each service is a class whose `table` lists its methods for the guard.
+"""
+
+from signer.service.ledger import LedgerService
+from signer.service.operator import OperatorService
+from signer.service.signer import SignerService, find_bundles
+
+__all__ = ["LedgerService", "OperatorService", "SignerService", "find_bundles"]

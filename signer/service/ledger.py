@@ -1,0 +1,139 @@
+"""`sealbook.v1.Ledger`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ledger import labels
+from ledger.errors import UnknownEntryError
+from ledger.ledger import Ledger, make_record
+from ledger.store import SLICE
+from signer.access import Principal
+from signer.errors import RequestError
+from signer.guard import Method
+from signer.service import wire
+from signer.v1 import ledger_pb2, record_pb2
+
+_PAGE = 64
+_MOST_PAGE = 256
+
+
+class LedgerService:
+    """`sealbook.v1.Ledger`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Serve what `ledger` has published."""
+        self._ledger = ledger
+
+    def table(self) -> dict[str, Method]:
+        """Return the methods, by full name."""
+        prefix = "/sealbook.v1.Ledger/"
+        pb = ledger_pb2
+        return {
+            prefix + "GetCheckpoint": Method("read", pb.GetCheckpointRequest, self.checkpoint),
+            prefix + "GetEntry": Method("read", pb.GetEntryRequest, self.entry),
+            prefix + "GetInclusionProof": Method(
+                "read", pb.GetInclusionProofRequest, self.inclusion_proof
+            ),
+            prefix + "GetConsistencyProof": Method(
+                "read", pb.GetConsistencyProofRequest, self.consistency_proof
+            ),
+            prefix + "ListEntries": Method(
+                "read", pb.ListEntriesRequest, streaming=self.list_entries
+            ),
+            prefix + "Search": Method("read", pb.SearchRequest, self.search),
+        }
+
+    async def checkpoint(
+        self, _: Principal, request: ledger_pb2.GetCheckpointRequest
+    ) -> record_pb2.Checkpoint:
+        """Return the newest checkpoint, or the one kept for a size."""
+        checkpoint = self._checkpoint(request.tree_size)
+        if not checkpoint.note:
+            raise UnknownEntryError(f"no checkpoint was kept for size {request.tree_size}")
+        return checkpoint
+
+    async def entry(
+        self, _: Principal, request: ledger_pb2.GetEntryRequest
+    ) -> ledger_pb2.GetEntryResponse:
+        """Return one entry with everything kept beside it."""
+        published = self._ledger.published.checkpoint.tree_size
+        if request.index >= published:
+            raise UnknownEntryError(f"no entry at {request.index}, {published} are published")
+        [row] = self._ledger.store.rows(request.index, request.index + 1)
+        return ledger_pb2.GetEntryResponse(
+            record=wire.record(make_record(request.index, row)),
+            labels=row.labels,
+            committed_at=row.time,
+        )
+
+    async def inclusion_proof(
+        self, _: Principal, request: ledger_pb2.GetInclusionProofRequest
+    ) -> ledger_pb2.GetInclusionProofResponse:
+        """Prove that an entry is in a tree."""
+        tree_size = request.tree_size or self._ledger.published.checkpoint.tree_size
+        proof = self._ledger.prove(request.index, tree_size)
+        return ledger_pb2.GetInclusionProofResponse(
+            proof=wire.proof(proof), checkpoint=self._checkpoint(tree_size)
+        )
+
+    async def consistency_proof(
+        self, _: Principal, request: ledger_pb2.GetConsistencyProofRequest
+    ) -> ledger_pb2.GetConsistencyProofResponse:
+        """Prove that one tree only appended to another."""
+        tree_size = request.tree_size or self._ledger.published.checkpoint.tree_size
+        return ledger_pb2.GetConsistencyProofResponse(
+            old_size=request.old_size,
+            tree_size=tree_size,
+            path=self._ledger.prove_consistency(request.old_size, tree_size),
+            checkpoint=self._checkpoint(tree_size),
+        )
+
+    async def list_entries(
+        self, _: Principal, request: ledger_pb2.ListEntriesRequest
+    ) -> AsyncIterator[ledger_pb2.ListEntriesResponse]:
+        """Stream entries in order, in slices that hold no read transaction open."""
+        published = self._ledger.published.checkpoint.tree_size
+        stop = request.stop or published
+        if not request.start <= stop <= published:
+            raise UnknownEntryError(f"expected a range below {published}")
+        message, size = ledger_pb2.ListEntriesResponse(), 0
+        for start in range(request.start, stop, SLICE):
+            rows = await asyncio.to_thread(self._ledger.store.rows, start, min(stop, start + SLICE))
+            for index, row in enumerate(rows, start):
+                message.records.append(wire.record(make_record(index, row)))
+                size += len(row.entry) + len(row.body)
+                if size >= wire.STREAMED:
+                    yield message
+                    message, size = ledger_pb2.ListEntriesResponse(), 0
+        if message.records:
+            yield message
+
+    async def search(
+        self, _: Principal, request: ledger_pb2.SearchRequest
+    ) -> ledger_pb2.SearchResponse:
+        """Return a page of the entries that bear a label."""
+        if request.name not in labels.NAMES:
+            raise RequestError(f"expected one of {', '.join(labels.NAMES)} to search by")
+        if request.page_size > _MOST_PAGE:
+            raise RequestError(f"expected a page of at most {_MOST_PAGE}")
+        return await asyncio.to_thread(self._page, request)
+
+    def _page(self, request: ledger_pb2.SearchRequest) -> ledger_pb2.SearchResponse:
+        page = request.page_size or _PAGE
+        published = self._ledger.published.checkpoint.tree_size
+        found = self._ledger.store.search(request.name, request.value, request.start - 1, page + 1)
+        found = [index for index in found if index < published]
+        return ledger_pb2.SearchResponse(
+            records=[wire.record(self._ledger.record(index)) for index in found[:page]],
+            next=found[page] if len(found) > page else 0,
+        )
+
+    def _checkpoint(self, tree_size: int) -> record_pb2.Checkpoint:
+        published = self._ledger.published
+        if tree_size in (0, published.checkpoint.tree_size):
+            note: str | None = published.note
+        else:
+            note = self._ledger.store.note(tree_size)
+        return record_pb2.Checkpoint(note=note or "", log_id=self._ledger.log_key.log_id)
