@@ -7,7 +7,7 @@ why. In CI it fails them: a green run there means that both judges were asked.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.interop import peers
 from tests.interop.judges import Cosign, Judge, SigstoreJs
+from tests.interop.product import Product, made
 
 Peer = TypeVar("Peer")
 
@@ -50,3 +51,22 @@ def judge(request: pytest.FixtureRequest) -> Judge:
     if request.param == Cosign.name:
         return Cosign(request.getfixturevalue("cosign"))
     return SigstoreJs(request.getfixturevalue("sigstore_js"))
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """An image index with two platforms, signed by a service that was made for it."""
+    with made(tmp_path_factory.mktemp("product")) as signed:
+        yield signed
+
+
+@pytest.fixture
+def signed_bundle(product: Product) -> bytes:
+    """The bundle of the image index."""
+    return product.bundles[product.digests[0]]
+
+
+@pytest.fixture
+def trusted_root(product: Product) -> str:
+    """The path of the service's trusted_root.json."""
+    return str(product.directory / "trusted_root.json")
