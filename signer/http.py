@@ -21,6 +21,7 @@ from signer.errors import NotFoundError
 from signer.guard import refused
 from signer.metrics import Metrics
 from signer.service import find_bundles
+from verifier._strict import decimal
 from verifier.digest import Digest
 from verifier.errors import VerificationError
 from verifier.repository import Repository
@@ -35,18 +36,25 @@ def application(
     trust_files: dict[str, Path],
     ready: Callable[[], bool],
 ) -> Starlette:
-    """Return the ASGI application; `trust_files` are served by their key under /v1/."""
+    """Return the ASGI application; `trust_files` are served by their key under /v1/.
+
+    Bundles come a page at a time: `next` is the `start` of the next one, or 0.
+    """
 
     async def bundles(request: Request) -> Response:
         digest = Digest(request.path_params["digest"])
         named = request.query_params.get("repository")
         repository = Repository(named) if named else None
+        start = decimal(request.query_params.get("start", "0"))
         published, log_id = ledger.published, ledger.log_key.log_id
-        found = await asyncio.to_thread(find_bundles, ledger, published, digest, repository)
-        if not found:
+        found, after = await asyncio.to_thread(
+            find_bundles, ledger, published, digest, repository, start
+        )
+        if not found and not start and not after:
             raise NotFoundError(f"no bundle for {digest}")
         rendered = [p.record.bundle(p.proof, published.note, log_id).json() for p in found]
-        return Response(b'{"bundles":[' + b",".join(rendered) + b"]}", media_type=_JSON)
+        body = b'{"bundles":[%b],"next":%d}' % (b",".join(rendered), after)
+        return Response(body, media_type=_JSON)
 
     async def trust_file(request: Request) -> Response:
         path = trust_files[request.url.path.rpartition("/")[2]]

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 
 from ledger import labels
 from ledger.ledger import Ledger, Published, make_record
-from ledger.store import SLICE
 from signer.access import Principal
 from signer.guard import Method, refused
 from signer.metrics import Metrics
@@ -18,6 +17,8 @@ from signer.v1 import record_pb2, signer_pb2
 from verifier.digest import Digest
 from verifier.errors import SealbookError
 from verifier.repository import Repository
+
+_PAGE = 64  # bundles
 
 
 class SignerService:
@@ -94,31 +95,40 @@ class SignerService:
         repository = Repository(request.repository) if request.repository else None
         published, log_id = self._ledger.published, self._ledger.log_key.log_id
         checkpoint = record_pb2.Checkpoint(note=published.note, log_id=log_id)
-        for proven in await asyncio.to_thread(
-            find_bundles, self._ledger, published, Digest(request.digest), repository
-        ):
-            bundle = proven.record.bundle(proven.proof, published.note, log_id).json()
-            yield signer_pb2.GetBundlesResponse(
-                checkpoint=checkpoint, signature=wire.signature(proven, bundle)
+        digest, start = Digest(request.digest), 0
+        while True:
+            page, start = await asyncio.to_thread(
+                find_bundles, self._ledger, published, digest, repository, start
             )
+            for proven in page:
+                bundle = proven.record.bundle(proven.proof, published.note, log_id).json()
+                yield signer_pb2.GetBundlesResponse(
+                    checkpoint=checkpoint, signature=wire.signature(proven, bundle)
+                )
+            if not start:
+                return
 
 
 def find_bundles(
-    ledger: Ledger, published: Published, digest: Digest, repository: Repository | None
-) -> list[Proven]:
-    """Return the oldest `SLICE` bundles about `digest`, in order, proven under `published`."""
+    ledger: Ledger, published: Published, digest: Digest, repository: Repository | None, start: int
+) -> tuple[list[Proven], int]:
+    """Return a page of the bundles about `digest`, oldest first, from index `start` on.
+
+    All are proven under `published`. With it comes where the next page starts, or 0.
+    """
     tree_size = published.checkpoint.tree_size
-    found = []
-    for index in ledger.store.search("digest", digest, -1, SLICE):
+    indices = ledger.store.search("digest", digest, start - 1, _PAGE + 1)
+    found: list[Proven] = []
+    for index in indices[:_PAGE]:
         if index >= tree_size:
-            break
+            return found, 0
         [row] = ledger.store.rows(index, index + 1)
         about = labels.decode(row.labels)
         if about["form"] != [labels.BUNDLE]:
             continue
         if repository is None or repository in about.get("repository", ()):
             found.append(Proven(make_record(index, row), ledger.prove(index, tree_size)))
-    return found
+    return found, indices[_PAGE] if len(indices) > _PAGE else 0
 
 
 def _item(request: signer_pb2.SignRequest | signer_pb2.SignBatchRequest.Item) -> Item:
