@@ -174,7 +174,7 @@ def _log_entry(value: object) -> tuple[bytes, bytes, InclusionProof, str]:
     kind, version = kind_version.text("kind"), kind_version.text("version")
     kind_version.done()
     if (kind, version) != (KIND, VERSION):
-        raise UnsupportedError(f"expected {KIND} {VERSION}, found {kind[:40]} {version[:40]}")
+        raise UnsupportedError(f"expected {KIND} {VERSION}, found {kind[:40]!r} {version[:40]!r}")
     log = fields.inside("logId")
     log_id = b64(log.text("keyId"), size=32)
     log.done()

@@ -18,7 +18,12 @@ from typing import NamedTuple, Self
 
 from verifier import limits
 from verifier._strict import Fields, b64, b64encode, json_object
-from verifier.errors import EntryMismatchError, MalformedError, UnsupportedError
+from verifier.errors import (
+    EntryMismatchError,
+    MalformedError,
+    UnsupportedError,
+    VerificationError,
+)
 from verifier.publickey import PublicKey
 
 KIND = "hashedrekord"
@@ -50,7 +55,9 @@ class Entry(NamedTuple):
         fields = Fields(json_object(body, limit=limits.ENTRY), "entry")
         kind, version = fields.text("kind"), fields.text("apiVersion")
         if (kind, version) != (KIND, VERSION):
-            raise UnsupportedError(f"expected {KIND} {VERSION}, found {kind[:40]} {version[:40]}")
+            raise UnsupportedError(
+                f"expected {KIND} {VERSION}, found {kind[:40]!r} {version[:40]!r}"
+            )
         spec = fields.inside("spec").inside("hashedRekordV002")
         digest = b64(spec.inside("data").text("digest"))
         signature = spec.inside("signature")
@@ -83,7 +90,7 @@ def check_same(expected: Entry, found: bytes) -> None:
         return
     try:
         other = Entry.parse(found)
-    except MalformedError as e:
+    except VerificationError as e:
         raise EntryMismatchError(f"the bundle carries another kind of entry: {e}") from e
     differs = [
         field

@@ -11,6 +11,8 @@ all of them, and ours, are `SealbookError`, so that a command can print any.
 
 from __future__ import annotations
 
+_LONGEST = 1000  # characters of a message
+
 
 class SealbookError(Exception):
     """Never raised itself: what every refusal of this product can tell."""
@@ -19,7 +21,14 @@ class SealbookError(Exception):
     hint = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        """Say what was expected and found; `hint` says what to do about it."""
+        """Say what was expected and found; `hint` says what to do about it.
+
+        The message may quote foreign bytes, so it is cut, and what a terminal
+        would obey is escaped.
+        """
+        message = message[:_LONGEST]
+        if not message.isprintable():
+            message = message.encode("unicode_escape").decode("ascii")
         super().__init__(message)
         self.message = message
         if hint:

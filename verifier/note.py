@@ -36,7 +36,7 @@ COSIGNATURE = 0x04  # c2sp.org/tlog-cosignature, with a time of its own
 
 _DASH = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")  # str: \s is all of Unicode's spaces
+_NAME = re.compile(r"[^\s+\x00-\x20\x7f\ud800-\udfff]+")  # \s is all of Unicode's spaces
 
 
 class NoteSignature(NamedTuple):
@@ -120,6 +120,8 @@ class NoteKey(NamedTuple):
             key = cls(name, kind, ed25519(rest))
         elif kind == ECDSA:
             key = cls(name, kind, PublicKey(rest))
+            if key.public.algorithm.name != "ecdsa-p256":
+                raise UnsupportedKeyError(f"expected P-256, found {key.public.algorithm.name}")
         else:
             raise UnsupportedKeyError(f"expected a note key of kind 1, 2 or 4, found {kind}")
         if hexadecimal(hex_id, size=4) != key.key_id:
@@ -168,7 +170,7 @@ def check_name(name: str) -> str:
     Raises:
         MalformedError: it cannot.
     """
-    if not _NAME.fullmatch(name) or len(name.encode("utf-8", "replace")) > limits.ORIGIN:
+    if not _NAME.fullmatch(name) or len(name.encode()) > limits.ORIGIN:
         raise MalformedError(f"expected a key name without space or '+', found {name[:80]!r}")
     return name
 

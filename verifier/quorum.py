@@ -22,6 +22,7 @@ from verifier.note import COSIGNATURE, NoteKey
 
 NONE = "none"
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _BLANKS = re.compile(r"[ \t]+")  # str.split() would take Unicode's spaces too
 
 
@@ -50,8 +51,8 @@ class Quorum(NamedTuple):
         """
         if len(text) > limits.NOTE:
             raise LimitError(f"expected at most {limits.NOTE} characters of policy")
-        if not text.endswith("\n"):
-            raise MalformedError("expected a policy that ends in a newline")
+        if not text.endswith("\n") or _CONTROL.search(text):
+            raise MalformedError("expected lines that end in a newline, without control characters")
         quorum = cls({}, {}, "", text)
         chosen: list[str] = []
         grouped: set[str] = set()
@@ -61,19 +62,15 @@ class Quorum(NamedTuple):
                 quorum._line(words, chosen, grouped)
         if len(chosen) != 1:
             raise MalformedError(f"expected one quorum line, found {len(chosen)}")
-        if chosen[0] != NONE:
-            quorum._known(chosen[0])
         return quorum._replace(name=chosen[0])
 
     def satisfied_by(self, witnesses: AbstractSet[str]) -> bool:
         """Whether these witnesses, by name, are enough."""
-        return self.name == NONE or self._satisfied(self.name, witnesses)
-
-    def _satisfied(self, name: str, witnesses: AbstractSet[str]) -> bool:
-        if name in self.witnesses:
-            return name in witnesses
-        group = self.groups[name]
-        return sum(self._satisfied(m, witnesses) for m in group.members) >= group.threshold
+        satisfied = set(self.witnesses) & set(witnesses)
+        for name, group in self.groups.items():  # each after its members
+            if len(satisfied.intersection(group.members)) >= group.threshold:
+                satisfied.add(name)
+        return self.name == NONE or self.name in satisfied
 
     def _line(self, words: list[str], chosen: list[str], grouped: set[str]) -> None:
         match words:
@@ -84,6 +81,8 @@ class Quorum(NamedTuple):
                 self._define(name)
                 self.groups[name] = self._group(threshold, members, grouped)
             case ["quorum", name]:
+                if name != NONE:
+                    self._known(name)
                 chosen.append(name)
             case _:
                 raise MalformedError(f"not a line of a witness policy: {' '.join(words)[:80]!r}")

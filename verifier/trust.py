@@ -263,4 +263,4 @@ def _key_json(key: TrustedKey) -> dict[str, object]:
 def _time(seconds: int) -> str:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"
