@@ -30,6 +30,7 @@ from verifier._strict import Fields, canonical_json, hexadecimal, json_object
 from verifier.errors import MalformedError
 from verifier.merkle import Hash
 
+LONGEST_ORIGIN = 128  # characters; what fits a slot beside the rest
 _SLOT = 512
 _FILE = "anchor"
 
@@ -111,27 +112,39 @@ class Anchor:
         return self._path
 
     def create(self, tree_size: int, root: Hash) -> None:
-        """Write a first anchor over whatever was there; durable on return."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._open(os.O_CREAT)
-        os.ftruncate(self._fd, 0)
-        self.write(tree_size, root)
-        self.write(tree_size, root)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(directory)
-        os.close(directory)
+        """Put a first anchor in the place of whatever was there; durable on return.
+
+        Raises:
+            StorageFailedError: what was there still is.
+        """
+        fresh = self._path.with_name(_FILE + ".new")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._open(fresh, os.O_CREAT | os.O_TRUNC)
+            for _ in range(2):
+                self.write(tree_size, root)
+            fresh.rename(self._path)
+            directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            os.fsync(directory)
+            os.close(directory)
+        except OSError as e:
+            raise StorageFailedError(f"the anchor {self._path}: {e.strerror}") from e
 
     def load(self) -> Mark:
         """Return the newest mark, and be ready to write the next.
 
         Raises:
             AnchorMissingError: there is no anchor.
+            StorageFailedError: it cannot be opened.
             DamagedError: neither slot can be read.
             ForeignLedgerError: it is another ledger's.
         """
-        if not self._path.exists():
+        if not os.path.lexists(self._path):
             raise AnchorMissingError(f"expected an anchor at {self._path}, found none")
-        self._open(0)
+        try:
+            self._open(self._path)
+        except OSError as e:
+            raise StorageFailedError(f"the anchor {self._path}: {e.strerror}") from e
         data = os.pread(self._fd, 2 * _SLOT, 0)
         marks = []
         for start in (0, _SLOT):
@@ -176,6 +189,6 @@ class Anchor:
             os.close(self._fd)
             self._fd = -1
 
-    def _open(self, flags: int) -> None:
+    def _open(self, path: Path, flags: int = 0) -> None:
         self.close()
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)

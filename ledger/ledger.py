@@ -131,6 +131,9 @@ class Ledger:
         plan = Plan(self._store, self._head.tree_size, entries)
         if plan.writes:
             self._commit(plan)
+        # 5, 6. Also when an earlier signature failed after its commit.
+        if self._published.checkpoint.tree_size != self._head.tree_size:
+            self._published = self._sign(self._head)
         published = self._published
         return [
             place if isinstance(place, IdempotencyError) else self._answer(place, plan, published)
@@ -139,10 +142,10 @@ class Ledger:
 
     def record(self, index: int) -> Record:
         """Return the stored record at `index`; raises `UnknownEntryError`."""
-        rows = self._store.rows(index, index + 1) if index >= 0 else []
-        if not rows:
+        if not 0 <= index < self._head.tree_size:
             raise UnknownEntryError(f"no entry at {index}, the ledger has {self._head.tree_size}")
-        return make_record(index, rows[0])
+        [row] = self._store.rows(index, index + 1)
+        return make_record(index, row)
 
     def prove(self, index: int, tree_size: int) -> InclusionProof:
         """Return the proof that the entry at `index` is in the tree of `tree_size`.
@@ -208,8 +211,6 @@ class Ledger:
             self._failed = True
             raise
         self._unkept = []
-        # 5, 6.
-        self._published = self._sign(new_head)
 
     def _sign(self, head: Head) -> Published:
         checkpoint = Checkpoint(self._store.origin, head.tree_size, head.root)

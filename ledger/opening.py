@@ -92,7 +92,7 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
 
     1. Nobody else serves it.
     2. The database exists, has our schema, and is this ledger's.
-    3. Its head bears our seal, and its compact range hashes to its root.
+    3. Its head bears our seal, its compact range hashes to its root, and it has a genesis.
     4. It is not behind the anchor, and grew out of the state that the anchor knows.
     5. It is the very file that the anchor was written for.
 
@@ -102,6 +102,10 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
     with ExitStack() as stack:
         lock, store, anchor = _enter(stack, home)
         check_head(store, keys.seal)
+        if store.head().tree_size == 0:
+            raise DamagedError(
+                "there is no genesis entry", hint="its making was cut off; start anew"
+            )
         mark = anchor.load()
         _check_growth(store, mark.tree_size, mark.root)
         anchor.check_place(mark)
@@ -180,7 +184,10 @@ def _check_entries(
 ) -> None:
     compact: tuple[Hash, ...] = ()
     for start in range(0, tree_size, SLICE):
-        rows = store.rows(start, min(tree_size, start + SLICE))
+        stop = min(tree_size, start + SLICE)
+        rows = store.rows(start, stop)
+        if len(rows) != stop - start:
+            raise DamagedError(f"expected entries {start} to {stop - 1}, found {len(rows)}")
         extension = tree.extend(start, compact, [hash_leaf(row.entry) for row in rows])
         compact = extension.compact
         progress(extension.tree_size, tree_size)

@@ -35,13 +35,16 @@ class Sequencer:
     """Owns the one thread that appends to a ledger."""
 
     def __init__(self, ledger: Ledger, on_failure: Callable[[SealbookError], None]) -> None:
-        """Start the thread. `on_failure` is told, on it, when nothing can be appended any more."""
+        """Start the thread. `on_failure` is told once, on it, when nothing can
+        be appended any more.
+        """
         self._ledger = ledger
         self._on_failure = on_failure
         self._wake = threading.Condition()
         self._waiting: deque[_Group] = deque()
         self._depth = 0
         self._stopping = False
+        self._failed = False
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
         self._thread.start()
 
@@ -101,13 +104,13 @@ class Sequencer:
         try:
             return list(self._ledger.append(entries))
         except SealbookError as e:
-            if isinstance(e, StorageFailedError | ConflictError):
-                self._on_failure(e)
-            return [e] * len(entries)
+            failure = e
         except Exception as e:  # noqa: BLE001  a bug must answer its callers, and stop the service
             failure = StorageFailedError(f"the append failed: {type(e).__name__}: {e}")
+        if isinstance(failure, StorageFailedError | ConflictError) and not self._failed:
+            self._failed = True
             self._on_failure(failure)
-            return [failure] * len(entries)
+        return [failure] * len(entries)
 
     def _answer(self, groups: Sequence[_Group], answers: list[Answer]) -> None:
         """Hand the answers back, waking each event loop once."""

@@ -14,9 +14,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
+from ledger.anchor import LONGEST_ORIGIN
 from ledger.opening import Home
 from signer.errors import ConfigError, ListenError
-from verifier import limits
 from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
 
@@ -40,12 +40,13 @@ def check_origin(text: str) -> str:
     """Return `text` if it can be the origin of a ledger: a bare host name.
 
     Sigstore's clients compare it with the host name of the log's URL, and take a
-    name that ends in " - <number>" for another kind of log.
+    name that ends in " - <number>" for another kind of log. At most 128 characters,
+    so that the anchor's slot holds it.
 
     Raises:
         ConfigError: it cannot.
     """
-    if not _ORIGIN.fullmatch(text) or len(text) > limits.ORIGIN:
+    if not _ORIGIN.fullmatch(text) or len(text) > LONGEST_ORIGIN:
         raise ConfigError(f"expected a bare host name in lower case, found {text[:80]!r}")
     return text
 

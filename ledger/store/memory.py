@@ -34,13 +34,15 @@ class MemoryStore:
     def commit(self, batch: Batch) -> None:
         """Write all of `batch`, or nothing."""
         with self._lock:
-            if self._head.tree_size != batch.old_size or any(
-                key in self._dedup for key, _ in batch.dedup
-            ):
+            if self._head.tree_size != batch.old_size:
                 raise ConflictError(f"expected a tree of {batch.old_size} entries")
+            fresh = dict(batch.dedup)
+            if len(fresh) != len(batch.dedup) or not fresh.keys().isdisjoint(self._dedup):
+                raise ConflictError("an entry is there already")
             self._rows.extend(batch.rows)
-            self._dedup.update(batch.dedup)
-            self._claims.update((claim.key, claim) for claim in batch.claims)
+            self._dedup.update(fresh)
+            for claim in batch.claims:
+                self._claims.setdefault(claim.key, claim)
             for name, value, index in batch.labels:
                 self._labels[name, value].append(index)
             self._tiles.update((tile.id, tile.hashes) for tile in batch.tiles)

@@ -34,6 +34,8 @@ from ledger.errors import (
 from ledger.store import SLICE, Batch, Claim, Head, Row
 from ledger.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from ledger.tiles import TileId
+from verifier import limits
+from verifier.errors import MalformedError
 from verifier.merkle import Hash
 
 # 3.7.0 to 3.51.2 can corrupt a database when one connection commits while
@@ -66,12 +68,11 @@ class SqliteStore:
         self._readers: list[sqlite.Connection] = []
         self._readers_lock = Lock()
         self._writer = _connect(path, "ro" if read_only else "rw")
-        with _translated("opening"):
-            _check_schema(path, self._writer)
-            if not read_only:
-                self._writer.execute("PRAGMA journal_mode=WAL")
-                self._writer.execute("PRAGMA synchronous=FULL")
-            self._origin: str = self._writer.execute("SELECT origin FROM ledger").fetchone()[0]
+        try:
+            self._origin = _prepare(path, self._writer, read_only=read_only)
+        except BaseException:
+            self._writer.close()
+            raise
 
     @classmethod
     def create(cls, path: Path, origin: str, head: Head) -> SqliteStore:
@@ -147,15 +148,20 @@ class SqliteStore:
         if row is None:
             raise DamagedError("the database has no head")
         tree_size, root, compact, time, frozen, seal = row
-        hashes = [Hash(compact[i : i + 32]) for i in range(0, len(compact), 32)]
-        return Head(tree_size, Hash(root), tuple(hashes), time, bool(frozen), seal)
+        try:
+            hashes = tuple(Hash(compact[i : i + 32]) for i in range(0, len(compact), 32))
+            return Head(tree_size, Hash(root), hashes, time, bool(frozen), seal)
+        except MalformedError as e:
+            raise DamagedError(f"the head of the database: {e.message}") from e
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Return the rows from `start` to before `stop`, at most `SLICE` of them."""
+        if start >= limits.TREE_SIZE:
+            return []
         found = self._all(
             "SELECT entry, body, labels, time, promise, timestamp FROM entry"
             " WHERE idx >= ? AND idx < ? ORDER BY idx",
-            (start, min(stop, start + SLICE)),
+            (start, min(stop, start + SLICE, limits.TREE_SIZE - 1)),
         )
         return [Row(*row) for row in found]
 
@@ -229,9 +235,7 @@ def migrate_database(path: Path, progress: Callable[[str], None]) -> None:
     connection = _connect(path, "rw")
     try:
         with _translated("migrating"):
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
-                raise _newer(path, version)
+            version = _version(path, connection)
             progress(f"schema {version} -> {VERSION}")
             _migrate(connection)
     finally:
@@ -271,24 +275,35 @@ def _connect(path: Path, mode: str) -> sqlite.Connection:
         raise StorageFailedError(f"cannot open {path}: {e}") from e
 
 
-def _check_schema(path: Path, connection: sqlite.Connection) -> None:
+def _prepare(path: Path, connection: sqlite.Connection, *, read_only: bool) -> str:
+    """Check the schema, set what a connection keeps, and return the ledger's origin."""
+    with _translated("opening"):
+        version = _version(path, connection)
+        if version < VERSION:
+            raise SchemaError(
+                f"expected schema {VERSION}, {path} has {version}",
+                hint="stop the service and run `sealbook migrate`",
+            )
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        row = connection.execute("SELECT origin FROM ledger").fetchone()
+    if row is None:
+        raise DamagedError(f"{path} does not say whose ledger it is")
+    return str(row[0])
+
+
+def _version(path: Path, connection: sqlite.Connection) -> int:
+    """Return the schema version of a ledger's database, unless it is newer than ours."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise DamagedError(f"{path} is an SQLite database, but not a ledger")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
-        raise _newer(path, version)
-    if version < VERSION:
         raise SchemaError(
             f"expected schema {VERSION}, {path} has {version}",
-            hint="stop the service and run `sealbook migrate`",
+            hint="it was written by a newer Sealbook; install that one",
         )
-
-
-def _newer(path: Path, version: int) -> SchemaError:
-    return SchemaError(
-        f"expected schema {VERSION}, {path} has {version}",
-        hint="it was written by a newer Sealbook; install that one",
-    )
+    return version
 
 
 def _head_row(head: Head) -> tuple[int, bytes, bytes, int, int, bytes]:
