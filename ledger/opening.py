@@ -103,9 +103,7 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
         lock, store, anchor = _enter(stack, home)
         check_head(store, keys.seal)
         if store.head().tree_size == 0:
-            raise DamagedError(
-                "there is no genesis entry", hint="its making was cut off; start anew"
-            )
+            raise DamagedError("no genesis entry", hint="its making was cut off; make a new one")
         mark = anchor.load()
         _check_growth(store, mark.tree_size, mark.root)
         anchor.check_place(mark)

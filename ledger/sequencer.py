@@ -35,8 +35,9 @@ class Sequencer:
     """Owns the one thread that appends to a ledger."""
 
     def __init__(self, ledger: Ledger, on_failure: Callable[[SealbookError], None]) -> None:
-        """Start the thread. `on_failure` is told once, on it, when nothing can
-        be appended any more.
+        """Start the thread.
+
+        `on_failure` is told once, on it, when nothing can be appended any more.
         """
         self._ledger = ledger
         self._on_failure = on_failure
