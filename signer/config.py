@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ledger.anchor import LONGEST_ORIGIN
 from ledger.opening import Home
@@ -20,6 +20,7 @@ from signer.errors import ConfigError, ListenError
 from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
 
+_PORT = re.compile(r"0|[1-9][0-9]{0,4}", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ORIGIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
@@ -30,9 +31,12 @@ class _Section(BaseModel):
 
 def _address(text: str) -> str:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+    if not colon or not _PORT.fullmatch(port) or int(port) > 65_535:
         raise ValueError("expected HOST:PORT")
-    ipaddress.ip_address(host.strip("[]"))
+    bracketed = host.startswith("[") and host.endswith("]")
+    address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    if bracketed != (address.version == 6):
+        raise ValueError("expected an IPv4 address, or an IPv6 address in brackets")
     return text
 
 
@@ -91,7 +95,7 @@ class SigningKeySection(_Section):
     """A key that callers may ask for."""
 
     uri: str
-    forms: tuple[str, ...] = ("bundle",)
+    forms: Annotated[tuple[str, ...], Field(min_length=1)] = ("bundle",)
 
 
 class SigningSection(_Section):

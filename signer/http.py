@@ -82,7 +82,9 @@ def application(
         "/healthz": healthz,
         "/readyz": readyz,
     }
-    return Starlette(routes=[Route(path, _guarded(handler)) for path, handler in routes.items()])
+    app = Starlette(routes=[Route(path, _guarded(handler)) for path, handler in routes.items()])
+    app.router.redirect_slashes = False
+    return app
 
 
 def _guarded(

@@ -34,6 +34,8 @@ class Metrics:
             ["result"],
             registry=self._registry,
         )
+        for result in ("answered", "refused"):
+            self._calls.labels(result)  # so that both are there from the first scrape on
         self._signatures = Counter(
             "sealbook_signatures", "Signatures answered with", registry=self._registry
         )

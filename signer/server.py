@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ from signer.forms import FORMS
 from signer.guard import Guard
 from signer.http import application
 from signer.keys import SigningKey, open_key
-from signer.keys.file import read_secret
+from signer.keys.file import read_secret, read_token
 from signer.metrics import Metrics
 from signer.service import LedgerService, OperatorService, SignerService
 from signer.signing import Signing
@@ -91,7 +92,8 @@ class Server:
         seal = read_secret(config.path(config.keys.seal))
         if len(seal) != _SEAL_BYTES:
             raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {config.keys.seal}")
-        self._access = Access(read_secret(config.path(config.access.token)).decode().strip())
+        self._access = Access(read_token(config.path(config.access.token)))
+        self._tls = _tls(config)
         self._opened: OpenLedger = open_ledger(config.home, LogKeys(log_key, seal))
         self._exit_code = 0
         self._ready = False
@@ -173,10 +175,10 @@ class Server:
         server.add_generic_rpc_handlers((Guard(table, self._access),))
         address = self._config.listen.grpc
         try:
-            if self._config.listen.tls_certificate is None:
+            if self._tls is None:
                 port = server.add_insecure_port(address)
             else:
-                port = server.add_secure_port(address, self._tls())
+                port = server.add_secure_port(address, self._tls)
         except RuntimeError as e:
             raise _taken(address) from e
         return server, f"{address.rpartition(':')[0]}:{port}", healthy
@@ -216,15 +218,6 @@ class Server:
             )
         )
 
-    def _tls(self) -> grpc.ServerCredentials:
-        listen = self._config.listen
-        assert listen.tls_certificate is not None
-        assert listen.tls_key is not None
-        chain = self._config.path(listen.tls_certificate).read_bytes()
-        return grpc.ssl_server_credentials(
-            [(read_secret(self._config.path(listen.tls_key)), chain)]
-        )
-
 
 def _signing_keys(config: Config) -> dict[str, SigningKey]:
     """Open the keys that callers may ask for, and check that the trust file lists them."""
@@ -242,6 +235,21 @@ def _signing_keys(config: Config) -> dict[str, SigningKey]:
         trust.key(key.public.hint, "approve")
         keys[name] = key
     return keys
+
+
+def _tls(config: Config) -> grpc.ServerCredentials | None:
+    """Return the TLS credentials, once certificate and key are seen to fit each other."""
+    listen = config.listen
+    if listen.tls_certificate is None or listen.tls_key is None:
+        return None
+    certificate, key = config.path(listen.tls_certificate), config.path(listen.tls_key)
+    secret = read_secret(key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        chain = certificate.read_bytes()
+    except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
+        raise ConfigError(f"the TLS certificate {certificate} and key {key}: {e}") from e
+    return grpc.ssl_server_credentials([(secret, chain)])
 
 
 def _listen(address: str) -> tuple[socket.socket, str]:

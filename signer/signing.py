@@ -47,7 +47,7 @@ from verifier.repository import Repository
 from verifier.statement import Statement, Subject
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_MEDIA_TYPE = re.compile(r"[a-z0-9]+/[A-Za-z0-9][A-Za-z0-9.+_-]{0,100}", re.ASCII)
+_MEDIA_TYPE = re.compile(r"(?=.{1,128}\Z)[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _MOST_RENEWALS = 64
 _YIELD_EVERY = 32  # items signed before other callers get a turn
@@ -153,20 +153,21 @@ class Signing:
     def _place(self, request: _Request, form: str) -> int | NewEntry:
         """Return where the approval is, or the signed entry that is to become it."""
         claim = request.claim(form)
-        if claim is not None:
-            known = self._ledger.store.claim(claim[0])
-            if known is not None and known.request != claim[1]:
-                raise IdempotencyError("the idempotency key belongs to another request")
-            if known is not None:
-                return known.index
+        known = self._ledger.store.claim(claim[0]) if claim else None
+        if known and claim and known.request != claim[1]:
+            raise IdempotencyError("the idempotency key belongs to another request")
+        # What is committed but not yet published cannot be proven yet: the append waits for it.
+        published = self._ledger.published.checkpoint.tree_size
+        if known and known.index < published:
+            return known.index
         supersedes: int | None = None
         for _ in range(_MOST_RENEWALS):
             message = forms.body(form, request.payload(supersedes))
             dedup = forms.dedup_key(form, request.key.public, message)
             index = self._ledger.store.find(dedup)
-            if index is not None and not request.item.renew and claim is None:
+            if index is not None and index < published and not claim and not request.item.renew:
                 return index
-            if index is None or not request.item.renew:  # found, but the claim is new: record it
+            if index is None or not request.item.renew:
                 signature = request.key.sign(message)
                 entry = Entry.of(message, signature, request.key.public).body()
                 return NewEntry(entry, message, request.labels(supersedes), dedup, claim)

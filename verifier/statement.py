@@ -37,7 +37,9 @@ SIZE = "sealbook.size"
 TAG = "sealbook.tag"
 
 _KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# What a terminal or a reader would obey rather than show: controls, line and
+# paragraph separators, marks that turn the direction of text; and half characters.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _DESCRIPTOR = ("uri", "mediaType", "downloadLocation", "content")
 
 

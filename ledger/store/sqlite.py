@@ -185,6 +185,8 @@ class SqliteStore:
 
     def search(self, name: str, value: str, after: int, limit: int) -> list[int]:
         """Return up to `limit` indices above `after` of entries with this label, ascending."""
+        if after >= limits.TREE_SIZE:
+            return []
         found = self._all(
             "SELECT idx FROM label WHERE name=? AND value=? AND idx>? ORDER BY idx LIMIT ?",
             (name, value, after, min(limit, SLICE)),
@@ -193,6 +195,8 @@ class SqliteStore:
 
     def note(self, tree_size: int) -> str | None:
         """Return the signed checkpoint that was kept for this size, if one was."""
+        if tree_size >= limits.TREE_SIZE:
+            return None
         row = self._one("SELECT note FROM checkpoint WHERE tree_size=?", (tree_size,))
         return None if row is None else str(row[0])
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from signer.errors import PermissionDeniedError, UnauthenticatedError
+from signer.errors import KeyFileError, PermissionDeniedError, UnauthenticatedError
 from verifier.repository import Repository, Scope
 
 Action = Literal["sign", "read", "operate"]
-_MOST_TOKEN = 512  # characters
+_MOST_HEADER = 512  # characters
+_TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
 _SCHEME = "Bearer "
 
 
@@ -37,7 +39,13 @@ class Access:
     """Knows the holder of one token. Keeps its hash, never the token."""
 
     def __init__(self, token: str) -> None:
-        """Know whoever sends `token`."""
+        """Know whoever sends `token`.
+
+        Raises:
+            KeyFileError: it is too short to be a secret, or could not be sent.
+        """
+        if not _TOKEN.fullmatch(token):
+            raise KeyFileError("expected a token of 32 to 500 printable ASCII characters")
         self._hash = _hash(token)
         everywhere = (Scope("*"),)
         self._holder = Principal(
@@ -54,7 +62,7 @@ class Access:
         if len(values) != 1:
             raise UnauthenticatedError(f"expected one authorization, found {len(values)}")
         value = values[0]
-        if not isinstance(value, str) or len(value) > _MOST_TOKEN or not value.startswith(_SCHEME):
+        if not isinstance(value, str) or len(value) > _MOST_HEADER or not value.startswith(_SCHEME):
             raise UnauthenticatedError("expected 'authorization: Bearer TOKEN'")
         if not hmac.compare_digest(_hash(value[len(_SCHEME) :]), self._hash):
             raise UnauthenticatedError("the token is not known here")

@@ -10,7 +10,7 @@ from typing import Any
 
 from signer.client import Client
 from signer.config import Config
-from signer.keys.file import read_secret
+from signer.keys.file import read_token
 
 
 def parser(command: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -52,7 +52,7 @@ def connect(args: argparse.Namespace) -> Client:
         target = target or config.listen.grpc
         token_file = token_file or config.path(config.access.token)
     ca = args.ca.read_bytes() if args.ca else None
-    return Client(target, read_secret(token_file).decode().strip(), ca=ca)
+    return Client(target, read_token(token_file), ca=ca)
 
 
 def show(value: dict[str, Any], *, as_json: bool, text: str) -> None:

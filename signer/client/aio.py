@@ -10,7 +10,7 @@ import grpc
 
 from signer.client import answer as answered
 from signer.client.answer import Signed
-from signer.errors import ServiceError, WrongAnswerError
+from signer.errors import RequestError, ServiceError, WrongAnswerError
 from signer.order import Item
 from signer.v1 import ledger_pb2, record_pb2, signer_pb2
 from verifier import limits
@@ -78,12 +78,14 @@ class AsyncClient:
         """Approve `digest` in `repository`; `more` are the other fields of `Item`.
 
         Raises:
+            RequestError: a value that no request can carry.
             ServiceError: the service refused; `code` says why.
             ServiceUnreachableError: no answer. Calling again is safe.
             WrongAnswerError: the answer is about something else.
         """
         call = _Call(repository, key, reason)
         item = Item(digest, annotations=annotations or {}, **more)
+        _message(item)  # a value that no message can carry is this caller's fault alone
         waiting = _Waiting(item, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(call, []).append(waiting)
         if call not in self._senders:
@@ -101,7 +103,7 @@ class AsyncClient:
             WrongAnswerError: an answer is missing or about something else.
         """
         request = signer_pb2.SignBatchRequest(
-            repository=repository, key=key, reason=reason, items=[_item(item) for item in items]
+            repository=repository, key=key, reason=reason, items=[_message(item) for item in items]
         )
         answers: list[Signed | SealbookError | None] = [None] * len(items)
         checkpoint: record_pb2.Checkpoint | None = None
@@ -217,5 +219,9 @@ class AsyncClient:
             raise answered.error(e, self._target) from e
 
 
-def _item(item: Item) -> signer_pb2.SignBatchRequest.Item:
-    return signer_pb2.SignBatchRequest.Item(**item._asdict())
+def _message(item: Item) -> signer_pb2.SignBatchRequest.Item:
+    """Print an item; raises `RequestError` for a value that no message can carry."""
+    try:
+        return signer_pb2.SignBatchRequest.Item(**item._asdict())
+    except (TypeError, ValueError) as e:
+        raise RequestError(f"not an item: {e}") from e

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
@@ -48,7 +50,7 @@ class FileKey:
         """
         try:
             private = serialization.load_pem_private_key(read_secret(path), password=None)
-        except (ValueError, TypeError) as e:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as e:
             raise KeyFileError(f"{path} holds no unencrypted PKCS#8 private key") from e
         if not isinstance(private, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
             raise KeyFileError(f"expected an ECDSA or Ed25519 key in {path}")
@@ -83,10 +85,13 @@ def read_secret(path: Path) -> bytes:
         KeyFileError: it cannot be read.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Without O_NONBLOCK a pipe in the file's place would wait for a writer.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
+        if e.errno == errno.ELOOP:
+            raise KeyFileModeError(f"expected a file, {path} is a link") from e
         raise KeyFileError(f"cannot read {path}: {e.strerror}") from e
-    with os.fdopen(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise KeyFileModeError(f"expected a file, {path} is something else")
@@ -96,7 +101,17 @@ def read_secret(path: Path) -> bytes:
                 f"{stat.S_IMODE(status.st_mode):04o} of user {status.st_uid}",
                 hint=f"chmod 600 {path}, and think about who may have read it",
             )
-        return file.read(limits.KEY)
+        return os.read(fd, limits.KEY)
+    finally:
+        os.close(fd)
+
+
+def read_token(path: Path) -> str:
+    """Return the one line of a token file; raises like `read_secret`."""
+    try:
+        return read_secret(path).decode("ascii").strip()
+    except UnicodeDecodeError as e:
+        raise KeyFileError(f"expected a token in ASCII in {path}") from e
 
 
 def write_secret(path: Path, content: bytes) -> None:
