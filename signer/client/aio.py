@@ -10,7 +10,12 @@ import grpc
 
 from signer.client import answer as answered
 from signer.client.answer import Signed
-from signer.errors import RequestError, ServiceError, WrongAnswerError
+from signer.errors import (
+    RequestError,
+    ServiceError,
+    ServiceUnreachableError,
+    WrongAnswerError,
+)
 from signer.order import Item
 from signer.v1 import ledger_pb2, record_pb2, signer_pb2
 from verifier import limits
@@ -62,8 +67,12 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the channel; calls under way fail."""
+        """Close the channel; calls under way, and those that wait behind them, fail."""
         await self._channel.close()
+        senders = list(self._senders.values())
+        for sender in senders:
+            sender.cancel()
+        await asyncio.gather(*senders, return_exceptions=True)
 
     async def sign(
         self,
@@ -158,13 +167,16 @@ class AsyncClient:
 
     async def _send(self, call: _Call) -> None:
         """Send what waits for `call`, batch after batch, until nothing does."""
+        batch: list[_Waiting] = []
         try:
             while waiting := self._waiting.get(call):
                 batch = waiting[: limits.MANIFESTS]
                 del waiting[: limits.MANIFESTS]
                 await self._deliver(call, batch)
-        finally:
-            self._waiting.pop(call, None)
+        finally:  # whoever still waits here, waits for a client that was closed
+            for left in (*batch, *self._waiting.pop(call, ())):
+                if not left.future.done():
+                    left.future.set_exception(ServiceUnreachableError("the client was closed"))
             del self._senders[call]
 
     async def _deliver(self, call: _Call, batch: Sequence[_Waiting]) -> None:
@@ -214,6 +226,8 @@ class AsyncClient:
         )
         try:
             async for message in call(request, timeout=self._timeout_s, metadata=self._metadata):
+                if message is None:  # what grpc makes of bytes that are no message
+                    raise WrongAnswerError(f"an answer that is no {answer.DESCRIPTOR.full_name}")
                 yield message
         except grpc.aio.AioRpcError as e:
             raise answered.error(e, self._target) from e

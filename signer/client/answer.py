@@ -19,7 +19,7 @@ from verifier.entry import Entry
 from verifier.errors import SealbookError, VerificationError
 from verifier.merkle import Hash, InclusionProof, hash_leaf, verify_inclusion
 from verifier.note import Note
-from verifier.statement import Statement
+from verifier.statement import APPROVAL, RESERVED, Statement
 
 
 class Signed(NamedTuple):
@@ -48,10 +48,9 @@ def checked(
     if not answer.signatures:
         raise WrongAnswerError("an answer without a signature")
     signature = answer.signatures[0]
-    signed = Signed(
-        record(signature.record), proof(signature.proof), checkpoint.note, checkpoint.log_id
-    )
     try:
+        path = proof(signature.proof)
+        signed = Signed(record(signature.record), path, checkpoint.note, checkpoint.log_id)
         _check(signed, item, repository)
     except VerificationError as e:
         raise WrongAnswerError(f"the answer does not hold: {e.message} ({e.code})") from e
@@ -65,8 +64,12 @@ def _check(signed: Signed, item: Item, repository: str) -> None:
     if Entry.of(record.body, entry.signature, entry.key) != entry:
         raise WrongAnswerError("the entry is not of the message that came with it")
     _, payload = dsse.parse_pae(record.body)
-    [subject] = Statement.parse(payload).subjects
-    if (subject.digest, subject.name) != (item.digest, repository):
+    statement = Statement.parse(payload)
+    subject = statement.subjects[0]
+    said = {k: v for k, v in subject.annotations.items() if not k.startswith(RESERVED)}
+    if (len(statement.subjects), statement.predicate_type) != (1, APPROVAL):
+        raise WrongAnswerError("asked for an approval of one image, answered with something else")
+    if (subject.digest, subject.name, said) != (item.digest, repository, dict(item.annotations)):
         raise WrongAnswerError(f"asked about {item.digest}, answered about {subject.digest}")
     tree = Checkpoint.parse(Note.parse(signed.note).text)
     if signed.proof.tree_size != tree.tree_size or signed.proof.index != record.index:
