@@ -34,9 +34,11 @@ def required(name: str, extra: str) -> set[str]:
             requirement = Requirement(line)
             if requirement.marker and not requirement.marker.evaluate({"extra": with_extra}):
                 continue
-            for wanted in requirement.extras or {""}:
-                if requirement.name.lower() not in found or wanted:
-                    waiting.append((requirement.name, wanted))
+            waiting.extend(
+                (requirement.name, wanted)
+                for wanted in requirement.extras or {""}
+                if requirement.name.lower() not in found or wanted
+            )
     return found
 
 

@@ -93,6 +93,8 @@ def _walk(directory: Path, descriptor: Fields, found: dict[Digest, Manifest]) ->
     digest, size = Digest(descriptor.text("digest")), descriptor.number("size")
     media_type = descriptor.text("mediaType")
     if digest in found:
+        if found[digest] != Manifest(digest, size, media_type):
+            raise AmbiguousManifestError(f"{digest} is listed with two sizes or media types")
         return
     if len(found) >= limits.MANIFESTS:
         raise LimitError(f"expected at most {limits.MANIFESTS} manifests in one image")
