@@ -95,6 +95,7 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
     3. Its head bears our seal, its compact range hashes to its root, and it has a genesis.
     4. It is not behind the anchor, and grew out of the state that the anchor knows.
     5. It is the very file that the anchor was written for.
+    6. What a crash left committed but not anchored is anchored, before it is signed.
 
     Raises:
         LedgerError: one of its subclasses, by the first of these that is not so.
@@ -107,6 +108,9 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
         mark = anchor.load()
         _check_growth(store, mark.tree_size, mark.root)
         anchor.check_place(mark)
+        head = store.head()
+        if head.tree_size > mark.tree_size:
+            anchor.write(head.tree_size, head.root)
         opened = OpenLedger(Ledger(store, anchor, keys), lock)
         stack.pop_all()  # from here on `opened` owns them
         return opened
