@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from verifier.errors import SealbookError, VerificationError
+from verifier.errors import SealbookError, VerificationError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class _Question:
                 self.help = True
             elif arg in ("--trust", "--repository"):
                 value = next(rest, None)
-                if value is None:
+                if value is None or value.startswith("--"):
                     raise UsageError(f"expected a value after {arg}")
                 setattr(self, arg[2:], value)
             elif arg in ("--any-repository", "--json", "--example-keys"):
@@ -93,10 +93,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say_no(e.code, e.message, e.hint, as_json=as_json)
         return 1
     except OSError as e:
-        _say_no("unreadable", f"{e.filename}: {e.strerror}", "", as_json=as_json)
+        _say_no("unreadable", printable(f"{e.filename}: {e.strerror}"), "", as_json=as_json)
         return 1
     except Exception as e:  # noqa: BLE001  a bug must not look like a yes, nor like a crash
-        _say_no("internal-error", f"{type(e).__name__}: {e}", "please report this", as_json=as_json)
+        _say_no(
+            "internal-error",
+            printable(f"{type(e).__name__}: {e}"),
+            "please report this",
+            as_json=as_json,
+        )
         return 1
     _say_yes(verified, as_json=as_json)
     return 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from verifier import limits
 from verifier.errors import (
@@ -132,6 +132,7 @@ def json_object(data: bytes, *, limit: int, floats: bool = False) -> dict[str, A
             data.decode(),
             object_pairs_hook=_once,
             parse_constant=_refuse,
+            parse_int=_integer,
             parse_float=_finite if floats else _refuse,
         )
     except (ValueError, RecursionError) as e:
@@ -227,8 +228,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
-def _refuse(token: str) -> object:
+def _refuse(token: str) -> NoReturn:
     raise MalformedError(f"{token[:40]} is not a number of this format")
+
+
+def _integer(digits: str) -> int:
+    return _refuse(digits) if digits == "-0" else int(digits)
 
 
 def _finite(token: str) -> float:

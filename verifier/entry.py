@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
         Raises:
             UnsupportedError: another kind or version of entry.
-            MalformedError: `bytes(Entry.parse(body))` would not be `body`.
+            MalformedError: `Entry.parse(body).body()` would not be `body`.
             UnsupportedKeyError: a key that we do not know.
         """
         fields = Fields(json_object(body, limit=limits.ENTRY), "entry")
@@ -64,7 +64,8 @@ class Entry(NamedTuple):
         content = b64(signature.text("content"))
         spki = b64(signature.inside("verifier").inside("publicKey").text("rawBytes"))
         entry = cls(digest, content, PublicKey(spki))
-        if entry.body() != body:
+        size = hashlib.new(entry.key.algorithm.hash_name).digest_size
+        if entry.body() != body or len(digest) != size:
             raise MalformedError("the entry is not in its canonical form")
         return entry
 

@@ -14,6 +14,12 @@ from __future__ import annotations
 _LONGEST = 1000  # characters of a message
 
 
+def printable(text: str) -> str:
+    """Return `text`, cut, with whatever a terminal would obey escaped."""
+    text = text[:_LONGEST]
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
 class SealbookError(Exception):
     """Never raised itself: what every refusal of this product can tell."""
 
@@ -26,9 +32,7 @@ class SealbookError(Exception):
         The message may quote foreign bytes, so it is cut, and what a terminal
         would obey is escaped.
         """
-        message = message[:_LONGEST]
-        if not message.isprintable():
-            message = message.encode("unicode_escape").decode("ascii")
+        message = printable(message)
         super().__init__(message)
         self.message = message
         if hint:

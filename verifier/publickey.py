@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from verifier import limits
-from verifier._strict import b64encode
+from verifier._strict import b64, b64encode
 from verifier.errors import (
+    Base64Error,
     ExampleKeyError,
     LimitError,
     SignatureError,
@@ -63,6 +64,9 @@ _SMALL_ORDER = frozenset(
     )
 )
 _ED25519_PRIME = 2**255 - 19
+
+_PEM_FIRST, _PEM_LAST = b"-----BEGIN PUBLIC KEY-----\n", b"-----END PUBLIC KEY-----\n"
+_ONE_BLOCK = "expected one PEM block 'PUBLIC KEY', in lines of 64 characters, and nothing else"
 
 # SHA-256 of the SPKI of each key in keys-example/. Their private halves are
 # public, so whoever trusts one trusts everybody.
@@ -112,20 +116,28 @@ class PublicKey:
 
     @classmethod
     def from_pem(cls, text: bytes) -> Self:
-        """Take the one PEM block `PUBLIC KEY` (RFC 7468) in `text`; raises like the constructor."""
-        from verifier._strict import b64
+        """Take the one PEM block `PUBLIC KEY` (RFC 7468) in `text`, written as `pem` writes it.
 
-        lines = text.decode("ascii", "replace").replace("\r\n", "\n").rstrip("\n").split("\n")
-        first, last = "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"
-        if len(text) > 2 * limits.KEY or len(lines) < 3 or lines[0] != first or lines[-1] != last:
-            raise UnsupportedKeyError("expected one PEM block 'PUBLIC KEY' and nothing else")
-        return cls(b64("".join(lines[1:-1])))
+        Line ends may be those of Windows.
+
+        Raises:
+            UnsupportedKeyError: anything else is in `text`, or raised by the constructor.
+        """
+        text = text.replace(b"\r\n", b"\n")
+        body = text.removeprefix(_PEM_FIRST).removesuffix(_PEM_LAST).replace(b"\n", b"")
+        try:
+            key = cls(b64(body[: 2 * limits.KEY].decode("ascii", "replace")))
+        except Base64Error as e:
+            raise UnsupportedKeyError(_ONE_BLOCK) from e
+        if key.pem() != text:
+            raise UnsupportedKeyError(_ONE_BLOCK)
+        return key
 
     def pem(self) -> bytes:
         """Return the key as PEM, the form that `cosign --key` reads."""
         text = b64encode(self.spki)
         body = "".join(text[i : i + 64] + "\n" for i in range(0, len(text), 64))
-        return f"-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n".encode()
+        return _PEM_FIRST + body.encode() + _PEM_LAST
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Check `signature` over `message`; ECDSA signatures are ASN.1 DER.
@@ -213,11 +225,7 @@ def _ed25519(raw: bytes) -> Callable[[bytes, bytes], None]:
         raise WeakKeyError("an Ed25519 point of small order or with a second spelling")
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    try:
-        key = Ed25519PublicKey.from_public_bytes(raw)
-    except ValueError:
-        raise UnsupportedKeyError("expected a point on Ed25519") from None
-    return key.verify
+    return Ed25519PublicKey.from_public_bytes(raw).verify
 
 
 def _load_der(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:

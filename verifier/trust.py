@@ -25,7 +25,6 @@ from verifier import limits
 from verifier._strict import Fields, b64, b64encode, json_object, name, rfc3339
 from verifier.errors import (
     KeyPurposeError,
-    LimitError,
     MalformedError,
     UnknownKeyError,
     UnsupportedError,
@@ -227,7 +226,7 @@ def _key(value: object, where: str) -> TrustedKey:
         through = fields.number("valid_through_tree_size")
     fields.done()
     if through is not None and through < start:
-        raise LimitError(f"{where}: expected a window, found {start} to {through}")
+        raise MalformedError(f"{where}: expected a window, found {start} to {through}")
     return TrustedKey(key_name, purpose, public, scope, start, through)
 
 

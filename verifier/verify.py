@@ -7,6 +7,7 @@ what was expected and found. Nothing is fetched, nothing is written.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,14 +66,14 @@ class Verifier:
     """Judges bundles under one trust root.
 
     Safe in many threads: the only state is a bounded memory of checkpoints
-    whose signatures were good, keyed by their exact text.
+    whose signatures were good, known by the hash of their exact text.
     """
 
     def __init__(self, trust: TrustRoot, clock: Callable[[], float] = time.time) -> None:
         """Believe `trust`; `clock` gives POSIX seconds and decides only its expiry."""
         self._trust = trust
         self._clock = clock
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[bytes, _Seen] = {}
 
     def verify(self, data: bytes, digest: Digest, repository: Repository | None) -> Verified:
         """Return what the bundle `data` proves about `digest`.
@@ -137,12 +138,13 @@ class Verifier:
 
     def _checkpoint(self, bundle: Bundle) -> _Seen:
         """Return the checkpoint of `bundle` once a pinned log key and the quorum signed it."""
-        seen = self._seen.get(bundle.note)
+        known = hashlib.sha256(bundle.note.encode()).digest()  # a note can be 256 KB long
+        seen = self._seen.get(known)
         if seen is None:
             seen = self._verify_checkpoint(Note.parse(bundle.note))
             if len(self._seen) >= _SEEN_CHECKPOINTS:
                 self._seen.clear()
-            self._seen[bundle.note] = seen
+            self._seen[known] = seen
         log_ids = {key.log_id for key in self._trust.log_keys(seen.checkpoint.origin)}
         if bundle.log_id not in log_ids:
             raise CheckpointMismatchError(
