@@ -19,6 +19,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
+    EnumDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorSet,
 )
@@ -45,6 +46,8 @@ def facts(files: FileDescriptorSet) -> Iterator[tuple[str, str]]:
     for file in files.file:
         for message in file.message_type:
             yield from _message(f"{file.package}.{message.name}", message)
+        for enum in file.enum_type:
+            yield from _enum(f"{file.package}.{enum.name}", enum)
         for service in file.service:
             for m in service.method:
                 streams = f"{m.client_streaming}->{m.server_streaming}"
@@ -61,10 +64,25 @@ def _message(name: str, message: DescriptorProto) -> Iterator[tuple[str, str]]:
         label = FieldDescriptorProto.Label.Name(field.label)
         yield (
             f"field {name}.{field.number}",
-            f"{field.name} {label} {kind} {field.type_name}".strip(),
+            f"{field.name} {label} {kind} {field.type_name} {_presence(field)}".strip(),
         )
+    for enum in message.enum_type:
+        yield from _enum(f"{name}.{enum.name}", enum)
     for nested in message.nested_type:
         yield from _message(f"{name}.{nested.name}", nested)
+
+
+def _enum(name: str, enum: EnumDescriptorProto) -> Iterator[tuple[str, str]]:
+    yield f"enum {name}", ""
+    for value in enum.value:
+        yield f"value {name}.{value.number}", value.name
+
+
+def _presence(field: FieldDescriptorProto) -> str:
+    """Say what a missing field means: a oneof is another choice, an optional one is unset."""
+    if field.proto3_optional:
+        return "optional"
+    return f"oneof {field.oneof_index}" if field.HasField("oneof_index") else ""
 
 
 def breaking(held: bytes, today: bytes) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -29,14 +30,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not _PORT.fullmatch(port) or int(port) > 65_535:
-        raise ValueError("expected HOST:PORT")
+def check_address(text: str) -> str:
+    """Return `text` if it is an address to listen on: IP:PORT, IPv6 in brackets.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    address = ipaddress.ip_address(host[1:-1] if bracketed else host)
-    if bracketed != (address.version == 6):
-        raise ValueError("expected an IPv4 address, or an IPv6 address in brackets")
+    try:
+        version = ipaddress.ip_address(host[1:-1] if bracketed else host).version
+        good = bracketed == (version == 6)
+    except ValueError:
+        good = False
+    if not good or not _PORT.fullmatch(port) or int(port) > 65_535:
+        raise ConfigError(f"expected IP:PORT, with IPv6 in brackets, found {text[:80]!r}")
     return text
 
 
@@ -55,23 +63,21 @@ def check_origin(text: str) -> str:
     return text
 
 
-def _origin(text: str) -> str:
-    try:
-        return check_origin(text)
-    except ConfigError as e:
-        raise ValueError(e.message) from e
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    """Return a check of ours as pydantic wants it."""
+
+    def checked(text: str) -> str:
+        try:
+            return check(text)
+        except SealbookError as e:
+            raise ValueError(e.message) from e
+
+    return AfterValidator(checked)
 
 
-def _name(text: str) -> str:
-    try:
-        return check_key_name(text)
-    except SealbookError as e:
-        raise ValueError(e.message) from e
-
-
-Address = Annotated[str, AfterValidator(_address)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Name = Annotated[str, AfterValidator(_name)]
+Address = Annotated[str, _checked(check_address)]
+Origin = Annotated[str, _checked(check_origin)]
+Name = Annotated[str, _checked(check_key_name)]
 
 
 class LedgerSection(_Section):

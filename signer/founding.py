@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from ledger import labels, opening
 from ledger.ledger import LogKeys
 from ledger.plan import NewEntry
-from signer.config import check_origin
+from signer.config import check_address, check_origin
 from signer.errors import ConfigError
 from signer.forms import dedup_key
 from signer.keys.file import FileKey, write_secret
@@ -109,14 +109,19 @@ def found(
     """
     config = directory / "sealbook.toml"
     check_origin(origin)
+    for address in (grpc, http):
+        check_address(address)
     keys = _Keys.load(keys_from) if keys_from else _Keys.generate()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise ConfigError(
+                f"expected {directory} to be empty, or not to be there",
+                hint="nothing is ever overwritten; choose another directory",
+            )
         (directory / "keys").mkdir(mode=0o700)
-    except FileExistsError as e:
-        raise ConfigError(
-            f"{e.filename} is there already", hint="choose a directory that does not exist"
-        ) from e
+    except OSError as e:
+        raise ConfigError(f"cannot make {directory}: {e.strerror}") from e
     keys.save(directory / "keys")
     seal = secrets.token_bytes(32)
     write_secret(directory / "keys" / "seal", seal)

@@ -13,7 +13,9 @@ import os
 import signal
 import socket
 import ssl
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import grpc
@@ -185,9 +187,7 @@ class Server:
 
     def _operator_server(self, sequencer: Sequencer) -> grpc.aio.Server:
         path = self._config.path(self._config.listen.operator)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.chmod(0o700)  # who can enter the directory is an admin
-        path.unlink(missing_ok=True)  # ours: the ledger's lock says that nobody else serves
+        _clear_for_socket(path)
         server = grpc.aio.server(options=_GRPC_OPTIONS)
         table = OperatorService(self._opened.ledger, sequencer, self.keys).table()
         server.add_generic_rpc_handlers((Guard(table, None),))
@@ -265,6 +265,21 @@ def _listen(address: str) -> tuple[socket.socket, str]:
         listener.close()
         raise _taken(address) from e
     return listener, f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+
+
+def _clear_for_socket(path: Path) -> None:
+    """Make the directory of the admin socket, and remove what a killed service left there."""
+    directory = path.parent
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if stat.S_IMODE(directory.stat().st_mode) & 0o077:
+        raise ListenError(
+            f"others can enter {directory}, where the admin socket is to be",
+            hint="who can enter the directory is an admin: chmod 700, or choose another",
+        )
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ListenError(f"{path} is there already, and is no socket")
+        path.unlink()  # ours: the ledger's lock says that nobody else serves
 
 
 def _taken(address: str) -> ListenError:

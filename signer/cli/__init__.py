@@ -88,6 +88,9 @@ def _run(argv: list[str]) -> int:
         if e.hint:
             print(f"hint:  {e.hint}", file=sys.stderr)
         return 1
+    except OSError as e:
+        print(f"error: {e.filename}: {e.strerror} (unreadable)", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return code

@@ -43,15 +43,20 @@ def main(argv: list[str]) -> int:
 
 
 def _log(*, as_json: bool) -> None:
-    """Log to standard error: JSON lines for machines, columns for people."""
+    """Log to standard error: JSON lines for machines, columns for people.
+
+    Tracebacks never show the values of local variables: a token may be among them.
+    """
+    printed: tuple[structlog.typing.Processor, ...] = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    )
+    if as_json:
+        printed = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info
-            if as_json
-            else structlog.processors.StackInfoRenderer(),
-            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
+            *printed,
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -27,9 +27,9 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv[1:])
     repository = Repository(args.repository)
     items = _items(args)
+    verifier = _verifier(args)  # before anything is signed: what cannot be checked is not asked for
     with connect(args) as client:
         answers = client.sign_batch(repository, items, key=args.key, reason=args.reason)
-    verifier = _verifier(args)
     refused = False
     for item, answer in zip(items, answers, strict=True):
         if isinstance(answer, SealbookError):

@@ -24,6 +24,7 @@ from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
 
 TIMEOUT_S = 30.0
+_CLOSED = "the client was closed"
 _OPTIONS = (("grpc.max_receive_message_length", 8 << 20),)
 
 
@@ -55,6 +56,7 @@ class AsyncClient:
         self._target = target
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._timeout_s = timeout_s
+        self._closed = False
         self._waiting: dict[_Call, list[_Waiting]] = {}
         self._senders: dict[_Call, asyncio.Task[None]] = {}
 
@@ -68,11 +70,15 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the channel; calls under way, and those that wait behind them, fail."""
+        self._closed = True
         await self._channel.close()
         senders = list(self._senders.values())
         for sender in senders:
             sender.cancel()
         await asyncio.gather(*senders, return_exceptions=True)
+        for waiting in self._waiting.values():  # those whose sender never got to run
+            _fail(waiting)
+        self._waiting.clear()
 
     async def sign(
         self,
@@ -92,6 +98,8 @@ class AsyncClient:
             ServiceUnreachableError: no answer. Calling again is safe.
             WrongAnswerError: the answer is about something else.
         """
+        if self._closed:
+            raise ServiceUnreachableError(_CLOSED)
         call = _Call(repository, key, reason)
         item = Item(digest, annotations=annotations or {}, **more)
         _message(item)  # a value that no message can carry is this caller's fault alone
@@ -174,9 +182,7 @@ class AsyncClient:
                 del waiting[: limits.MANIFESTS]
                 await self._deliver(call, batch)
         finally:  # whoever still waits here, waits for a client that was closed
-            for left in (*batch, *self._waiting.pop(call, ())):
-                if not left.future.done():
-                    left.future.set_exception(ServiceUnreachableError("the client was closed"))
+            _fail([*batch, *self._waiting.pop(call, ())])
             del self._senders[call]
 
     async def _deliver(self, call: _Call, batch: Sequence[_Waiting]) -> None:
@@ -217,6 +223,12 @@ class AsyncClient:
             return await call(request, timeout=self._timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as e:
             raise answered.error(e, self._target) from e
+        except grpc.aio.UsageError as e:
+            raise ServiceUnreachableError(_CLOSED) from e
+        except asyncio.CancelledError:
+            if self._closed:  # it was the channel that was cancelled, not the caller
+                raise ServiceUnreachableError(_CLOSED) from None
+            raise
 
     async def _stream(self, name: str, request: Any, answer: Any) -> AsyncIterator[Any]:
         call = self._channel.unary_stream(
@@ -231,6 +243,19 @@ class AsyncClient:
                 yield message
         except grpc.aio.AioRpcError as e:
             raise answered.error(e, self._target) from e
+        except grpc.aio.UsageError as e:
+            raise ServiceUnreachableError(_CLOSED) from e
+        except asyncio.CancelledError:
+            if self._closed:  # it was the channel that was cancelled, not the caller
+                raise ServiceUnreachableError(_CLOSED) from None
+            raise
+
+
+def _fail(waiting: Sequence[_Waiting]) -> None:
+    """Tell whoever still waits that nobody is going to answer."""
+    for left in waiting:
+        if not left.future.done():
+            left.future.set_exception(ServiceUnreachableError(_CLOSED))
 
 
 def _message(item: Item) -> signer_pb2.SignBatchRequest.Item:
