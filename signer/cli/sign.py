@@ -27,7 +27,9 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv[1:])
     repository = Repository(args.repository)
     items = _items(args)
-    verifier = _verifier(args)  # before anything is signed: what cannot be checked is not asked for
+    # Before anything is signed: what cannot be checked or kept is not asked for.
+    verifier = _verifier(args)
+    args.out.mkdir(parents=True, exist_ok=True)
     with connect(args) as client:
         answers = client.sign_batch(repository, items, key=args.key, reason=args.reason)
     refused = False
@@ -111,7 +113,6 @@ def _verifier(args: argparse.Namespace) -> Verifier | None:
 
 
 def _write(directory: Path, item: Item, signed: Signed) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{item.digest.replace(':', '-')}.bundle.json"
     path.write_bytes(signed.bundle())
     return path

@@ -1,0 +1,197 @@
+"""The figures: what is measured, in what order, and what each of them includes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench import machine, offline
+from tests.bench.load import BATCH
+from tests.bench.report import Bar, Report, Table, number
+from tests.bench.rounds import Effort, Kind, Rounds
+from tests.crash.service import Service
+
+_SIGN = """\
+Each call approves another image. It lasts from the request's bytes in the client to the answer's \
+bytes there: loopback gRPC without TLS on one connection, token, statement, P-256 signature by a \
+key in a file, SQLite commit with synchronous=FULL, anchor with fdatasync, Ed25519 checkpoint, \
+inclusion proof, bundle as JSON. The load client shares the cores with the service; it makes its \
+requests before the clock starts and looks at the answers after it has stopped. CPU is user and \
+system time of the whole process, for each signature."""
+_BATCH = f"""\
+As above with {BATCH} digests a call, in one commit and under one checkpoint; a call's time is \
+that of the whole batch. The answers carry records and proofs; rendering bundles from them is the \
+caller's and not in here."""
+_COALESCE = """\
+Callers of `signer.client.AsyncClient.sign`, each with one call under way. The library joins what \
+waits into SignBatch calls, and checks every answer (entry, statement, proof), which is in the \
+client's CPU. Compare with the unary calls above that have as many in flight, made by a client \
+that checks nothing."""
+_RERUN = """\
+No new signatures: h2load can send only one request over and over, and a re-run is answered with \
+the entry that is there. This is transport, token, statement, lookup, proof and bundle, without \
+signature and commit: what the service does for a client that costs little."""
+_NO_H2LOAD = "Not measured: there is no h2load here (Debian's package nghttp2-client)."
+_VERIFY = """\
+`verifier.Verifier.verify` in a warm process on one core, from a bundle's bytes to the verdict, \
+every step of it. Best of three runs. A checkpoint that was seen before is remembered, and its \
+signature not checked again."""
+_PROCESSES = """\
+Whole processes with their files in the page cache and their bytecode compiled: from spawn to \
+exit, and for the service from spawn until it has opened and checked its ledger and listens; its \
+memory is the most that it used under the load above. `python -m verifier` checks one bundle \
+against a trust file, and says yes."""
+
+_LOAD_COLUMNS = (
+    "in flight",
+    "a second",
+    "slowest to fastest run",
+    "call p50, ms",
+    "call p99, ms",
+    "client CPU, µs",
+    "service CPU, µs",
+    "others' CPU",
+)
+
+
+def measure(
+    service: Service, scratch: Path, effort: Effort, command: str, step: Callable[[str], None]
+) -> Report:
+    """Measure a service that was founded for this, and return the report.
+
+    Files go to `scratch`, on the disk of the ledger. `step` is told what is being done.
+
+    1. The machine.
+    2. The service under load, round by round.
+    3. Verifying the bundles that it made.
+    4. Whole processes, the service's own among them.
+    """
+    # 1.
+    step("the machine")
+    described = machine.describe(scratch)
+    # 2.
+    service.start()
+    rounds = Rounds(service, effort, step)
+    rounds.run()
+    # 3.
+    step("verify")
+    offline.make_bundles(service, scratch, effort.bundles)
+    verifying = offline.verifying(scratch, effort.verify_s)
+    described["ledger"] = f"grew from 1 entry to {machine.tree_size(service):,}"
+    # 4.
+    step("processes")
+    memory = machine.peak_memory(service.pid)
+    service.stop()
+    verify, nothing = offline.processes(scratch, effort.processes)
+    starts = offline.Process.of([[_start(service), memory] for _ in range(effort.starts)])
+
+    ratio = rounds.median(("coalesce", 64)).rate / rounds.median(("sign", 64)).rate
+    return Report(
+        command,
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        described,
+        rounds.disturbance(),
+        _bars(rounds),
+        _goals(rounds, ratio, verifying, verify),
+        (
+            _load_table("Sign", rounds, "sign", _SIGN),
+            _load_table(f"SignBatch of {BATCH}", rounds, "batch", _BATCH),
+            _load_table("The coalescing client", rounds, "coalesce", _COALESCE),
+            _load_table("The same request again, by h2load", rounds, "rerun", _RERUN),
+            _verify_table(verifying),
+            _process_table(verify, nothing, starts),
+        ),
+    )
+
+
+def _start(service: Service) -> float:
+    seconds = service.start()
+    service.stop()
+    return seconds
+
+
+def _bars(rounds: Rounds) -> tuple[Bar, ...]:
+    """Return what the first issue of this service must hold to."""
+    one, many = rounds.median(("sign", 1)), rounds.median(("sign", 64))
+    return (
+        Bar("Sign, one in flight, p50", 6, "ms", one.p50_ms, at_most=True),
+        Bar("Sign, 64 in flight", 1000, "a second", many.rate),
+        *(
+            Bar(
+                f"SignBatch of {BATCH}, {in_flight} in flight",
+                3500,
+                "digests a second",
+                rounds.median(("batch", in_flight)).rate,
+            )
+            for in_flight in (1, 4)
+        ),
+    )
+
+
+def _goals(
+    rounds: Rounds, ratio: float, verifying: offline.Verifying, verify: offline.Process
+) -> tuple[Bar, ...]:
+    """Return what the design wants in the end."""
+    one, many = rounds.median(("sign", 1)), rounds.median(("sign", 64))
+    batches = rounds.median(("batch", 4))
+    return (
+        Bar("Sign, one in flight, p50", 5, "ms", one.p50_ms, at_most=True),
+        Bar("Sign, one in flight, p99", 20, "ms", one.p99_ms, at_most=True),
+        Bar("Sign, 64 in flight", 1200, "a second", many.rate),
+        Bar(f"SignBatch of {BATCH}, 4 in flight", 5000, "digests a second", batches.rate),
+        Bar("the coalescing client, 64 callers", 3, "times unary", ratio),
+        Bar("verify, new checkpoints", 2500, "a second", verifying.distinct),
+        Bar("verify, a remembered checkpoint", 4000, "a second", verifying.shared),
+        Bar("`python -m verifier`, median", 120, "ms", 1e3 * verify.median_s, at_most=True),
+    )
+
+
+def _load_table(title: str, rounds: Rounds, what: str, includes: str) -> Table:
+    kinds = [kind for kind in rounds.kinds if kind[0] == what]
+    if not kinds:
+        return Table(title, (), (), _NO_H2LOAD)
+    return Table(title, _LOAD_COLUMNS, [_load_row(rounds, kind) for kind in kinds], includes)
+
+
+def _load_row(rounds: Rounds, kind: Kind) -> tuple[str, ...]:
+    run, (slowest, fastest) = rounds.median(kind), rounds.spread(kind)
+    return (
+        str(kind[1]),
+        number(run.rate),
+        f"{number(slowest)} to {number(fastest)}",
+        number(run.p50_ms),
+        number(run.p99_ms),
+        number(1e6 * run.client_cpu_s / run.digests),
+        number(1e6 * run.service_cpu_s / run.digests),
+        f"{run.others:.0%}",
+    )
+
+
+def _verify_table(verifying: offline.Verifying) -> Table:
+    rows = (
+        ("each bundle with a checkpoint of its own", number(verifying.distinct)),
+        ("all with one checkpoint, seen before", number(verifying.shared)),
+    )
+    return Table("Verify", ("bundles", "a second"), rows, _VERIFY)
+
+
+def _process_table(
+    verify: offline.Process, nothing: offline.Process, starts: offline.Process
+) -> Table:
+    columns = ("process", "median, ms", "fastest, ms", "slowest, ms", "peak memory, MiB")
+    rows = [
+        (
+            name,
+            number(1e3 * process.median_s),
+            number(1e3 * process.fastest_s),
+            number(1e3 * process.slowest_s),
+            number(process.peak_bytes / 2**20),
+        )
+        for name, process in (
+            ("`python -m verifier`", verify),
+            ("`python -c pass`", nothing),
+            ("`sealbook serve`, until ready", starts),
+        )
+    ]
+    return Table("Processes", columns, rows, _PROCESSES)

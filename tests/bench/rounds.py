@@ -1,0 +1,152 @@
+"""Rounds of load: each does every measurement once, so that what disturbs, disturbs all.
+
+A figure is the median of its runs, by rate. When somebody else used the machine
+meanwhile there are more rounds, while the time allows it, and of each figure
+the quietest runs count.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.bench import h2load
+from tests.bench.load import Run, Task
+from tests.crash.service import ROOT, Service
+
+_QUIET = 0.1  # of the machine's CPU, used by others
+_TIMEOUT_S = 120
+
+Kind = tuple[str, int]  # what is called, and how many calls are in flight
+
+
+class Effort(NamedTuple):
+    """How much to measure: `calls` in each run, by kind."""
+
+    rounds: int
+    most_rounds: int
+    budget_s: float  # no round beyond `rounds` begins later
+    calls: dict[Kind, int]
+    bundles: int
+    verify_s: float
+    processes: int
+    starts: int
+    install: bool  # h2load, when it is missing
+
+
+FULL = Effort(
+    rounds=3,
+    most_rounds=5,
+    budget_s=100,
+    calls={
+        ("sign", 1): 500,
+        ("sign", 16): 2000,
+        ("sign", 64): 4000,
+        ("batch", 1): 40,
+        ("batch", 4): 60,
+        ("coalesce", 64): 4000,
+        ("rerun", 1): 500,
+        ("rerun", 16): 2000,
+        ("rerun", 64): 4000,
+    },
+    bundles=300,
+    verify_s=1.5,
+    processes=15,
+    starts=5,
+    install=True,
+)
+QUICK = Effort(
+    rounds=1,
+    most_rounds=1,
+    budget_s=0,
+    calls={kind: 4 if kind[0] == "batch" else 64 for kind in FULL.calls},
+    bundles=10,
+    verify_s=0.05,
+    processes=2,
+    starts=1,
+    install=False,
+)
+
+
+class Rounds:
+    """Measures one running service under load."""
+
+    def __init__(self, service: Service, effort: Effort, step: Callable[[str], None]) -> None:
+        """Tell `step` what is being done; `run` does it."""
+        self._service = service
+        self._effort = effort
+        self._step = step
+        self._all: dict[Kind, list[Run]] = {}
+        self.done = 0
+
+    def run(self) -> None:
+        """Do as many rounds as are needed and may be."""
+        program = h2load.find(install=self._effort.install)
+        end = time.monotonic() + self._effort.budget_s
+        while self.done < self._effort.rounds or (
+            self.disturbed and self.done < self._effort.most_rounds and time.monotonic() < end
+        ):
+            self.done += 1
+            for kind, calls in self._effort.calls.items():
+                self._step(f"round {self.done}: {kind[0]}, {kind[1]} in flight")
+                if kind[0] != "rerun":
+                    self._all.setdefault(kind, []).append(self._load(kind, calls))
+                elif program is not None:
+                    run = h2load.rerun(program, self._service, kind[1], calls)
+                    self._all.setdefault(kind, []).append(run)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What was measured."""
+        return list(self._all)
+
+    def median(self, kind: Kind) -> Run:
+        """Return the run in the middle of those that count."""
+        runs = sorted(self._kept(kind), key=lambda run: run.rate)
+        return runs[len(runs) // 2]
+
+    def spread(self, kind: Kind) -> tuple[float, float]:
+        """Return the slowest and the fastest rate of the runs that count."""
+        rates = [run.rate for run in self._kept(kind)]
+        return min(rates), max(rates)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others used the machine while a run that counts was made."""
+        return any(run.others > _QUIET for kind in self._all for run in self._kept(kind))
+
+    def disturbance(self) -> str:
+        """Say how quiet the machine was."""
+        kept = [run.others for kind in self._all for run in self._kept(kind)]
+        said = (
+            f"{self.done} rounds; of each figure the {self._effort.rounds} quietest runs count, "
+            "and the middle one of them is the figure. Others, the kernel's own threads among "
+            f"them, used {statistics.median(kept):.0%} of the machine's CPU meanwhile, at worst "
+            f"{max(kept):.0%}."
+        )
+        if self.disturbed:
+            said += " **The machine was not quiet: the figures are worse than they could be.**"
+        return said
+
+    def _kept(self, kind: Kind) -> list[Run]:
+        return sorted(self._all[kind], key=lambda run: run.others)[: self._effort.rounds]
+
+    def _load(self, kind: Kind, calls: int) -> Run:
+        service = self._service
+        salt = f"{kind} {self.done}"
+        task = Task(*kind, calls, salt, service.addresses.grpc, service.token, service.pid)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.load"],
+            input=json.dumps(task._asdict()),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=True,
+        )
+        return Run(**json.loads(done.stdout))

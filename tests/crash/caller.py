@@ -1,0 +1,118 @@
+"""The calls that the crash tests make, by the wire contract alone: no client of ours in between."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import grpc
+
+from signer.v1 import ledger_pb2, ledger_pb2_grpc, record_pb2, signer_pb2, signer_pb2_grpc
+from tests.crash.service import Service
+from verifier import dsse
+from verifier.bundle import Record
+from verifier.digest import Digest
+from verifier.merkle import Hash, InclusionProof
+from verifier.repository import Repository
+from verifier.statement import APPROVAL, Statement
+
+REPOSITORY = Repository("registry.example/team/app")
+_TIMEOUT_S = 30.0
+
+
+class Answer(NamedTuple):
+    """A signature with its proof; `note` is the signed checkpoint that the proof leads to."""
+
+    record: Record
+    proof: InclusionProof
+    note: str
+
+
+class Listed(NamedTuple):
+    """An entry as the ledger lists it, and the digest that it approves."""
+
+    record: Record
+    digest: Digest
+
+
+class Caller:
+    """Calls one service; an async context manager. Raises `grpc.aio.AioRpcError`."""
+
+    def __init__(self, service: Service) -> None:
+        """Call `service`, which runs."""
+        self._channel = grpc.aio.insecure_channel(service.addresses.grpc)
+        self._signer = signer_pb2_grpc.SignerStub(self._channel)  # type: ignore[no-untyped-call]
+        self._ledger = ledger_pb2_grpc.LedgerStub(self._channel)  # type: ignore[no-untyped-call]
+        self._options = {
+            "metadata": (("authorization", f"Bearer {service.token}"),),
+            "timeout": _TIMEOUT_S,
+        }
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    async def sign(self, digest: Digest) -> Answer:
+        """Approve one digest."""
+        request = signer_pb2.SignRequest(digest=digest, repository=REPOSITORY)
+        answer = await self._signer.Sign(request, **self._options)
+        [signature] = answer.signatures
+        return _answer(signature, answer.checkpoint.note)
+
+    async def sign_batch(self, digests: list[Digest]) -> list[Answer]:
+        """Approve up to 256 digests in one commit."""
+        items = [signer_pb2.SignBatchRequest.Item(digest=digest) for digest in digests]
+        request = signer_pb2.SignBatchRequest(repository=REPOSITORY, items=items)
+        messages = [message async for message in self._signer.SignBatch(request, **self._options)]
+        note = messages[0].checkpoint.note
+        return [_answer(a.signatures[0], note) for message in messages for a in message.answers]
+
+    async def checkpoint(self) -> str:
+        """Return the newest signed checkpoint."""
+        answer = await self._ledger.GetCheckpoint(
+            ledger_pb2.GetCheckpointRequest(), **self._options
+        )
+        return str(answer.note)
+
+    async def entries(self) -> list[Listed]:
+        """Return the approvals in the ledger, all that there is after its genesis event."""
+        found: list[Listed] = []
+        request = ledger_pb2.ListEntriesRequest(start=1)
+        async for message in self._ledger.ListEntries(request, **self._options):
+            for record in message.records:
+                assert len(found) + 1 == record.index
+                found.append(_listed(_record(record)))
+        return found
+
+    async def prove(self, index: int) -> tuple[InclusionProof, str]:
+        """Return a fresh proof of the entry at `index`, and the checkpoint that it leads to."""
+        request = ledger_pb2.GetInclusionProofRequest(index=index)
+        answer = await self._ledger.GetInclusionProof(request, **self._options)
+        return _proof(answer.proof), answer.checkpoint.note
+
+    async def prove_consistency(self, old_size: int, tree_size: int) -> list[Hash]:
+        """Return the proof that one tree grew out of the other."""
+        request = ledger_pb2.GetConsistencyProofRequest(old_size=old_size, tree_size=tree_size)
+        answer = await self._ledger.GetConsistencyProof(request, **self._options)
+        return [Hash(h) for h in answer.path]
+
+
+def _answer(signature: record_pb2.Signature, note: str) -> Answer:
+    return Answer(_record(signature.record), _proof(signature.proof), note)
+
+
+def _record(record: record_pb2.Record) -> Record:
+    return Record(record.index, record.form, record.entry, record.body)
+
+
+def _proof(proof: record_pb2.InclusionProof) -> InclusionProof:
+    return InclusionProof(proof.index, proof.tree_size, tuple(Hash(h) for h in proof.path))
+
+
+def _listed(record: Record) -> Listed:
+    statement = Statement.parse(dsse.parse_pae(record.body)[1])
+    assert APPROVAL == statement.predicate_type
+    [subject] = statement.subjects
+    assert REPOSITORY == subject.name
+    return Listed(record, subject.digest)

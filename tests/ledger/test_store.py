@@ -1,0 +1,253 @@
+"""The contract of a store, by every store that there is."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ledger.seal import empty_head
+from ledger.store import SLICE, Batch, Claim, Head, Row, Store
+from ledger.tiles import Tile, TileId
+from tests.ledger.making import KEYS, NOW, ORIGIN, refused
+from verifier.merkle import Hash
+
+KEY = [hashlib.sha256(b"key %d" % i).digest() for i in range(100)]
+TILE = TileId(0, 0)
+
+
+def head(size: int) -> Head:
+    """A head that no other size has; the store does not judge it."""
+    hashes = tuple(Hash(hashlib.sha256(b"%d %d" % (size, i)).digest()) for i in range(3))
+    return Head(size, hashes[0], hashes[1:], NOW + size, size % 2 == 1, b"seal %d" % size)
+
+
+def row(i: int) -> Row:
+    """A row in whose fields every value is its own."""
+    return Row(b"entry %d" % i, b"body %d" % i, b'{"form":["%d"]}' % i, NOW, b"set", b"stamp")
+
+
+def batch(old_size: int, count: int, **changes: Any) -> Batch:
+    """What appends `count` rows, each with a dedup key and two labels."""
+    indices = range(old_size, old_size + count)
+    made = Batch(
+        old_size,
+        head(old_size + count),
+        [row(i) for i in indices],
+        [(KEY[i % 100] + b"%d" % (i // 100), i) for i in indices],
+        [label for i in indices for label in (("key", "k", i), ("digest", f"d{i % 3}", i))],
+        [],
+    )
+    return made._replace(**changes)
+
+
+def all_of(store: Store) -> list[object]:
+    """Everything that a small store tells."""
+    return [
+        store.head(),
+        store.rows(0, SLICE),
+        [store.find(key + b"0") for key in KEY],
+        [store.claim(key) for key in KEY],
+        [store.search(*label, -1, 99) for label in (("key", "k"), ("digest", "d0"))],
+        [store.note(size) for size in range(20)],
+    ]
+
+
+def test_empty(store: Store) -> None:
+    """
+    A new store knows its origin and its sealed head, and nothing else.
+    """
+    assert (ORIGIN, empty_head(ORIGIN, KEYS.seal)) == (store.origin, store.head())
+    assert ([], None, None) == (store.rows(0, 1), store.find(KEY[0]), store.claim(KEY[0]))
+    assert ([], None) == (store.search("key", "k", -1, 9), store.note(0))
+    refused("ledger-damaged", lambda: store.tile(TILE))
+
+
+def test_commit_is_read_back(store: Store) -> None:
+    """
+    Everything in a batch is read back as it was.
+    """
+    claims = [Claim(KEY[50], b"request", 1)]
+    store.commit(batch(0, 3, claims=claims, notes=[(2, "note")]))
+
+    assert (head(3), [row(0), row(1), row(2)]) == (store.head(), store.rows(0, 9))
+    assert [0, 1, 2, None] == [store.find(KEY[i] + b"0") for i in range(4)]
+    assert (claims[0], None) == (store.claim(KEY[50]), store.claim(KEY[51]))
+    assert (None, "note") == (store.note(1), store.note(2))
+
+
+def test_optional_fields(store: Store) -> None:
+    """
+    A row without promise and timestamp is read back without them.
+    """
+    plain = Row(b"entry", b"body", b"{}", NOW)
+    store.commit(batch(0, 1, rows=[plain]))
+
+    assert [plain] == store.rows(0, 1)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize("old_size", [0, 2, 4, 7])
+def test_commit_is_a_compare_and_swap(store: Store, old_size: int, count: int) -> None:
+    """
+    A batch for a tree of another size is refused, and nothing of it is written.
+    """
+    store.commit(batch(0, 3))
+    before = all_of(store)
+    late = batch(old_size, count, claims=[Claim(KEY[9], b"r", 0)], notes=[(3, "n")])
+
+    refused("head-moved", lambda: store.commit(late))
+
+    assert before == all_of(store)
+
+
+def test_dedup_key_that_is_there(store: Store) -> None:
+    """
+    A batch with a dedup key of an older entry is refused, and nothing of it is written.
+    """
+    store.commit(batch(0, 3))
+    before = all_of(store)
+    again = batch(3, 2, dedup=[(KEY[7] + b"0", 3), (KEY[1] + b"0", 4)])
+
+    refused("head-moved", lambda: store.commit(again))
+
+    assert before == all_of(store)
+    store.commit(batch(3, 2))
+    assert 5 == store.head().tree_size
+
+
+def test_dedup_key_twice_in_a_batch(store: Store) -> None:
+    """
+    A batch that gives one dedup key to two entries is refused, and nothing is written.
+    """
+    before = all_of(store)
+    twice = batch(0, 2, dedup=[(KEY[0], 0), (KEY[0], 1)])
+
+    refused("head-moved", lambda: store.commit(twice))
+
+    assert before == all_of(store)
+
+
+def test_batch_without_rows(store: Store) -> None:
+    """
+    A batch may bring a claim alone, and leaves the tree as large as it was.
+    """
+    store.commit(batch(0, 3))
+    store.commit(batch(3, 0, claims=[Claim(KEY[9], b"request", 1)]))
+
+    assert (3, Claim(KEY[9], b"request", 1)) == (store.head().tree_size, store.claim(KEY[9]))
+
+
+def test_claim_keeps_its_first_request(store: Store) -> None:
+    """
+    An idempotency key belongs to the request that used it first.
+    """
+    store.commit(batch(0, 3, claims=[Claim(KEY[9], b"first", 1)]))
+    store.commit(batch(3, 1, claims=[Claim(KEY[9], b"second", 2)]))
+
+    assert Claim(KEY[9], b"first", 1) == store.claim(KEY[9])
+
+
+def test_rows_are_sliced(store: Store) -> None:
+    """
+    One read returns at most 4,096 rows, in order, and stops at the end.
+    """
+    for old_size in range(0, 4608, 512):
+        store.commit(batch(old_size, 512))
+
+    assert [row(i) for i in range(4096)] == store.rows(0, 4608)
+    assert [row(i) for i in range(4096, 4608)] == store.rows(4096, 4608)
+    assert [row(4606), row(4607)] == store.rows(4606, 9999)
+    assert [[], [], []] == [store.rows(*r) for r in ((4608, 4700), (5, 5), (9, 5))]
+
+
+@pytest.mark.parametrize("start", [2**62, 2**63 - 2, 2**63 - 1])
+def test_rows_far_outside(store: Store, start: int) -> None:
+    """
+    There are no rows at indices that a request may name and no tree has.
+    """
+    store.commit(batch(0, 1))
+
+    assert [] == store.rows(start, start + 1)
+
+
+def test_search_pages(store: Store) -> None:
+    """
+    Pages of a search, each after the last index of the one before, give all, ascending.
+    """
+    for old_size in (0, 20, 40):
+        store.commit(batch(old_size, 20))
+    pages = [store.search("digest", "d1", -1, 7)]
+    for _ in range(3):
+        pages.append(store.search("digest", "d1", pages[-1][-1], 7))
+
+    assert [7, 7, 6, 0] == [len(page) for page in pages]
+    assert [*range(1, 60, 3)] == [index for page in pages for index in page]
+
+
+def test_search_is_exact(store: Store) -> None:
+    """
+    A search finds a label by its whole name and value only.
+    """
+    store.commit(batch(0, 3))
+
+    wrong = [("digest", "d"), ("digest", "D0"), ("dige", "d0"), ("key", "d0"), ("digest", "%")]
+    assert [[]] * 5 == [store.search(*label, -1, 9) for label in wrong]
+    assert ([0], []) == (store.search("digest", "d0", -1, 9), store.search("digest", "d0", 0, 9))
+
+
+def test_search_result_is_the_callers(store: Store) -> None:
+    """
+    What a search returns is a list of its own, which a caller may change.
+    """
+    store.commit(batch(0, 3))
+
+    store.search("key", "k", -1, 9).clear()
+
+    assert [0, 1, 2] == store.search("key", "k", -1, 9)
+
+
+def test_note_is_kept_once(store: Store) -> None:
+    """
+    The checkpoint of a size may be handed in again, with the same bytes.
+    """
+    store.commit(batch(0, 1, notes=[(0, "empty")]))
+    store.commit(batch(1, 1, notes=[(0, "empty"), (1, "one")]))
+
+    assert ["empty", "one", None] == [store.note(size) for size in range(3)]
+
+
+def test_tiles(store: Store) -> None:
+    """
+    A tile is found by its level and number, and by nothing else.
+    """
+    ids = [TileId(level, n) for level in (0, 1, 7) for n in (0, 1, 2**30)]
+    made = [Tile(id_, hashlib.sha256(repr(id_).encode()).digest() * 256) for id_ in ids]
+    store.commit(batch(0, 1, tiles=made))
+
+    assert [tile.hashes for tile in made] == [store.tile(id_) for id_ in ids]
+    refused("ledger-damaged", lambda: store.tile(TileId(2, 0)))
+
+
+def test_head_round_trip(store: Store) -> None:
+    """
+    A head with any compact range comes back as it was, and so does frozen.
+    """
+    for old_size in range(4):
+        store.commit(batch(old_size, 1))
+
+        assert head(old_size + 1) == store.head()
+
+
+def test_reads_in_other_threads(store: Store) -> None:
+    """
+    What a commit wrote is read in every thread as soon as it returned.
+    """
+    with ThreadPoolExecutor(4) as pool:
+        for old_size in range(0, 40, 10):
+            store.commit(batch(old_size, 10))
+            sizes = list(pool.map(lambda _: len(store.rows(0, 99)), range(8)))
+
+            assert [old_size + 10] * 8 == sizes

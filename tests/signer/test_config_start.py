@@ -1,0 +1,74 @@
+"""Starting: what the configuration names must be there, be ours, and be kept from others."""
+
+from __future__ import annotations
+
+import pytest
+
+from signer.config import Config
+from signer.server import Server
+from tests.signer.asking import refused
+from tests.signer.running import running
+from tests.signer.world import World
+
+
+def start_refused(world: World, code: str) -> str:
+    """Check that a service with this configuration does not start, and return what it says."""
+
+    def start() -> None:
+        with running(world):
+            pass
+
+    return refused(code, start).message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('forms = ["bundle"]', 'forms = ["bundle", "notary"]', "config"),
+        ('uri = "file:keys/release.pem"', 'uri = "file:keys/log.pem"', "unknown-key"),
+        ('uri = "file:keys/release.pem"', 'uri = "file:keys/event.pem"', "key-purpose"),
+        ('uri = "file:keys/release.pem"', 'uri = "file:keys/none.pem"', "key-file"),
+        ('uri = "file:keys/release.pem"', 'uri = "keys/release.pem"', "key-file"),
+        ('uri = "file:keys/release.pem"', 'uri = "pkcs11:token=x"', "key-file"),
+        ('status = "file:keys/status.pem"', 'status = "file:none"', "key-file"),
+        ('promise = "file:keys/promise.pem"', 'promise = "file:none"', "key-file"),
+        ('seal = "keys/seal"', 'seal = "keys/log.pem"', "key-file"),
+        ('token = "token"', 'token = "none"', "key-file"),
+        ('trust = "trust.json"', 'trust = "none.json"', "config"),
+        ('trust = "trust.json"', 'trust = "trusted_root.json"', "malformed"),
+        ('origin = "ledger.example"', 'origin = "other.example"', "foreign-ledger"),
+        ('directory = "ledger"', 'directory = "none"', "ledger-missing"),
+        ('anchor = "anchor"', 'anchor = "none"', "anchor-missing"),
+    ],
+)
+def test_configuration_of_something_else(world: World, old: str, new: str, code: str) -> None:
+    """
+    A configuration that names another key, file or ledger than there is does not start.
+    """
+    world.edit(old, new)
+
+    start_refused(world, code)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"  \n", b"\xff\xfe\xfd" * 20])
+def test_no_token(world: World, content: bytes) -> None:
+    """
+    A service whose token is empty would let everybody in, and does not start.
+    """
+    (world.directory / "token").write_bytes(content)
+
+    start_refused(world, "key-file")
+
+
+def test_refused_start_gives_the_lock_back(world: World) -> None:
+    """
+    A start that was refused leaves nothing behind that would refuse the next one.
+    """
+    text = world.config.read_text()
+    world.edit('directory = "ledger"', 'directory = "none"')
+    start_refused(world, "ledger-missing")
+    world.config.write_text(text)
+    Server(Config.load(world.config)).close()
+
+    with running(world) as service:
+        assert 1 == service.tree_size

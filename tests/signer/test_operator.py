@@ -1,0 +1,101 @@
+"""The admin socket: the status for whoever can enter its directory, and nothing else."""
+
+from __future__ import annotations
+
+import socket
+import stat
+
+import grpc
+import pytest
+
+from signer.v1 import operator_pb2
+from tests.signer.asking import PATIENCE_S, order, refused
+from tests.signer.running import InProcess, Running, running
+from tests.signer.world import World
+
+
+def operator(service: Running, method: str, request: bytes = b"") -> bytes:
+    """Call a method on the admin socket, without a token."""
+    path = service.directory / "run" / "operator.sock"
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        answer: bytes = channel.unary_unary(method)(request, timeout=PATIENCE_S)
+        return answer
+
+
+def test_operator_socket(service: InProcess) -> None:
+    """
+    The status is told on a socket in a directory that only its owner can enter.
+    """
+    raw = operator(service, "/sealbook.v1.Operator/GetStatus")
+    status = operator_pb2.GetStatusResponse.FromString(raw)
+    [key] = status.keys
+    release = service.server.keys["release"].public
+
+    assert 0o700 == stat.S_IMODE((service.directory / "run").stat().st_mode)
+    assert ("ledger.example", service.tree_size) == (status.origin, status.tree_size)
+    assert service.ledger.head.root == status.root
+    assert ("release", "ecdsa-p256", release.fingerprint, True) == (
+        key.name,
+        key.algorithm,
+        key.fingerprint,
+        key.healthy,
+    )
+
+
+@pytest.mark.parametrize("method", ["Signer/Sign", "Signer/GetBundles", "Ledger/GetEntry"])
+def test_operator_socket_is_for_operators(service: InProcess, method: str) -> None:
+    """
+    Nothing can be signed or read on the admin socket, where nobody shows a token.
+    """
+    with pytest.raises(grpc.RpcError) as caught:
+        operator(service, f"/sealbook.v1.{method}", order(1).SerializeToString())
+
+    assert grpc.StatusCode.UNIMPLEMENTED is caught.value.code()
+
+
+def test_directory_of_others(world: World) -> None:
+    """
+    A directory that others can enter is not made ours: the start is refused, and it stays as it is.
+    """
+    shared = world.directory.parent / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    world.edit('operator = "run/operator.sock"', f'operator = "{shared}/operator.sock"')
+
+    assert str(shared) in start_refused(world)
+    assert 0o755 == stat.S_IMODE(shared.stat().st_mode)
+
+
+def test_file_in_the_place_of_the_socket(world: World) -> None:
+    """
+    A file that is no socket is not deleted to make place for one.
+    """
+    world.edit('operator = "run/operator.sock"', 'operator = "trust.json"')
+    before = (world.directory / "trust.json").read_bytes()
+    start_refused(world)
+
+    assert before == (world.directory / "trust.json").read_bytes()
+
+
+def test_socket_of_a_service_that_was_killed(world: World) -> None:
+    """
+    A socket that a killed service left is taken over by the next one.
+    """
+    path = world.directory / "run" / "operator.sock"
+    path.parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    with running(world) as service:
+        raw = operator(service, "/sealbook.v1.Operator/GetStatus")
+
+        assert 1 == operator_pb2.GetStatusResponse.FromString(raw).tree_size
+
+
+def start_refused(world: World) -> str:
+    """Check that the service cannot listen, and return what it says."""
+
+    def start() -> None:
+        with running(world):
+            pass
+
+    return refused("listen", start).message

@@ -1,0 +1,123 @@
+"""Signing keys: a bad signature never leaves, and a key that made one is out of use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from signer import keys
+from signer.errors import KeyFailedError
+from signer.keys import SigningKey, open_key
+from signer.keys.file import FileKey
+from tests.signer.asking import REPOSITORY, digest, item, order, refused
+from tests.signer.running import running
+from tests.signer.world import World
+from verifier.publickey import PublicKey
+
+
+class FaultyKey:
+    """A key whose `nth` signature, counted from 1, is spoiled, or fails."""
+
+    def __init__(self, nth: int, error: Exception | None = None) -> None:
+        self._inner = FileKey.generate("ecdsa-p256")
+        self._nth, self._error = nth, error
+        self.made = 0
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half, which is good."""
+        return self._inner.public
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign, or sign something else."""
+        self.made += 1
+        if self.made != self._nth:
+            return self._inner.sign(message)
+        if self._error is not None:
+            raise self._error
+        return self._inner.sign(message + b"!")
+
+
+def test_checked_at_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A key that does not sign what its public half verifies is not opened.
+    """
+    made = {"good": FaultyKey(2), "bad": FaultyKey(1)}
+    monkeypatch.setitem(keys._OPENERS, "test", lambda name, _: made[name])
+
+    assert made["good"] is open_key("test:good", tmp_path)
+    refused("key-failed", lambda: open_key("test:bad", tmp_path))
+
+
+def test_checked_one_in_64() -> None:
+    """
+    One signature in 64 is checked; a bad one is not released, and the key is out of use for good.
+    """
+    faulty = FaultyKey(128)
+    key = SigningKey("release", faulty, ("bundle",))
+    for n in range(127):
+        key.public.verify(key.sign(b"%d" % n), b"%d" % n)
+    assert key.healthy
+    refused("key-failed", lambda: key.sign(b"127"))
+    for _ in range(3):
+        refused("key-failed", lambda: key.sign(b"again"))
+
+    assert (False, 128) == (key.healthy, faulty.made)
+
+
+@pytest.mark.parametrize("error", [OSError("pin=1234"), RuntimeError(), KeyFailedError("gone")])
+def test_key_that_fails(error: Exception) -> None:
+    """
+    A key that fails to sign is out of use too, and what it said is not told.
+    """
+    key = SigningKey("release", FaultyKey(1, error), ("bundle",))
+
+    assert "1234" not in refused("key-failed", lambda: key.sign(b"message")).message
+    refused("key-failed", lambda: key.sign(b"message"))
+
+
+def test_failed_key_in_a_service(world: World) -> None:
+    """
+    A key that failed refuses its callers, shows in the status, and leaves the other key in use.
+    """
+    world.add_key("hotfix", FileKey.generate("ecdsa-p256"))
+    with running(world) as service:
+        release = service.server.keys["release"]
+        release._key, release._check_every = FaultyKey(3), 1  # type: ignore[assignment]
+        batch = service.asking(lambda c: c.sign_batch(REPOSITORY, [item(n) for n in range(5)]))
+        single = service.raw(order(6).SerializeToString())
+        other = service.asking(lambda c: c.sign(digest(7), REPOSITORY, key="hotfix"))
+
+        assert ["Signed", "Signed"] == [type(answer).__name__ for answer in batch[:2]]
+        assert ["key-failed"] * 3 == [answer.code for answer in batch[2:]]
+        assert ("UNAVAILABLE", "key-failed") == (single.status, single.code)
+        assert "hotfix" == service.verify(other).key
+        assert 4 == service.tree_size
+        status = world.command("status").stdout
+        assert "release (OUT OF USE), hotfix (healthy)" in status
+
+
+@pytest.mark.parametrize(
+    ("private", "algorithm"),
+    [
+        (ec.generate_private_key(ec.SECP256R1()), "ecdsa-p256"),
+        (ec.generate_private_key(ec.SECP384R1()), "ecdsa-p384"),
+        (ed25519.Ed25519PrivateKey.generate(), "ed25519"),
+    ],
+    ids=["P-256", "P-384", "Ed25519"],
+)
+def test_algorithms(world: World, private: object, algorithm: str) -> None:
+    """
+    A key of each algorithm signs, is logged, and verifies.
+    """
+    key = FileKey(private)  # type: ignore[arg-type]
+    world.add_key("other", key)
+    with running(world) as service:
+        signed = service.asking(lambda client: client.sign(digest(1), REPOSITORY, key="other"))
+        again = service.asking(lambda client: client.sign(digest(1), REPOSITORY, key="other"))
+
+        assert algorithm == key.public.algorithm.name
+        assert "other" == service.verify(signed).key
+        assert signed.record == again.record
