@@ -11,12 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-import ssl
-import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import grpc
 import structlog
@@ -26,9 +21,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from ledger.ledger import LogKeys
 from ledger.opening import OpenLedger, open_ledger
 from ledger.sequencer import Sequencer
+from signer import listening
 from signer.access import Access
 from signer.config import Config
-from signer.errors import ConfigError, KeyFileError, ListenError
+from signer.errors import ConfigError, KeyFileError
 from signer.forms import FORMS
 from signer.guard import Guard
 from signer.http import application
@@ -45,27 +41,6 @@ log = structlog.get_logger()
 EX_IOERR = 74  # sysexits.h
 _GRACE_S = 10
 _SEAL_BYTES = 32
-
-# facts of each in ARCHITECTURE.md, "Limits of a connection".
-_GRPC_OPTIONS = (
-    ("grpc.so_reuseport", 0),  # else a second service shares the port in silence
-    ("grpc.max_receive_message_length", 1 << 20),
-    ("grpc.max_send_message_length", 4 << 20),
-    ("grpc.max_metadata_size", 8 << 10),
-    ("grpc.absolute_max_metadata_size", 8 << 10),
-    ("grpc.max_concurrent_streams", 256),
-    ("grpc.server_handshake_timeout_ms", 5_000),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-)
-_MOST_CALLS = 512  # under way at once; more are refused with RESOURCE_EXHAUSTED
-
-
-class Addresses(NamedTuple):
-    """Where a running service listens."""
-
-    grpc: str
-    http: str
 
 
 class _Http(uvicorn.Server):
@@ -95,7 +70,7 @@ class Server:
         if len(seal) != _SEAL_BYTES:
             raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {config.keys.seal}")
         self._access = Access(read_token(config.path(config.access.token)))
-        self._tls = _tls(config)
+        self._tls = listening.tls(config)
         self._opened: OpenLedger = open_ledger(config.home, LogKeys(log_key, seal))
         self._exit_code = 0
         self._ready = False
@@ -105,7 +80,7 @@ class Server:
         for key in (*self.keys.values(), *self._own):
             key.public.refuse_example()
 
-    async def run(self, started: Callable[[Addresses], None]) -> int:
+    async def run(self, started: Callable[[listening.Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.
 
         `started` is told the addresses once everything listens.
@@ -129,9 +104,9 @@ class Server:
         metrics = Metrics()
         metrics.watch(ledger, sequencer, self.keys)
         try:
-            async with contextlib.AsyncExitStack() as listening:
-                http_socket, http_address = _listen(self._config.listen.http)
-                listening.callback(http_socket.close)
+            async with contextlib.AsyncExitStack() as stack:
+                http_socket, http_address = listening.listen(self._config.listen.http)
+                stack.callback(http_socket.close)
                 calls, grpc_address, healthy = self._grpc_server(signing, metrics)
                 operator = self._operator_server(sequencer)
                 await calls.start()
@@ -143,7 +118,7 @@ class Server:
                 log.info(
                     "serving", grpc=grpc_address, http=http_address, origin=ledger.store.origin
                 )
-                started(Addresses(grpc_address, http_address))
+                started(listening.Addresses(grpc_address, http_address))
                 await stop.wait()
                 # Going down, in order.
                 self._ready = False
@@ -169,7 +144,9 @@ class Server:
     ) -> tuple[grpc.aio.Server, str, health.aio.HealthServicer]:
         ledger = self._opened.ledger
         table = SignerService(signing, ledger, metrics).table() | LedgerService(ledger).table()
-        server = grpc.aio.server(options=_GRPC_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS)
+        server = grpc.aio.server(
+            options=listening.GRPC_OPTIONS, maximum_concurrent_rpcs=listening.MOST_CALLS
+        )
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         if self._config.listen.reflection:
@@ -182,19 +159,19 @@ class Server:
             else:
                 port = server.add_secure_port(address, self._tls)
         except RuntimeError as e:
-            raise _taken(address) from e
+            raise listening.taken(address) from e
         return server, f"{address.rpartition(':')[0]}:{port}", healthy
 
     def _operator_server(self, sequencer: Sequencer) -> grpc.aio.Server:
         path = self._config.path(self._config.listen.operator)
-        _clear_for_socket(path)
-        server = grpc.aio.server(options=_GRPC_OPTIONS)
+        listening.clear_for_socket(path)
+        server = grpc.aio.server(options=listening.GRPC_OPTIONS)
         table = OperatorService(self._opened.ledger, sequencer, self.keys).table()
         server.add_generic_rpc_handlers((Guard(table, None),))
         try:
             server.add_insecure_port(f"unix:{path}")
         except RuntimeError as e:
-            raise _taken(str(path)) from e
+            raise listening.taken(str(path)) from e
         return server
 
     def _http_server(self, metrics: Metrics) -> _Http:
@@ -235,58 +212,6 @@ def _signing_keys(config: Config) -> dict[str, SigningKey]:
         trust.key(key.public.hint, "approve")
         keys[name] = key
     return keys
-
-
-def _tls(config: Config) -> grpc.ServerCredentials | None:
-    """Return the TLS credentials, once certificate and key are seen to fit each other."""
-    listen = config.listen
-    if listen.tls_certificate is None or listen.tls_key is None:
-        return None
-    certificate, key = config.path(listen.tls_certificate), config.path(listen.tls_key)
-    secret = read_secret(key)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-        chain = certificate.read_bytes()
-    except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
-        raise ConfigError(f"the TLS certificate {certificate} and key {key}: {e}") from e
-    return grpc.ssl_server_credentials([(secret, chain)])
-
-
-def _listen(address: str) -> tuple[socket.socket, str]:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, int(port)))
-        listener.listen(128)
-    except OSError as e:
-        listener.close()
-        raise _taken(address) from e
-    return listener, f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
-
-
-def _clear_for_socket(path: Path) -> None:
-    """Make the directory of the admin socket, and remove what a killed service left there."""
-    directory = path.parent
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if stat.S_IMODE(directory.stat().st_mode) & 0o077:
-        raise ListenError(
-            f"others can enter {directory}, where the admin socket is to be",
-            hint="who can enter the directory is an admin: chmod 700, or choose another",
-        )
-    if os.path.lexists(path):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ListenError(f"{path} is there already, and is no socket")
-        path.unlink()  # ours: the ledger's lock says that nobody else serves
-
-
-def _taken(address: str) -> ListenError:
-    return ListenError(
-        f"cannot listen on {address}",
-        hint="is another service running there? `listen` in the configuration chooses the address",
-    )
 
 
 def _reflect(server: grpc.aio.Server) -> None:

@@ -9,7 +9,8 @@ import structlog
 
 from signer.cli.arguments import parser
 from signer.config import Config
-from signer.server import Addresses, Server, harden
+from signer.listening import Addresses
+from signer.server import Server, harden
 
 
 def main(argv: list[str]) -> int:

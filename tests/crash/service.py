@@ -22,7 +22,7 @@ from signer.config import Config
 from signer.founding import found
 from signer.keys import open_key
 from signer.keys.file import read_secret
-from signer.server import Addresses
+from signer.listening import Addresses
 from verifier.note import NoteKey
 from verifier.trust import TrustRoot
 

@@ -25,7 +25,8 @@ from google.protobuf.message import Message
 
 from signer.client import AsyncClient, Client
 from signer.config import Config
-from signer.server import Addresses, Server
+from signer.listening import Addresses
+from signer.server import Server
 from tests.signer.asking import PATIENCE_S, SIGN
 from tests.signer.commands import SEALBOOK
 from tests.signer.world import World

@@ -1,0 +1,99 @@
+"""Where the service listens: sockets, TLS, and what a connection may cost.
+
+Nothing is shared by accident: a taken address is a refusal, the admin socket
+lies in a directory that nobody else can enter.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+import grpc
+
+from signer.config import Config
+from signer.errors import ConfigError, ListenError
+from signer.keys.file import read_secret
+
+# What a connection may cost; ARCHITECTURE.md, "Limits".
+GRPC_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # else a second service shares the port in silence
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.max_metadata_size", 8 << 10),
+    ("grpc.absolute_max_metadata_size", 8 << 10),
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+MOST_CALLS = 512  # under way at once; more are refused with RESOURCE_EXHAUSTED
+
+
+class Addresses(NamedTuple):
+    """Where a running service listens."""
+
+    grpc: str
+    http: str
+
+
+def tls(config: Config) -> grpc.ServerCredentials | None:
+    """Return the TLS credentials, once certificate and key are seen to fit each other."""
+    listen = config.listen
+    if listen.tls_certificate is None or listen.tls_key is None:
+        return None
+    certificate, key = config.path(listen.tls_certificate), config.path(listen.tls_key)
+    secret = read_secret(key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        chain = certificate.read_bytes()
+    except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
+        raise ConfigError(f"the TLS certificate {certificate} and key {key}: {e}") from e
+    return grpc.ssl_server_credentials([(secret, chain)])
+
+
+def listen(address: str) -> tuple[socket.socket, str]:
+    """Return a listening socket, and its address with the port that it got.
+
+    Raises:
+        ListenError: somebody else has it.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
+        listener.listen(128)
+    except OSError as e:
+        listener.close()
+        raise taken(address) from e
+    return listener, f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+
+
+def clear_for_socket(path: Path) -> None:
+    """Make the directory of the admin socket, and remove what a killed service left there."""
+    directory = path.parent
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if stat.S_IMODE(directory.stat().st_mode) & 0o077:
+        raise ListenError(
+            f"others can enter {directory}, where the admin socket is to be",
+            hint="who can enter the directory is an admin: chmod 700, or choose another",
+        )
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ListenError(f"{path} is there already, and is no socket")
+        path.unlink()  # ours: the ledger's lock says that nobody else serves
+
+
+def taken(address: str) -> ListenError:
+    """Return the refusal of an address that cannot be listened on."""
+    return ListenError(
+        f"cannot listen on {address}",
+        hint="is another service running there? `listen` in the configuration chooses the address",
+    )
