@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from ledger.errors import DamagedError
 from verifier import dsse
 from verifier._strict import canonical_json
 from verifier.entry import Entry
@@ -67,6 +68,15 @@ def encode(labels: Labels) -> bytes:
 
 
 def decode(row: bytes) -> dict[str, list[str]]:
-    """Read what `encode` printed into a row of ours."""
-    labels: dict[str, list[str]] = json.loads(row)
+    """Read what `encode` printed into a row of ours.
+
+    Raises:
+        DamagedError: it is nothing that `encode` prints.
+    """
+    try:
+        labels: dict[str, list[str]] = json.loads(row)
+    except ValueError as e:
+        raise DamagedError("the labels of an entry cannot be read") from e
+    if not isinstance(labels, dict):
+        raise DamagedError("the labels of an entry cannot be read")
     return labels

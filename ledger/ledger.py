@@ -27,6 +27,7 @@ from ledger.edge import advance, load_edge
 from ledger.errors import (
     ClockError,
     ConflictError,
+    DamagedError,
     FrozenError,
     IdempotencyError,
     StorageFailedError,
@@ -140,12 +141,23 @@ class Ledger:
             for place in plan.places
         ]
 
-    def record(self, index: int) -> Record:
-        """Return the stored record at `index`; raises `UnknownEntryError`."""
+    def row(self, index: int) -> Row:
+        """Return what is stored at `index`.
+
+        Raises:
+            UnknownEntryError: the ledger does not have it.
+            DamagedError: the ledger does, and the store does not.
+        """
         if not 0 <= index < self._head.tree_size:
             raise UnknownEntryError(f"no entry at {index}, the ledger has {self._head.tree_size}")
-        [row] = self._store.rows(index, index + 1)
-        return make_record(index, row)
+        rows = self._store.rows(index, index + 1)
+        if not rows:
+            raise DamagedError(f"entry {index} is missing")
+        return rows[0]
+
+    def record(self, index: int) -> Record:
+        """Return the stored record at `index`; raises like `row`."""
+        return make_record(index, self.row(index))
 
     def prove(self, index: int, tree_size: int) -> InclusionProof:
         """Return the proof that the entry at `index` is in the tree of `tree_size`.
@@ -238,4 +250,7 @@ class Ledger:
 
 def make_record(index: int, row: Row) -> Record:
     """Return a stored row as the record that every output is a rendering of."""
-    return Record(index, labels.decode(row.labels)["form"][0], row.entry, row.body)
+    form = labels.decode(row.labels).get("form")
+    if not form:
+        raise DamagedError(f"entry {index} has no form")
+    return Record(index, form[0], row.entry, row.body)

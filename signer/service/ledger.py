@@ -61,7 +61,7 @@ class LedgerService:
         published = self._ledger.published.checkpoint.tree_size
         if request.index >= published:
             raise UnknownEntryError(f"no entry at {request.index}, {published} are published")
-        [row] = self._ledger.store.rows(request.index, request.index + 1)
+        row = self._ledger.row(request.index)
         return ledger_pb2.GetEntryResponse(
             record=wire.record(make_record(request.index, row)),
             labels=row.labels,

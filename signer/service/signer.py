@@ -122,7 +122,7 @@ def find_bundles(
     for index in indices[:_PAGE]:
         if index >= tree_size:
             return found, 0
-        [row] = ledger.store.rows(index, index + 1)
+        row = ledger.row(index)
         about = labels.decode(row.labels)
         if about["form"] != [labels.BUNDLE]:
             continue
