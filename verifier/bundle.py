@@ -10,6 +10,7 @@ envelope with one signature, one `hashedrekord` 0.0.2 entry.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from verifier import dsse, limits
@@ -132,11 +133,16 @@ class Bundle(NamedTuple):
     @property
     def checkpoint(self) -> Checkpoint:
         """The tree that the note speaks of; raises `MalformedError` if it is no checkpoint."""
-        return Checkpoint.parse(Note.parse(self.note).text)
+        return _checkpoint(self.note)
 
     def tlog_proof(self) -> TlogProof:
         """Render the proof alone, as C2SP tools read it."""
         return TlogProof(self.proof.index, self.proof.path, Note.parse(self.note))
+
+
+@lru_cache(maxsize=16)  # many bundles are rendered under one checkpoint
+def _checkpoint(note: str) -> Checkpoint:
+    return Checkpoint.parse(Note.parse(note).text)
 
 
 def _hint(material: Fields) -> str:

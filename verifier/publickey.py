@@ -8,6 +8,7 @@ by their fixed SPKI prefix, so that the usual run parses no DER at all.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -190,6 +191,7 @@ def ed25519(raw: bytes) -> PublicKey:
     return PublicKey(_ED25519_PREFIX + raw)
 
 
+@lru_cache(maxsize=256)  # a service meets its own few keys in every entry
 def _load(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
     if spki.startswith(_P256_PREFIX) and len(spki) == len(_P256_PREFIX) + 65:
         return _P256, _ecdsa_p256(spki[len(_P256_PREFIX) :])
