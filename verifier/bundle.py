@@ -2,7 +2,8 @@
 
 A *record* is what the ledger keeps of one signature. A bundle is that record
 with a proof: an envelope, the hint of its key, and one log entry (sigstore
-protobuf-specs, sigstore_bundle.proto; `facts` of each field in ARCHITECTURE.md).
+protobuf-specs, sigstore_bundle.proto).
+
 This verifier reads exactly the shape that it writes: a managed key, one DSSE
 envelope with one signature, one `hashedrekord` 0.0.2 entry.
 """

@@ -121,7 +121,7 @@ class UnknownKeyError(VerificationError):
     """No key in the trust root has this hint."""
 
     code = "unknown-key"
-    hint = "is this the trust file of the service that signed? `sealbook trust show` lists its keys"
+    hint = "is this the trust file of the service that signed, and a current one?"
 
 
 class KeyPurposeError(VerificationError):
