@@ -1,0 +1,48 @@
+"""What was begun is finished: the caller may go, the signature gets its leaf."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ledger.sequencer import Sequencer
+from signer.access import Access
+from signer.keys import SigningKey
+from signer.keys.file import FileKey
+from signer.order import Item, Order
+from signer.signing import Signing
+from tests.ledger.making import ledger_over, memory_store
+from tests.signer.asking import REPOSITORY, digest
+from tests.signer.spoiling import CountingKey
+
+TOKEN = "t" * 32
+ITEMS = 100
+
+
+def test_cancelled_between_two_signatures() -> None:
+    """
+    A call that is cancelled when some of its batch is signed still has all of it logged.
+    """
+    ledger = ledger_over(memory_store())
+    key = CountingKey(FileKey.generate("ecdsa-p256"))
+    principal = Access(TOKEN).authenticate([("authorization", f"Bearer {TOKEN}")])
+    before = ledger.head.tree_size
+
+    async def run() -> int:
+        sequencer = Sequencer(ledger, print)
+        signing = Signing(ledger, sequencer, {"k": SigningKey("k", key, ("bundle",))}, "k")
+        order = Order(REPOSITORY, [Item(digest(n)) for n in range(ITEMS)])
+        call = asyncio.create_task(signing.sign(principal, order))
+        while not key.signed:
+            await asyncio.sleep(0)
+        signed = len(key.signed)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await signing.drain()
+        await asyncio.to_thread(sequencer.stop)
+        return signed
+
+    assert 0 < asyncio.run(run()) < ITEMS
+    assert ITEMS == len(key.signed) == ledger.head.tree_size - before
