@@ -66,7 +66,20 @@ class AnchorMissingError(LedgerError):
     hint = "check the path; after a check of the ledger, `sealbook ledger adopt` makes a new one"
 
 
+class CheckNeededError(LedgerError):
+    """The disk failed earlier, and nobody has looked since at what it kept."""
+
+    code = "fsck-needed"
+    hint = "run `sealbook fsck`; when it finds nothing wrong, the service starts again"
+
+
 # Appending.
+
+
+class EntryError(LedgerError):
+    """An entry that no ledger takes. The others of its batch are appended."""
+
+    code = "bad-entry"
 
 
 class FrozenError(LedgerError):
@@ -82,10 +95,10 @@ class ConflictError(LedgerError):
 
 
 class ClockError(LedgerError):
-    """The wall clock is far behind the last entry."""
+    """The wall clock is far behind the last entry, or has leapt ahead of the time since boot."""
 
     code = "clock-jumped"
-    hint = "set the machine's clock"
+    hint = "set the machine's clock; if it is right now, `sealbook ledger accept-clock`"
 
 
 class StorageFullError(LedgerError):
@@ -100,6 +113,20 @@ class StorageFailedError(LedgerError):
 
     code = "storage-failed"
     hint = "check the disk, then start again: the start checks what is there"
+
+
+class OutcomeUnknownError(LedgerError):
+    """A commit was cut off, and may or may not have landed: reading back tells."""
+
+    code = "outcome-unknown"
+    hint = "try again; a re-run of the same request gets the same answer"
+
+
+class StorageBusyError(LedgerError):
+    """The store could not take the commit now; reading back showed that nothing was written."""
+
+    code = "storage-busy"
+    hint = "try again in a second"
 
 
 class QueueFullError(LedgerError):
@@ -123,6 +150,30 @@ class IdempotencyError(LedgerError):
     hint = "use a new key for a new request"
 
 
+# Publishing.
+
+
+class QuorumError(LedgerError):
+    """The entry is durable, and not enough witnesses have seen it in time."""
+
+    code = "witness-quorum"
+    hint = "try again: the entry is kept, and the same request finds it"
+
+
+class MirrorBehindError(LedgerError):
+    """The entry is durable here, and the mirror that must hold it too does not yet."""
+
+    code = "mirror-behind"
+    hint = "see to the mirror, then try again: the entry is kept, and the same request finds it"
+
+
+class WitnessAheadError(LedgerError):
+    """A witness has seen a tree of ours that we do not have: we were rolled back, or cloned."""
+
+    code = "witness-ahead"
+    hint = "publish nothing more from here; find the newest database, or the other copy"
+
+
 # Reading.
 
 
@@ -130,3 +181,21 @@ class UnknownEntryError(LedgerError):
     """There is no such entry, or no such tree size, yet."""
 
     code = "unknown-entry"
+
+
+class SourceError(LedgerError):
+    """What an audit reads from does not answer, or not with what the specification says."""
+
+    code = "source"
+
+
+class TransferError(LedgerError):
+    """A backup, export, mirror or restore that cannot be done as asked."""
+
+    code = "transfer"
+
+
+class WitnessSetupError(LedgerError):
+    """A witness that was asked to do what it is not set up for."""
+
+    code = "witness-setup"

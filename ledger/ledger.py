@@ -47,10 +47,17 @@ _CLOCK_TOLERANCE_S = 300
 
 
 class LogKeys(NamedTuple):
-    """What the ledger signs and seals with: `log` is Ed25519, `seal` a secret of 32 bytes."""
+    """What the ledger signs and seals with: `log` is Ed25519, `seal` a secret of 32 bytes.
+
+    While the log key rotates, the Ed25519 keys in `also` sign every checkpoint too.
+    `post_quantum` (ML-DSA-44) signs those that are shown to the public, and is not
+    in bundles, which it would make 3.3 KB longer.
+    """
 
     log: Key
     seal: bytes
+    also: tuple[Key, ...] = ()
+    post_quantum: Key | None = None
 
 
 class Published(NamedTuple):

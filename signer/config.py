@@ -11,16 +11,20 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ledger.anchor import LONGEST_ORIGIN
+from ledger.ledger import LogKeys
 from ledger.opening import Home
-from signer.errors import ConfigError, ListenError
+from signer.errors import ConfigError, KeyFileError, ListenError
+from signer.keys import open_key
+from signer.keys.file import read_secret
 from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
 
+_SEAL_BYTES = 32
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ORIGIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
@@ -81,16 +85,65 @@ Name = Annotated[str, _checked(check_key_name)]
 
 
 class LedgerSection(_Section):
-    """Where the ledger lives."""
+    """Where the ledger lives.
+
+    `anchor_sync` "each-second" moves the anchor once a second instead of once a commit: a
+    rollback to within the last second is then not noticed by this machine.
+    """
 
     directory: Path
     anchor: Path
+    anchor_sync: Literal["each-commit", "each-second"] = "each-commit"
+
+
+class AnchorSection(_Section):
+    """What is handed each day's checkpoint: a program, its own arguments first.
+
+    It gets the checkpoint on standard input; what it prints is kept as the receipt.
+    """
+
+    exec: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+
+class WitnessSection(_Section):
+    """Where a witness of the trust file's policy answers, and where it shows what it cosigned."""
+
+    url: str
+    monitoring: str | None = None
+
+
+class WitnessesSection(_Section):
+    """Who must have seen a tree before readers may; the quorum itself is in the trust file.
+
+    `fail` "closed" answers no Sign without the quorum; "open" publishes after the deadline
+    nevertheless, with whatever cosignatures there are.
+    """
+
+    fail: Literal["closed", "open"] = "closed"
+    deadline_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0
+    ca: Path | None = None
+    at: dict[Name, WitnessSection] = {}
+
+
+class MirrorSection(_Section):
+    """Whether Sign waits until the mirror holds the entry too."""
+
+    synchronous: bool = False
+    deadline_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
 
 class KeysSection(_Section):
-    """The service's own keys, by URI; `seal` is a file of 32 bytes."""
+    """The service's own keys, by URI; `seal` is a file of 32 bytes.
+
+    While the log key rotates, `log_also` signs every checkpoint too; `log_post_quantum`
+    (ML-DSA-44) signs those that are published.
+    """
 
     log: str
+    log_also: tuple[str, ...] = ()
+    log_post_quantum: str | None = None
     promise: str
     event: str
     status: str
@@ -158,6 +211,9 @@ class Config(_Section):
     access: AccessSection
     trust: TrustSection
     listen: ListenSection = ListenSection()
+    anchor: AnchorSection = AnchorSection()
+    witnesses: WitnessesSection = WitnessesSection()
+    mirror: MirrorSection = MirrorSection()
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -188,6 +244,23 @@ class Config(_Section):
     def home(self) -> Home:
         """Where the ledger lives, absolute."""
         return Home(self.base / self.ledger.directory, self.base / self.ledger.anchor, self.origin)
+
+    def log_keys(self) -> LogKeys:
+        """Open the keys that the ledger signs and seals with.
+
+        Raises:
+            KeyFileError: one of them cannot be used.
+        """
+        seal = read_secret(self.path(self.keys.seal))
+        if len(seal) != _SEAL_BYTES:
+            raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {self.keys.seal}")
+        quantum = self.keys.log_post_quantum
+        return LogKeys(
+            open_key(self.keys.log, self.base),
+            seal,
+            tuple(open_key(uri, self.base) for uri in self.keys.log_also),
+            open_key(quantum, self.base) if quantum else None,
+        )
 
     def path(self, relative: Path) -> Path:
         """Return a configured path, absolute."""

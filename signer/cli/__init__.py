@@ -27,9 +27,16 @@ look
   proof        print the proof that an entry is in the ledger
   status       say how the service is
 
+audit
+  audit        check from outside that the ledger only grew, and that nothing is hidden
+  evidence     write all that proves one entry into a zip that a stranger can check
+  report       say what was signed in a time: per repository, key and requester
+  witness      be a witness: cosign what only grew (init, add-log, serve)
+
 take care
   migrate      raise the database's schema after an upgrade
-  ledger       adopt: take over a ledger that was moved or restored
+  fsck         hash everything again and compare; repair indexes from entries
+  ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock
 """
 
 _COMMANDS = {
@@ -41,10 +48,17 @@ _COMMANDS = {
     "checkpoint": "look",
     "proof": "look",
     "status": "look",
-    "migrate": "care",
-    "ledger": "care",
+    "migrate": "migrate",
+    "ledger": "ledger",
+    "fsck": "fsck",
+    "audit": "audit",
+    "evidence": "evidence",
+    "report": "report",
+    "witness": "witness",
 }
-_EXTRAS = {"grpc": "server", "pydantic": "server", "pysqlite3": "server", "pymerkle": "crosscheck"}
+_EXTRAS = {"pymerkle": "crosscheck"}
+# What a command needs that runs on other machines than the service's.
+_OWN_EXTRAS = {"audit": "audit", "evidence": "audit", "report": "audit", "witness": "witness"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,7 +89,8 @@ def _run(argv: list[str]) -> int:
         module = importlib.import_module(f"signer.cli.{_COMMANDS[argv[0]]}")
         code: int = module.main(argv)
     except ModuleNotFoundError as e:
-        extra = _EXTRAS.get((e.name or "").partition(".")[0], "server")
+        usual = _OWN_EXTRAS.get(argv[0], "server")
+        extra = _EXTRAS.get((e.name or "").partition(".")[0], usual)
         print(f"error: `sealbook {argv[0]}` needs {e.name}", file=sys.stderr)
         print(f"hint:  pip install 'sealbook[{extra}]'", file=sys.stderr)
         return 1

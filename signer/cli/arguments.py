@@ -6,15 +6,19 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from signer.client import Client
-from signer.config import Config
-from signer.keys.file import read_token
+if TYPE_CHECKING:  # an auditor's or a witness's machine has neither gRPC nor pydantic
+    from signer.client import Client
 
 
-def parser(command: str, summary: str, example: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every command has."""
+def parser(
+    command: str, summary: str, example: str, *, config: bool = True
+) -> argparse.ArgumentParser:
+    """Return a parser with the options that every command has.
+
+    `config` is False for commands that run where no service is.
+    """
     made = argparse.ArgumentParser(
         prog=f"sealbook {command}",
         description=summary,
@@ -22,13 +26,14 @@ def parser(command: str, summary: str, example: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("SEALBOOK_CONFIG", "sealbook.toml")),
-        metavar="FILE",
-        help="the service's configuration (default: $SEALBOOK_CONFIG, or sealbook.toml here)",
-    )
+    if config:
+        made.add_argument(
+            "--config",
+            type=Path,
+            default=Path(os.environ.get("SEALBOOK_CONFIG", "sealbook.toml")),
+            metavar="FILE",
+            help="the service's configuration (default: $SEALBOOK_CONFIG, or sealbook.toml here)",
+        )
     made.add_argument("--json", action="store_true", help="print JSON for machines")
     return made
 
@@ -46,6 +51,10 @@ def connect(args: argparse.Namespace) -> Client:
     Raises:
         ConfigError: neither the options nor a configuration say where it is.
     """
+    from signer.client import Client
+    from signer.config import Config
+    from signer.keys.file import read_token
+
     target, token_file = args.service, args.token_file
     if target is None or token_file is None:
         config = Config.load(args.config)

@@ -66,6 +66,11 @@ class LedgerStub:
                 request_serializer=signer_dot_v1_dot_ledger__pb2.SearchRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_ledger__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.Pull = channel.unary_stream(
+                '/sealbook.v1.Ledger/Pull',
+                request_serializer=signer_dot_v1_dot_ledger__pb2.PullRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_ledger__pb2.PullResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServicer:
@@ -114,6 +119,14 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Pull(self, request, context):
+        """For mirrors: streams what the mirror does not have yet, published or not. A call says by its
+        `tree_size` what the mirror holds durably; a service that waits for its mirror goes by that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +159,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=signer_dot_v1_dot_ledger__pb2.SearchRequest.FromString,
                     response_serializer=signer_dot_v1_dot_ledger__pb2.SearchResponse.SerializeToString,
+            ),
+            'Pull': grpc.unary_stream_rpc_method_handler(
+                    servicer.Pull,
+                    request_deserializer=signer_dot_v1_dot_ledger__pb2.PullRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_ledger__pb2.PullResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +329,33 @@ class Ledger:
             '/sealbook.v1.Ledger/Search',
             signer_dot_v1_dot_ledger__pb2.SearchRequest.SerializeToString,
             signer_dot_v1_dot_ledger__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pull(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealbook.v1.Ledger/Pull',
+            signer_dot_v1_dot_ledger__pb2.PullRequest.SerializeToString,
+            signer_dot_v1_dot_ledger__pb2.PullResponse.FromString,
             options,
             channel_credentials,
             insecure,

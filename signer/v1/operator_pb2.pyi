@@ -6,12 +6,45 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class FreezeRequest(_message.Message):
+    __slots__ = ("reason", "origin")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    origin: str
+    def __init__(self, reason: _Optional[str] = ..., origin: _Optional[str] = ...) -> None: ...
+
+class AcceptClockRequest(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class EventResponse(_message.Message):
+    __slots__ = ("index", "note")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    note: str
+    def __init__(self, index: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "origin", "tree_size", "published_size", "root", "checkpoint_age_s", "queue_depth", "started_at", "keys")
+    __slots__ = ("version", "origin", "tree_size", "published_size", "root", "checkpoint_age_s", "queue_depth", "started_at", "keys", "frozen", "alarm", "witnesses", "mirror_size", "mirrored_at", "database_bytes", "receipt_day")
+    class WitnessStatus(_message.Message):
+        __slots__ = ("name", "tree_size", "cosigned_at", "error")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+        COSIGNED_AT_FIELD_NUMBER: _ClassVar[int]
+        ERROR_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        tree_size: int
+        cosigned_at: int
+        error: str
+        def __init__(self, name: _Optional[str] = ..., tree_size: _Optional[int] = ..., cosigned_at: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
     class KeyStatus(_message.Message):
         __slots__ = ("name", "algorithm", "fingerprint", "healthy")
         NAME_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +65,13 @@ class GetStatusResponse(_message.Message):
     QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    ALARM_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MIRRORED_AT_FIELD_NUMBER: _ClassVar[int]
+    DATABASE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_DAY_FIELD_NUMBER: _ClassVar[int]
     version: str
     origin: str
     tree_size: int
@@ -41,4 +81,11 @@ class GetStatusResponse(_message.Message):
     queue_depth: int
     started_at: int
     keys: _containers.RepeatedCompositeFieldContainer[GetStatusResponse.KeyStatus]
-    def __init__(self, version: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., published_size: _Optional[int] = ..., root: _Optional[bytes] = ..., checkpoint_age_s: _Optional[float] = ..., queue_depth: _Optional[int] = ..., started_at: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[GetStatusResponse.KeyStatus, _Mapping]]] = ...) -> None: ...
+    frozen: bool
+    alarm: str
+    witnesses: _containers.RepeatedCompositeFieldContainer[GetStatusResponse.WitnessStatus]
+    mirror_size: int
+    mirrored_at: int
+    database_bytes: int
+    receipt_day: str
+    def __init__(self, version: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., published_size: _Optional[int] = ..., root: _Optional[bytes] = ..., checkpoint_age_s: _Optional[float] = ..., queue_depth: _Optional[int] = ..., started_at: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[GetStatusResponse.KeyStatus, _Mapping]]] = ..., frozen: _Optional[bool] = ..., alarm: _Optional[str] = ..., witnesses: _Optional[_Iterable[_Union[GetStatusResponse.WitnessStatus, _Mapping]]] = ..., mirror_size: _Optional[int] = ..., mirrored_at: _Optional[int] = ..., database_bytes: _Optional[int] = ..., receipt_day: _Optional[str] = ...) -> None: ...

@@ -40,6 +40,16 @@ class OperatorStub:
                 request_serializer=signer_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_operator__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Freeze = channel.unary_unary(
+                '/sealbook.v1.Operator/Freeze',
+                request_serializer=signer_dot_v1_dot_operator__pb2.FreezeRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
+                _registered_method=True)
+        self.AcceptClock = channel.unary_unary(
+                '/sealbook.v1.Operator/AcceptClock',
+                request_serializer=signer_dot_v1_dot_operator__pb2.AcceptClockRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServicer:
@@ -53,6 +63,20 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Freeze(self, request, context):
+        """Logs the event that is the last entry; from then on the ledger takes no more, for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptClock(self, request, context):
+        """Takes the machine's clock as right, once, and logs that as an event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +84,16 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=signer_dot_v1_dot_operator__pb2.GetStatusRequest.FromString,
                     response_serializer=signer_dot_v1_dot_operator__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'Freeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.Freeze,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.FreezeRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.EventResponse.SerializeToString,
+            ),
+            'AcceptClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptClock,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.AcceptClockRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.EventResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +124,60 @@ class Operator:
             '/sealbook.v1.Operator/GetStatus',
             signer_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
             signer_dot_v1_dot_operator__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Freeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/Freeze',
+            signer_dot_v1_dot_operator__pb2.FreezeRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/AcceptClock',
+            signer_dot_v1_dot_operator__pb2.AcceptClockRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,46 @@
+"""`sealbook ledger ACTION`: the life of a ledger, a module for each action."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+USAGE = """\
+usage: sealbook ledger ACTION [options]        sealbook ledger ACTION --help
+
+while it serves
+  info          say how large the ledger is, how far published, and who stands behind it
+  export        write the tree as files, for static hosting; resumes
+  backup        copy the database, consistent while running
+  mirror        keep a second copy on another disk or host (--follow)
+  freeze        take no more entries, for good
+  accept-clock  take the machine's clock as right, once
+
+while it is stopped
+  restore       bring a backup up to the anchor, from a mirror
+  adopt         write a new anchor for a database that was moved
+"""
+
+_ACTIONS = {
+    "info": "info",
+    "export": "export",
+    "backup": "backup",
+    "mirror": "mirror",
+    "freeze": "freeze",
+    "accept-clock": "accept_clock",
+    "restore": "restore",
+    "adopt": "adopt",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run the action that `argv` names."""
+    if len(argv) < 2 or argv[1] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if len(argv) > 1 else 2
+    if argv[1] not in _ACTIONS:
+        print(f"error: there is no action {argv[1]!r}; see sealbook ledger --help", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"signer.cli.ledger.{_ACTIONS[argv[1]]}")
+    code: int = module.main(argv[2:])
+    return code
