@@ -8,6 +8,14 @@ commit and before any answer, so that a torn write leaves the other one:
     {"database":[2049,131],"machine":"…","origin":"ledger.example",
      "root":"…","sequence":7,"tree_size":15} <sha256 of that> <spaces> \n
 
+With `each_second` it is written with every commit, and pushed to the disk at most
+once a second: enough against a process that dies, but a machine that loses power
+may forget the last second, and a database that is then put back to within that
+second is not noticed.
+
+Beside it lies `failure` after a disk failed under the ledger: nobody starts on it
+until `sealbook fsck` has looked.
+
 Trusted for memory: whoever can write it *and* the database can hide a rollback
 from this machine. Only a witness on another machine notices that.
 """
@@ -16,16 +24,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from ledger.errors import (
     AnchorMissingError,
+    CheckNeededError,
     CopiedError,
     DamagedError,
     ForeignLedgerError,
     StorageFailedError,
 )
+from ledger.publication import write_durably
 from verifier._strict import Fields, canonical_json, hexadecimal, json_object
 from verifier.errors import MalformedError
 from verifier.merkle import Hash
@@ -33,6 +45,9 @@ from verifier.merkle import Hash
 LONGEST_ORIGIN = 128  # characters; what fits a slot beside the rest
 _SLOT = 512
 _FILE = "anchor"
+_FAILURE = "failure"
+_MOST_FAILURE = 4096  # bytes
+_LAZY_S = 1.0
 
 
 class Place(NamedTuple):
@@ -95,12 +110,35 @@ class Mark(NamedTuple):
         )
 
 
+def failure_note(directory: Path) -> Path:
+    """Return where word of a failed disk is left, in the anchor's directory."""
+    return directory / _FAILURE
+
+
+def check_no_failure(directory: Path) -> None:
+    """Raise `CheckNeededError` if the disk failed, and nobody has looked since."""
+    path = failure_note(directory)
+    if os.path.lexists(path):
+        with path.open("rb") as file:
+            told = file.read(_MOST_FAILURE).decode("utf-8", "replace")
+        raise CheckNeededError(f"the disk failed: {told}")
+
+
+def clear_failure(directory: Path) -> None:
+    """Take the word of a failed disk away, after a check that found nothing wrong."""
+    failure_note(directory).unlink(missing_ok=True)
+
+
 class Anchor:
     """The open anchor of one ledger. One thread writes."""
 
-    def __init__(self, directory: Path, origin: str, database: Path) -> None:
+    def __init__(
+        self, directory: Path, origin: str, database: Path, *, each_second: bool = False
+    ) -> None:
         """Open the anchor in `directory`; `load` or `create` comes next."""
         self._path = directory / _FILE
+        self._each_second = each_second
+        self._synced_at = float("-inf")
         self._origin = origin
         self._place = Place.of(database)
         self._fd = -1
@@ -172,6 +210,8 @@ class Anchor:
     def write(self, tree_size: int, root: Hash) -> None:
         """Remember that the database holds `tree_size` entries; durable on return.
 
+        With `each_second`, durable on return only against the death of this process.
+
         Raises:
             StorageFailedError: nobody knows whether it is.
         """
@@ -179,13 +219,22 @@ class Anchor:
         mark = Mark(self._origin, tree_size, root, self._place, self._sequence)
         try:
             os.pwrite(self._fd, mark.slot(), _SLOT * (self._sequence % 2))
-            os.fdatasync(self._fd)
+            if not self._each_second or time.monotonic() - self._synced_at >= _LAZY_S:
+                os.fdatasync(self._fd)
+                self._synced_at = time.monotonic()
         except OSError as e:
             raise StorageFailedError(f"the anchor {self._path}: {e.strerror}") from e
 
+    def note_failure(self, message: str) -> None:
+        """Leave word for the next start that the disk failed, as well as that disk allows."""
+        with suppress(OSError):  # the process is ending because of just this
+            write_durably(failure_note(self._path.parent), message.encode())
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and push to the disk what was not yet."""
         if self._fd >= 0:
+            if self._each_second:
+                os.fdatasync(self._fd)
             os.close(self._fd)
             self._fd = -1
 

@@ -1,49 +1,56 @@
 """The ledger: append, publish, prove.
 
-`Ledger.append` is the main flow of this room:
+`Ledger.commit` is the main flow of this room:
 
 1. Look each dedup key up again; what is there already is answered, not written.
 2. Give the rest indices, and extend the tree from the head's compact range.
-3. Seal the new head, and commit everything in one transaction.
+3. Seal the new head, and commit everything in one transaction. When nobody can
+   say whether it landed, reading back does.
 4. Move the anchor. From here on the entries can no longer be lost unnoticed.
 5. Sign the checkpoint, outside the transaction: a signed note of a size that
    was rolled back would be evidence of a fork against an honest log. Ed25519 is
    deterministic, so a signature that is lost in a crash is made again.
-6. Publish: from here on readers see the new tree.
+6. Publish: from here on readers see the new tree. Where witnesses or a mirror
+   must have it first, `ledger.publisher` does this step when they do.
 
-A crash before the commit leaves nothing; after it, the start finds the head one
-batch ahead of the anchor, checks that it grew out of it, and goes on.
+`append` is all six and the answers. A crash before the commit leaves nothing;
+after it, the start finds the head one batch ahead of the anchor, checks that it
+grew out of it, and goes on.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple, Self
 
 from ledger import labels, tree
 from ledger.anchor import Anchor
+from ledger.clock import LedgerClock
 from ledger.edge import advance, load_edge
 from ledger.errors import (
-    ClockError,
     ConflictError,
     DamagedError,
     FrozenError,
-    IdempotencyError,
+    OutcomeUnknownError,
+    StorageBusyError,
     StorageFailedError,
     UnknownEntryError,
 )
 from ledger.plan import NewEntry, Plan
+from ledger.publication import PublicationFile, Published
 from ledger.seal import sealed
-from ledger.store import MAX_BATCH, Head, Row, Store
+from ledger.store import MAX_BATCH, Batch, Head, Row, Store
 from ledger.tiles import TileReader
+from verifier import note as notes
 from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
+from verifier.errors import SealbookError, VerificationError
 from verifier.merkle import EMPTY_ROOT, Hash, InclusionProof
 from verifier.note import Note, NoteKey, NoteSignature
 from verifier.publickey import Key
 
-_CLOCK_TOLERANCE_S = 300
+_FRESH_S = 60  # how old the time in a post-quantum line may get before it is made again
 
 
 class LogKeys(NamedTuple):
@@ -60,14 +67,6 @@ class LogKeys(NamedTuple):
     post_quantum: Key | None = None
 
 
-class Published(NamedTuple):
-    """A signed checkpoint that readers may see; `signed_at` is POSIX seconds."""
-
-    checkpoint: Checkpoint
-    note: str
-    signed_at: float
-
-
 class Appended(NamedTuple):
     """The record of one append, fresh or found, proven under `published`."""
 
@@ -77,33 +76,76 @@ class Appended(NamedTuple):
     fresh: bool
 
 
+class Pending(NamedTuple):
+    """What was committed and waits until a tree of `tree_size` is published.
+
+    `places` has, for each entry in order, its index or why it was refused; those
+    from `old_size` on are new. `plan` still holds what was just made, if it was
+    made in one commit.
+    """
+
+    places: Sequence[int | SealbookError]
+    tree_size: int
+    old_size: int
+    plan: Plan | None = None
+
+    @classmethod
+    def of(
+        cls, places: Sequence[int | SealbookError], old_size: int, plan: Plan | None = None
+    ) -> Self:
+        """Wait for the last of `places`."""
+        last = max((place for place in places if isinstance(place, int)), default=-1)
+        return cls(places, last + 1, old_size, plan)
+
+
 class Ledger:
-    """One open ledger. One thread appends; any thread reads and proves."""
+    """One open ledger. One thread appends; any thread reads, proves and publishes."""
 
     def __init__(
         self,
         store: Store,
         anchor: Anchor,
         keys: LogKeys,
-        clock: Callable[[], float] = time.time,
+        clock: LedgerClock | None = None,
+        publication: PublicationFile | None = None,
     ) -> None:
-        """Serve `store`, whose head was checked by `ledger.opening`, and sign its tree."""
+        """Serve `store`, whose head was checked by `ledger.opening`, and sign its tree.
+
+        Without `publication` a tree is published as soon as it is signed. With it,
+        `publish` decides when, and a restart shows what was published last.
+        """
         self._store = store
         self._anchor = anchor
         self._keys = keys
-        self._clock = clock
+        self._clock = clock or LedgerClock()
+        self._publication = publication
         self._log_key = NoteKey.of(store.origin, keys.log.public)
         self._reader = TileReader(store.tile)
         self._head = store.head()
         self._edge = load_edge(store, self._head.tree_size)
         self._unkept: list[tuple[int, str]] = []
         self._failed = False
-        self._published = self._sign(self._head)
+        self._publishing = Lock()
+        self._public: tuple[str, float, str] = ("", 0.0, "")  # note, when, with the public lines
+        self._signed = self._sign(self._head)
+        self._published = self._signed if publication is None else self._last(publication)
 
     @property
     def log_key(self) -> NoteKey:
         """The key that signs checkpoints, under the ledger's origin."""
         return self._log_key
+
+    @property
+    def log_keys(self) -> tuple[NoteKey, ...]:
+        """Every key that signs checkpoints: also one that rotates, and the post-quantum one."""
+        quantum = (self._keys.post_quantum,) if self._keys.post_quantum else ()
+        more = (*self._keys.also, *quantum)
+        return (self._log_key, *(NoteKey.of(self._store.origin, key.public) for key in more))
+
+    @property
+    def signed(self) -> Published:
+        """The newest durable tree, signed; readers may not see it yet."""
+        return self._signed
 
     @property
     def published(self) -> Published:
@@ -116,37 +158,99 @@ class Ledger:
         return self._head
 
     @property
+    def clock(self) -> LedgerClock:
+        """What dates the commits."""
+        return self._clock
+
+    @property
     def store(self) -> Store:
         """Where the entries are, for reading."""
         return self._store
 
-    def append(self, entries: Sequence[NewEntry]) -> list[Appended | IdempotencyError]:
+    def append(self, entries: Sequence[NewEntry]) -> list[Appended | SealbookError]:
         """Append `entries`, at most `MAX_BATCH`; durable, signed and published on return.
 
-        Answers in the order of `entries`. An entry whose dedup key is known, from
-        before or from this very batch, is answered with the stored record. An
-        idempotency key that belongs to another request is answered with the error.
+        For a ledger that asks nobody. Answers in the order of `entries`. An entry
+        whose dedup key is known, from before or from this very batch, is answered
+        with the stored record. An idempotency key that belongs to another request,
+        or an entry that no ledger takes, is answered with the error.
 
         Raises:
-            FrozenError, ClockError, StorageFullError: nothing was written.
+            FrozenError, ClockError, StorageFullError, StorageBusyError, EntryError:
+                nothing was written.
             ConflictError: nothing was written, because somebody else writes.
             StorageFailedError: nobody knows. After these two it appends no more.
+        """
+        return self.answers(self.commit(entries))
+
+    def commit(self, entries: Sequence[NewEntry], *, freeze: bool = False) -> Pending:
+        """Make `entries` durable and sign the tree; raises like `append`.
+
+        With `freeze` they are the last ones: the ledger takes no more, for good.
         """
         assert len(entries) <= MAX_BATCH
         if self._failed:
             raise StorageFailedError("an earlier write failed; the ledger must be opened again")
         # 1.
-        plan = Plan(self._store, self._head.tree_size, entries)
-        if plan.writes:
-            self._commit(plan)
-        # 5, 6. Also when an earlier signature failed after its commit.
-        if self._published.checkpoint.tree_size != self._head.tree_size:
-            self._published = self._sign(self._head)
+        old_size = self._head.tree_size
+        plan = Plan(self._store, old_size, entries)
+        if plan.writes or freeze:
+            self._write(plan, freeze=freeze)
+        # 5. Also when an earlier signature failed after its commit.
+        if self._signed.checkpoint.tree_size != self._head.tree_size:
+            self._signed = self._sign(self._head)
+        # 6.
+        if self._publication is None:
+            self._published = self._signed
+        return Pending.of(plan.places, old_size, plan)
+
+    def answers(self, pending: Pending) -> list[Appended | SealbookError]:
+        """Return the answers to a commit, once what it waited for is published."""
         published = self._published
+        assert pending.tree_size <= published.checkpoint.tree_size
         return [
-            place if isinstance(place, IdempotencyError) else self._answer(place, plan, published)
-            for place in plan.places
+            self._answer(place, pending, published) if isinstance(place, int) else place
+            for place in pending.places
         ]
+
+    def publish(self, note: Note) -> Published:
+        """Let readers see the tree of `note`: a signed checkpoint of ours, with cosignatures.
+
+        Never goes back: when a newer one is published already, that one stays.
+
+        Raises:
+            StorageFailedError: nobody knows whether it will be there after a restart.
+        """
+        assert self._publication is not None
+        checkpoint = Checkpoint.parse(note.text)
+        assert checkpoint.root == self.root_at(checkpoint.tree_size)
+        notes.verify(note, [self._log_key])
+        with self._publishing:
+            if checkpoint.tree_size >= self._published.checkpoint.tree_size:
+                text = str(note)
+                self._publication.save(text)
+                self._published = Published(checkpoint, text, self._clock.now())
+            return self._published
+
+    def public_note(self) -> str:
+        """Return the published note as the public reads it: with the post-quantum line.
+
+        Its time says when this ledger last said so; it is at most a minute old.
+        """
+        published, key = self._published, self._keys.post_quantum
+        if key is None:
+            return published.note
+        from verifier import cosignature
+
+        with self._publishing:
+            note, made_at, public = self._public
+            now = self._clock.now()
+            if note != published.note or not 0 <= now - made_at < _FRESH_S:
+                parsed = Note.parse(published.note)
+                line = cosignature.cosign(key, self._store.origin, parsed.text, int(now))
+                public = str(parsed._replace(signatures=(*parsed.signatures, line)))
+                self._public = (published.note, now, public)
+            return public
 
     def row(self, index: int) -> Row:
         """Return what is stored at `index`.
@@ -191,7 +295,12 @@ class Ledger:
                 f"no proof from {old_size} to {tree_size}, "
                 f"{self._published.checkpoint.tree_size} entries are published"
             )
-        ranges = tree.consistency_ranges(old_size, tree_size)
+        return self.path_between(old_size, tree_size)
+
+    def path_between(self, old_size: int, tree_size: int) -> tuple[Hash, ...]:
+        """Return the consistency path between two durable trees, published or not; 0 needs none."""
+        assert 0 <= old_size <= tree_size <= self._head.tree_size
+        ranges = tree.consistency_ranges(old_size, tree_size) if old_size else ()
         return tuple(self._hash(lo, hi) for lo, hi in ranges)
 
     def root_at(self, tree_size: int) -> Hash:
@@ -203,52 +312,87 @@ class Ledger:
         self._store.close()
         self._anchor.close()
 
-    def _commit(self, plan: Plan) -> None:
+    def _write(self, plan: Plan, *, freeze: bool) -> None:
         head = self._head
-        now = int(self._clock())
         if head.frozen:
             raise FrozenError(f"the ledger is frozen at {head.tree_size} entries")
-        if now < head.time - _CLOCK_TOLERANCE_S:
-            raise ClockError(f"the clock says {now}, the last entry is of {head.time}")
+        moment = self._clock.moment(head.time)
         # 2.
         extension = tree.extend(head.tree_size, head.compact, plan.leaves)
         edge, full = advance(self._edge, extension)
         # 3.
-        moment = max(now, head.time)
         new_head = sealed(
             self._store.origin,
             self._keys.seal,
-            Head(extension.tree_size, extension.root, extension.compact, moment, False, b""),  # noqa: FBT003
+            Head(extension.tree_size, extension.root, extension.compact, moment, freeze, b""),
         )
         batch = plan.batch(new_head, full, moment, self._unkept)
         try:
-            self._store.commit(batch)
+            self._store_batch(batch)
             self._head, self._edge, plan.extension = new_head, edge, extension
             # 4.
             self._anchor.write(new_head.tree_size, new_head.root)
-        except (StorageFailedError, ConflictError):
+        except (StorageFailedError, ConflictError) as e:
             self._failed = True
+            if isinstance(e, StorageFailedError):
+                self._anchor.note_failure(e.message)
             raise
         self._unkept = []
 
+    def _store_batch(self, batch: Batch) -> None:
+        """Commit; a commit of unknown outcome is resolved by what the store holds now."""
+        try:
+            self._store.commit(batch)
+        except OutcomeUnknownError as e:
+            found = self._store.head()
+            if found == batch.head:
+                return
+            if found == self._head:
+                raise StorageBusyError(f"nothing was written: {e.message}") from e
+            raise ConflictError(f"expected a tree of {batch.old_size} entries") from e
+
     def _sign(self, head: Head) -> Published:
         checkpoint = Checkpoint(self._store.origin, head.tree_size, head.root)
-        text = str(checkpoint)
-        signature = self._keys.log.sign(text.encode())
-        line = NoteSignature(self._log_key.name, self._log_key.key_id, signature)
-        note = str(Note(text, (line,)))
+        note = str(self._note(checkpoint))
         self._unkept.append((head.tree_size, note))
-        return Published(checkpoint, note, self._clock())
+        return Published(checkpoint, note, self._clock.now())
 
-    def _answer(self, index: int, plan: Plan, published: Published) -> Appended:
+    def _note(self, checkpoint: Checkpoint) -> Note:
+        text = str(checkpoint)
+        lines = []
+        for key in (self._keys.log, *self._keys.also):
+            named = NoteKey.of(self._store.origin, key.public)
+            lines.append(NoteSignature(named.name, named.key_id, key.sign(text.encode())))
+        return Note(text, tuple(lines))
+
+    def _last(self, publication: PublicationFile) -> Published:
+        """Return what was published before the restart, once it is seen to be ours."""
+        last = publication.load()
+        if last is None:  # nothing ever was: an empty tree is what everybody knows
+            checkpoint = Checkpoint(self._store.origin, 0, EMPTY_ROOT)
+            return Published(checkpoint, str(self._note(checkpoint)), self._clock.now())
+        try:
+            notes.verify(Note.parse(last.note), self.log_keys)
+        except VerificationError as e:
+            raise DamagedError(f"the published checkpoint is not ours: {e.message}") from e
+        size = last.checkpoint.tree_size
+        if size > self._head.tree_size or self.root_at(size) != last.checkpoint.root:
+            raise DamagedError(f"the published checkpoint of {size} entries is of another tree")
+        return last
+
+    def _answer(self, index: int, pending: Pending, published: Published) -> Appended:
         tree_size = published.checkpoint.tree_size
-        fresh = plan.extension is not None and index >= plan.extension.old_size
-        if fresh:
-            assert plan.extension is not None
-            row = plan.rows[index - plan.extension.old_size]
-            proof = InclusionProof(index, tree_size, plan.extension.path(index))
-            return Appended(make_record(index, row), proof, published, fresh)
-        return Appended(self.record(index), self.prove(index, tree_size), published, fresh)
+        fresh = index >= pending.old_size
+        extension = pending.plan.extension if pending.plan and fresh else None
+        if extension is None or pending.plan is None:
+            return Appended(self.record(index), self.prove(index, tree_size), published, fresh)
+        # What was just made need not be read back.
+        record = make_record(index, pending.plan.rows[index - extension.old_size])
+        if tree_size == extension.tree_size:
+            proof = InclusionProof(index, tree_size, extension.path(index))
+        else:
+            proof = self.prove(index, tree_size)
+        return Appended(record, proof, published, fresh)
 
     def _hash(self, lo: int, hi: int) -> Hash:
         edge = self._edge
@@ -260,4 +404,4 @@ def make_record(index: int, row: Row) -> Record:
     form = labels.decode(row.labels).get("form")
     if not form:
         raise DamagedError(f"entry {index} has no form")
-    return Record(index, form[0], row.entry, row.body)
+    return Record(index, form[0], row.entry, row.body or b"")

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import tree
-from ledger.anchor import Anchor
+from ledger.anchor import Anchor, check_no_failure
 from ledger.edge import load_edge
 from ledger.errors import ConflictError, DamagedError, ForeignLedgerError, RollbackError
 from ledger.ledger import Ledger, LogKeys
 from ledger.lock import LedgerLock
 from ledger.plan import NewEntry
+from ledger.publication import PublicationFile
 from ledger.seal import check_head, empty_head
 from ledger.store import SLICE, Store
 from ledger.store.sqlite import SqliteStore, migrate_database
@@ -27,11 +28,12 @@ from verifier.merkle import EMPTY_ROOT, Hash, hash_leaf
 
 
 class Home(NamedTuple):
-    """Where a ledger lives."""
+    """Where a ledger lives. `each_second` is how often its anchor moves; see `ledger.anchor`."""
 
     directory: Path
     anchor: Path
     origin: str
+    each_second: bool = False
 
     @property
     def database(self) -> Path:
@@ -87,10 +89,12 @@ def create(home: Home, keys: LogKeys, genesis: NewEntry) -> None:
         Ledger(store, anchor, keys).append([genesis])
 
 
-def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
+def open_ledger(home: Home, keys: LogKeys, *, asks: bool = False) -> OpenLedger:
     """Open the ledger for writing, once everything about it has been checked.
 
-    1. Nobody else serves it.
+    When it `asks`, a tree is published only by `Ledger.publish`: others must have it first.
+
+    1. Nobody else serves it, and no disk failed under it that nobody has looked at since.
     2. The database exists, has our schema, and is this ledger's.
     3. Its head bears our seal, its compact range hashes to its root, and it has a genesis.
     4. It is not behind the anchor, and grew out of the state that the anchor knows.
@@ -102,6 +106,7 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
     """
     with ExitStack() as stack:
         lock, store, anchor = _enter(stack, home)
+        check_no_failure(home.anchor)
         check_head(store, keys.seal)
         if store.head().tree_size == 0:
             raise DamagedError("no genesis entry", hint="its making was cut off; make a new one")
@@ -111,7 +116,8 @@ def open_ledger(home: Home, keys: LogKeys) -> OpenLedger:
         head = store.head()
         if head.tree_size > mark.tree_size:
             anchor.write(head.tree_size, head.root)
-        opened = OpenLedger(Ledger(store, anchor, keys), lock)
+        publication = PublicationFile(home.anchor) if asks else None
+        opened = OpenLedger(Ledger(store, anchor, keys, publication=publication), lock)
         stack.pop_all()  # from here on `opened` owns them
         return opened
 
@@ -154,7 +160,7 @@ def _enter(stack: ExitStack, home: Home) -> tuple[LedgerLock, SqliteStore, Ancho
         raise ForeignLedgerError(
             f"expected the ledger {home.origin}, {home.database} is {store.origin}"
         )
-    anchor = Anchor(home.anchor, home.origin, home.database)
+    anchor = Anchor(home.anchor, home.origin, home.database, each_second=home.each_second)
     stack.callback(anchor.close)
     return lock, store, anchor
 

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger import labels, tree
-from ledger.errors import IdempotencyError
+from ledger.errors import EntryError, IdempotencyError
 from ledger.store import Batch, Claim, Head, Row, Store
 from ledger.tiles import Tile
+from verifier import limits
 from verifier.merkle import hash_leaf
+
+Refusal = IdempotencyError | EntryError
+_DEDUP = 32  # bytes
 
 
 class NewEntry(NamedTuple):
@@ -65,7 +69,11 @@ class Plan:
             notes,
         )
 
-    def _place(self, store: Store, entry: NewEntry) -> int | IdempotencyError:
+    def _place(self, store: Store, entry: NewEntry) -> int | Refusal:
+        try:
+            _check(entry)
+        except EntryError as e:
+            return e
         known: Claim | None = None
         if entry.claim is not None:
             key, request = entry.claim
@@ -91,3 +99,17 @@ class Plan:
         for name, values in entry.labels.items():
             self._labels += [(name, value, index) for value in values]
         return index
+
+
+def _check(entry: NewEntry) -> None:
+    """Check what a store and the tile layout can hold, so that one entry fails alone."""
+    if not 0 < len(entry.entry) <= limits.ENTRY:
+        raise EntryError(f"expected 1 to {limits.ENTRY} bytes of entry, found {len(entry.entry)}")
+    if len(entry.dedup) != _DEDUP:
+        raise EntryError(f"expected {_DEDUP} bytes of dedup key, found {len(entry.dedup)}")
+    for name, values in entry.labels.items():
+        for text in (name, *values):
+            try:
+                text.encode()
+            except UnicodeEncodeError as e:
+                raise EntryError(f"a label of {name!r} is no Unicode text") from e

@@ -243,7 +243,12 @@ class Config(_Section):
     @property
     def home(self) -> Home:
         """Where the ledger lives, absolute."""
-        return Home(self.base / self.ledger.directory, self.base / self.ledger.anchor, self.origin)
+        return Home(
+            self.base / self.ledger.directory,
+            self.base / self.ledger.anchor,
+            self.origin,
+            each_second=self.ledger.anchor_sync == "each-second",
+        )
 
     def log_keys(self) -> LogKeys:
         """Open the keys that the ledger signs and seals with.

@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 from ledger import labels
 from ledger.errors import IdempotencyError
-from ledger.ledger import Appended, Ledger, Published
+from ledger.ledger import Appended, Ledger
 from ledger.plan import NewEntry
+from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer
 from ledger.store import MAX_BATCH
 from signer import forms

@@ -25,6 +25,7 @@ from pysqlite3 import dbapi2
 
 from ledger import labels
 from ledger.anchor import Anchor
+from ledger.clock import LedgerClock
 from ledger.errors import StorageFailedError
 from ledger.ledger import Appended, Ledger, LogKeys
 from ledger.opening import Home, open_ledger
@@ -144,7 +145,8 @@ def ledger_over(
     store: Any, clock: Callable[[], float] = lambda: NOW, anchor: Anchor | None = None
 ) -> Ledger:
     """Return a ledger over any store, by default with an anchor in memory."""
-    return Ledger(store, anchor or MemoryAnchor(), KEYS, clock)
+    # The time since boot is the same clock: here only what is behind the last entry matters.
+    return Ledger(store, anchor or MemoryAnchor(), KEYS, LedgerClock(clock, clock))
 
 
 def edit(database: Path, sql: str, *values: object) -> list[Any]:
@@ -162,10 +164,15 @@ class MemoryAnchor(Anchor):
 
     def __init__(self) -> None:
         self.marks: list[tuple[int, Hash]] = []
+        self.failures: list[str] = []
 
     def write(self, tree_size: int, root: Hash) -> None:
         """Remember one mark more."""
         self.marks.append((tree_size, root))
+
+    def note_failure(self, message: str) -> None:
+        """Remember the note."""
+        self.failures.append(message)
 
     def close(self) -> None:
         """Nothing to close."""

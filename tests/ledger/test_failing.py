@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ledger.anchor import Anchor
+from ledger.anchor import Anchor, clear_failure
+from ledger.clock import LedgerClock
 from ledger.errors import ConflictError, StorageFailedError, StorageFullError
 from ledger.ledger import Appended, Ledger, LogKeys
 from ledger.opening import Home, open_ledger
@@ -85,7 +86,10 @@ def failing_ledger(home: Home, *, landed: bool) -> Iterator[tuple[Ledger, Failin
 
 
 def reopened(home: Home) -> tuple[int, list[Appended]]:
-    """Open the ledger again, append images 0 to 3, and return its size before and the answers."""
+    """Look at the disk, open the ledger again, append four images: size before, and answers."""
+    error = refused("fsck-needed", lambda: open_ledger(home, KEYS))
+    assert "disk I/O error" in error.message
+    clear_failure(home.anchor)
     with open_ledger(home, KEYS) as ledger:
         return ledger.head.tree_size, ledger.append(entries(0, 4))
 
@@ -113,7 +117,7 @@ def test_no_append_after_a_failed_one(store: Store, *, landed: bool) -> None:
 
 def test_failed_write(home: Home) -> None:
     """
-    A write that failed left nothing: the next start goes on from the entries before it.
+    A write that failed left nothing: once somebody has looked, the next start goes on from there.
     """
     with failing_ledger(home, landed=False) as (ledger, store):
         ledger.append(entries(0, 2))
@@ -188,7 +192,13 @@ def watched() -> tuple[Ledger, RefusingStore, WatchedKey]:
     """A ledger whose store and log key can fail."""
     store = RefusingStore(memory_store())
     key = WatchedKey(store)
-    return Ledger(store, MemoryAnchor(), LogKeys(key, KEYS.seal), lambda: NOW), store, key
+    return (
+        Ledger(
+            store, MemoryAnchor(), LogKeys(key, KEYS.seal), LedgerClock(lambda: NOW, lambda: NOW)
+        ),
+        store,
+        key,
+    )
 
 
 @pytest.mark.parametrize("error", [StorageFullError, StorageFailedError, ConflictError])

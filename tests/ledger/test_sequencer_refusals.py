@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from ledger.clock import LedgerClock
 from ledger.errors import QueueFullError, StoppingError
 from ledger.ledger import Appended
 from tests.ledger.making import (
@@ -139,7 +140,7 @@ def test_bug_in_the_ledger(failing: Service, monkeypatch: pytest.MonkeyPatch) ->
     """
     A bug in an append answers its callers with a failure, and stops the service.
     """
-    monkeypatch.setattr(failing.ledger, "append", lambda _: 1 // 0)
+    monkeypatch.setattr(failing.ledger, "commit", lambda *_, **__: 1 // 0)
 
     async def run() -> list[object]:
         return await soon(failing.sequencer.append(entries(0, 2)))
@@ -158,11 +159,11 @@ def test_passing_refusal(failing: Service, monkeypatch: pytest.MonkeyPatch) -> N
 
     async def run() -> tuple[list[object], list[object]]:
         with monkeypatch.context() as patch:
-            patch.setattr(failing.ledger, "_clock", lambda: 0)
+            patch.setattr(failing.ledger, "_clock", LedgerClock(lambda: 0, lambda: 0))
             await soon(failing.sequencer.append([entry(0)]))
-            patch.setattr(failing.ledger, "_clock", lambda: 1000)
+            patch.setattr(failing.ledger, "_clock", LedgerClock(lambda: 1000, lambda: 1000))
             await soon(failing.sequencer.append([entry(1)]))
-            patch.setattr(failing.ledger, "_clock", lambda: 0)
+            patch.setattr(failing.ledger, "_clock", LedgerClock(lambda: 0, lambda: 0))
             refused = await soon(failing.sequencer.append(entries(2, 4)))
         return refused, await soon(failing.sequencer.append(entries(2, 4)))
 

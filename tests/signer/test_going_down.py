@@ -14,9 +14,13 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.errors import StorageFailedError, StorageFullError
+from ledger.anchor import clear_failure
+from ledger.clock import LedgerClock
+from ledger.errors import CheckNeededError, StorageFailedError, StorageFullError
 from ledger.ledger import Ledger
 from signer.client import AsyncClient, Signed
+from signer.config import Config
+from signer.server import Server
 from tests.signer.asking import PATIENCE_S, REPOSITORY, SIGN, digest, item, order
 from tests.signer.commands import ROOT
 from tests.signer.running import InProcess, running, serving
@@ -90,7 +94,8 @@ sys.exit(main(["serve", "--config", sys.argv[1]]))
 
 def test_storage_failure_ends_the_process(world: World) -> None:
     """
-    A process whose storage failed ends with 74, and what it had acknowledged is there.
+    A process whose storage failed ends with 74; the next start demands a look at the disk first,
+    and what was acknowledged is there.
     """
     with running(world) as service:
         first = service.asking(lambda client: client.sign(digest(1), REPOSITORY))
@@ -101,6 +106,9 @@ def test_storage_failure_ends_the_process(world: World) -> None:
         assert failed.status in ("INTERNAL", "UNAVAILABLE", "CANCELLED")
         assert "disk" not in failed.details
         assert 74 == service.wait()
+    with pytest.raises(CheckNeededError):
+        Server(Config.load(world.config))
+    clear_failure(world.directory / "anchor")
     with running(world) as service:
         second = service.asking(lambda client: client.sign(digest(2), REPOSITORY))
 
@@ -115,11 +123,11 @@ def test_bug_while_appending_ends_the_process(
     An append that fails as nobody foresaw leaves nobody waiting, and ends the process too.
     """
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     with running(world) as service:
-        monkeypatch.setattr(Ledger, "append", fail)
+        monkeypatch.setattr(Ledger, "commit", fail)
         failed = service.raw(order(1).SerializeToString())
 
         assert failed.status in ("INTERNAL", "UNAVAILABLE", "CANCELLED")
@@ -181,7 +189,7 @@ def test_health_watch_does_not_keep_it_alive(world: World, monkeypatch: pytest.M
 
 
 def _clock_behind(service: InProcess, _: pytest.MonkeyPatch) -> None:
-    service.ledger._clock = lambda: 0
+    service.ledger._clock = LedgerClock(lambda: 0, lambda: 0)
 
 
 def _frozen(service: InProcess, _: pytest.MonkeyPatch) -> None:
