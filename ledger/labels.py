@@ -10,7 +10,9 @@ label that the body does not give is a lie that shows.
 
 from __future__ import annotations
 
+import binascii
 import json
+import re
 from collections.abc import Mapping
 
 from ledger.errors import DamagedError
@@ -20,6 +22,13 @@ from verifier.entry import Entry
 from verifier.errors import MalformedError
 from verifier.publickey import PublicKey
 from verifier.statement import EVENT_PREFIX, REQUESTER, Statement
+
+# The first bytes of an entry, up to the digest of its body; the form is canonical.
+_DATA = re.compile(
+    rb'\{"apiVersion":"0\.0\.2","kind":"hashedrekord","spec":\{"hashedRekordV002":\{"data":'
+    rb'\{"algorithm":"SHA2_(256|384|512)","digest":"([A-Za-z0-9+/]+={0,2})"\}'
+)
+_DIGEST_BYTES = {b"256": 32, b"384": 48, b"512": 64}
 
 NAMES = ("digest", "form", "key", "predicate_type", "repository", "requester")
 BUNDLE = "bundle"
@@ -60,6 +69,23 @@ def requester(annotations: Mapping[str, str]) -> str:
     issuer = annotations.get(REQUESTER + "issuer", "")
     subject = annotations.get(REQUESTER + "subject", "")
     return f"{issuer}#{subject}" if issuer or subject else ""
+
+
+def body_name(entry: bytes) -> str | None:
+    """Return what `entry` names its body, as `sha256:<hex>`, or None when it does not say.
+
+    Quick, because every append asks; whether the rest is an entry, `Entry.parse` says.
+    """
+    found = _DATA.match(entry)
+    if found is None:
+        return None
+    try:
+        digest = binascii.a2b_base64(found[2])
+    except binascii.Error:
+        return None
+    if len(digest) != _DIGEST_BYTES[found[1]]:
+        return None
+    return f"sha{found[1].decode()}:{digest.hex()}"
 
 
 def encode(labels: Labels) -> bytes:

@@ -7,11 +7,8 @@ itself is what an approval is recognised by, never its signature bytes.
 
 from __future__ import annotations
 
-import hashlib
-
 from signer.errors import UnknownFormError
 from verifier import dsse
-from verifier.publickey import PublicKey
 
 BUNDLE = "bundle"
 FORMS = (BUNDLE,)
@@ -29,14 +26,3 @@ def body(form: str, payload: bytes) -> bytes:
             hint="leave forms empty for the key's own",
         )
     return dsse.pae(dsse.IN_TOTO, payload)
-
-
-def dedup_key(form: str, key: PublicKey, message: bytes) -> bytes:
-    """Return the 32 bytes by which the same request is recognised."""
-    return hashlib.sha256(
-        b"sealbook-dedup-v1\0"
-        + form.encode()
-        + b"\0"
-        + hashlib.sha256(key.spki).digest()
-        + hashlib.sha256(message).digest()
-    ).digest()

@@ -15,12 +15,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ledger import labels, opening
+from ledger import dedup, labels, opening
 from ledger.ledger import LogKeys
 from ledger.plan import NewEntry
 from signer.config import check_address, check_origin
 from signer.errors import ConfigError
-from signer.forms import dedup_key
 from signer.keys.file import FileKey, write_secret
 from verifier import dsse
 from verifier._strict import b64encode
@@ -153,8 +152,8 @@ def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
     }
     message = dsse.pae(dsse.IN_TOTO, event("genesis", origin, predicate))
     entry = Entry.of(message, event_key.sign(message), event_key.public).body()
-    dedup = dedup_key(labels.EVENT, event_key.public, message)
-    return NewEntry(entry, message, labels.of(entry, message), dedup)
+    found_by = dedup.key(labels.EVENT, event_key.public, message)
+    return NewEntry(entry, message, labels.of(entry, message), found_by)
 
 
 def _trust(origin: str, keys: _Keys) -> TrustRoot:

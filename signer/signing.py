@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ledger import labels
+from ledger import dedup, labels
 from ledger.errors import IdempotencyError
 from ledger.ledger import Appended, Ledger
 from ledger.plan import NewEntry
@@ -164,14 +164,14 @@ class Signing:
         supersedes: int | None = None
         for _ in range(_MOST_RENEWALS):
             message = forms.body(form, request.payload(supersedes))
-            dedup = forms.dedup_key(form, request.key.public, message)
-            index = self._ledger.store.find(dedup)
+            found_by = dedup.key(form, request.key.public, message)
+            index = self._ledger.store.find(found_by)
             if index is not None and index < published and not claim and not request.item.renew:
                 return index
             if index is None or not request.item.renew:
                 signature = request.key.sign(message)
                 entry = Entry.of(message, signature, request.key.public).body()
-                return NewEntry(entry, message, request.labels(supersedes), dedup, claim)
+                return NewEntry(entry, message, request.labels(supersedes), found_by, claim)
             supersedes = index
         raise RequestError(f"expected at most {_MOST_RENEWALS} renewals of one approval")
 

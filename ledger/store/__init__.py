@@ -12,10 +12,12 @@ machine, and by a witness on another.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from ledger.tiles import Tile, TileId
+from verifier import limits
 from verifier.merkle import Hash
 
 MAX_BATCH = 512  # entries a commit
@@ -40,11 +42,12 @@ class Row(NamedTuple):
     """One entry with everything that is kept beside it.
 
     `labels` is canonical JSON. `promise` (a Rekor v1 SET) and `timestamp`
-    (RFC 3161) are made once, for forms that carry them.
+    (RFC 3161) are made once, for forms that carry them. `body` is None once a
+    logged `body-deleted` statement took it away.
     """
 
     entry: bytes
-    body: bytes
+    body: bytes | None
     labels: bytes
     time: int
     promise: bytes | None = None
@@ -76,6 +79,15 @@ class Batch(NamedTuple):
     notes: Sequence[tuple[int, str]] = ()
 
 
+LABEL_KEY_BYTES = 8
+
+
+def label_key(name: str, value: str) -> int:
+    """Return the number that a label is looked up by; a lucky stranger may share it."""
+    digest = hashlib.sha256(f"{name}\0{value}".encode()).digest()
+    return int.from_bytes(digest[:LABEL_KEY_BYTES], "big", signed=True)
+
+
 class Store(Protocol):
     """One ledger's storage. Reads may come from any thread, commits from one at a time."""
 
@@ -87,9 +99,12 @@ class Store(Protocol):
         """Write all of `batch`, or nothing; durable on return.
 
         Raises:
-            ConflictError: the tree no longer has `batch.old_size` entries.
+            ConflictError: the tree no longer has `batch.old_size` entries, or a key
+                is there already.
+            EntryError: a row that cannot be stored; nothing was written.
             StorageFullError: no space; nothing was written.
-            StorageFailedError: nobody knows what was written.
+            OutcomeUnknownError: it was cut off: reading back tells.
+            StorageFailedError: the disk failed, and nobody knows what was written.
         """
 
     def head(self) -> Head:
@@ -97,6 +112,12 @@ class Store(Protocol):
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Return the rows from `start` to before `stop`, at most `SLICE` of them."""
+
+    def entries(self, start: int, stop: int) -> list[bytes]:
+        """Return the entries from `start` to before `stop`, at most `SLICE` of them."""
+
+    def position(self, time: int) -> int:
+        """Return the first index whose entry is of `time` or later, else the tree size."""
 
     def tile(self, tile: TileId) -> bytes:
         """Return the 8,192 bytes of a full tile; raises `DamagedError` if it is not there."""
@@ -107,11 +128,34 @@ class Store(Protocol):
     def claim(self, key: bytes) -> Claim | None:
         """Return the claim with this idempotency key."""
 
-    def search(self, name: str, value: str, after: int, limit: int) -> list[int]:
-        """Return up to `limit` indices above `after` of entries with this label, ascending."""
+    def claims(self, start: int, stop: int) -> list[Claim]:
+        """Return the claims on the entries from `start` to before `stop`, at most `SLICE` apart.
+
+        By index, then key. A claim on an older entry may come with any later commit.
+        """
+
+    def search(
+        self, name: str, value: str, after: int, limit: int, stop: int = limits.TREE_SIZE
+    ) -> list[int]:
+        """Return up to `limit` indices above `after` of entries with this label, ascending.
+
+        All of them lie below `stop`.
+        """
+
+    def last(self, name: str, value: str) -> int | None:
+        """Return the index of the newest entry with this label."""
+
+    def body(self, name: str) -> int | None:
+        """Return the first index whose entry names its body so, as `sha256:<hex>`.
+
+        Whether the body itself is still there, its row tells.
+        """
 
     def note(self, tree_size: int) -> str | None:
         """Return the signed checkpoint that was kept for this size, if one was."""
+
+    def notes(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return up to `limit` kept checkpoints of trees larger than `after`, by size."""
 
     def close(self) -> None:
         """Let go of everything; nothing may be called afterwards."""

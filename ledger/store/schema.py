@@ -1,4 +1,4 @@
-"""The schema of the database, version by version, as data; `ledger.store.sqlite` applies it.
+"""The schema of the database, version by version; `ledger.store.connection` applies it.
 
 A row of `entry` never changes and is never deleted. Indexes beside it (`dedup`,
 `label`, `tile`) can be rebuilt from the entries, never the reverse.
@@ -6,10 +6,22 @@ A row of `entry` never changes and is never deleted. Indexes beside it (`dedup`,
 
 from __future__ import annotations
 
+from ledger.store.connection import Connection, Migration, transaction
+from ledger.store.label_index import rebuild
+
+NAME = "sealbook-ledger"
 APPLICATION_ID = 0x5EA1B00C
 
-# Migration n leads from schema version n to n + 1. A released one never changes.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+
+def _label_by_hash(connection: Connection) -> None:
+    """Look labels up by 8 bytes of their hash, bodies too, and claims by their entry."""
+    rebuild(connection)
+    with transaction(connection):
+        connection.execute("CREATE INDEX IF NOT EXISTS claim_by_entry ON claim (idx)")
+
+
+# A released migration never changes.
+MIGRATIONS: tuple[Migration, ...] = (
     (
         """
         CREATE TABLE ledger (one INTEGER PRIMARY KEY CHECK (one = 1), origin TEXT NOT NULL) STRICT
@@ -51,5 +63,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         f"PRAGMA application_id = {APPLICATION_ID}",
     ),
+    _label_by_hash,
 )
 VERSION = len(MIGRATIONS)

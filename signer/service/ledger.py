@@ -103,7 +103,7 @@ class LedgerService:
             rows = await asyncio.to_thread(self._ledger.store.rows, start, min(stop, start + SLICE))
             for index, row in enumerate(rows, start):
                 message.records.append(wire.record(make_record(index, row)))
-                size += len(row.entry) + len(row.body)
+                size += len(row.entry) + len(row.body or b"")
                 if size >= wire.STREAMED:
                     yield message
                     message, size = ledger_pb2.ListEntriesResponse(), 0

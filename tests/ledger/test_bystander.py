@@ -119,7 +119,7 @@ HARMLESS = {
     "os.lstat",
     "os.path.lexists",
 }
-ONLY = ROOT / "ledger/store/sqlite.py"
+ONLY = ROOT / "ledger/store/connection.py"
 
 
 def openings(source: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.seal import empty_head
 from ledger.store import Row
-from ledger.store import sqlite as module
+from ledger.store import connection as module
 from ledger.store.schema import APPLICATION_ID
 from ledger.store.sqlite import SqliteStore, migrate_database
 from tests.ledger.making import KEYS, ORIGIN, edit, refused, script
@@ -167,8 +167,8 @@ def test_older_schema(path: Path) -> None:
     migrate_database(path, steps.append)
 
     assert "sealbook migrate" in error.hint
-    assert ["schema 0 -> 1"] == steps
-    assert [(1,)] == edit(path, "PRAGMA user_version")
+    assert ["schema 0 -> 2"] == steps
+    assert [(2,)] == edit(path, "PRAGMA user_version")
     assert [] == edit(path, "SELECT idx, entry, body FROM entry")
 
 

@@ -25,8 +25,9 @@ def head(size: int) -> Head:
 
 
 def row(i: int) -> Row:
-    """A row in whose fields every value is its own."""
-    return Row(b"entry %d" % i, b"body %d" % i, b'{"form":["%d"]}' % i, NOW, b"set", b"stamp")
+    """A row in whose fields every value is its own, and the labels of `batch`."""
+    labels = b'{"digest":["d%d"],"form":["%d"],"key":["k"]}' % (i % 3, i)
+    return Row(b"entry %d" % i, b"body %d" % i, labels, NOW, b"set", b"stamp")
 
 
 def batch(old_size: int, count: int, **changes: Any) -> Batch:
