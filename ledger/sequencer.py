@@ -120,24 +120,24 @@ class Sequencer:
             self._wake.notify()
         return group.future
 
-    def release(self, why_not: SealbookError | None = None) -> None:
-        """Answer what is published by now, and refuse what has waited too long.
+    def release(self, why: SealbookError | None = None, *, hopeless: bool = False) -> None:
+        """Answer what is published by now, and refuse with `why` what has waited too long.
 
-        With `why_not` everything that is not published is refused with it: there
-        is no use in waiting.
+        When it is `hopeless`, everything that is not published is refused.
         """
         published = self._ledger.published.checkpoint.tree_size
         now = time.monotonic()
         with self._wake:
             parked, self._parked = self._parked, deque()
             for batch in parked:
-                if batch.pending.tree_size > published and why_not is None and now < batch.deadline:
+                late = hopeless or now >= batch.deadline
+                if batch.pending.tree_size > published and not late:
                     self._parked.append(batch)
         for batch in parked:
             if batch.pending.tree_size <= published:
                 self._answer(batch.groups, list(self._ledger.answers(batch.pending)))
-            elif why_not is not None or now >= batch.deadline:
-                self._answer(batch.groups, _too_late(batch.pending, why_not))
+            elif hopeless or now >= batch.deadline:
+                self._answer(batch.groups, _too_late(batch.pending, why))
 
     def stop(self) -> None:
         """Commit what waits, and end the thread; returns when it has ended."""
@@ -145,7 +145,7 @@ class Sequencer:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
-        self.release(StoppingError("the ledger is being closed"))
+        self.release(StoppingError("the ledger is being closed"), hopeless=True)
 
     def _run(self) -> None:
         while groups := self._next_batch():
@@ -231,12 +231,13 @@ def _entries(groups: Sequence[_Group]) -> list[NewEntry]:
     return [entry for group in groups for entry in group.entries]
 
 
-def _too_late(pending: Pending, why_not: SealbookError | None) -> list[Answer]:
+def _too_late(pending: Pending, why: SealbookError | None) -> list[Answer]:
     """Return the refusal of each entry of a batch; it says where the entry is."""
+    kind, told = (type(why), f": {why.message}") if why else (QuorumError, "")
     return [
-        place
-        if not isinstance(place, int)
-        else why_not or QuorumError(f"entry {place} is durable, and not published in time")
+        kind(f"entry {place} is durable, and not published{told}")
+        if isinstance(place, int)
+        else place
         for place in pending.places
     ]
 

@@ -44,9 +44,18 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (ledger_errors.ClockError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.StorageFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (ledger_errors.QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (ledger_errors.EntryError, grpc.StatusCode.INVALID_ARGUMENT),
+    (ledger_errors.StorageBusyError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.StoppingError, grpc.StatusCode.UNAVAILABLE),
+    (ledger_errors.QuorumError, grpc.StatusCode.UNAVAILABLE),
+    (ledger_errors.MirrorBehindError, grpc.StatusCode.UNAVAILABLE),
+    (ledger_errors.WitnessAheadError, grpc.StatusCode.UNAVAILABLE),
+    (ledger_errors.RollbackError, grpc.StatusCode.FAILED_PRECONDITION),
     (VerificationError, grpc.StatusCode.INVALID_ARGUMENT),
 )
+
+_PASSING = (ledger_errors.QueueFullError, ledger_errors.StorageBusyError)
+_PUSHBACK_MS = 1000
 
 
 class Refused(NamedTuple):
@@ -165,14 +174,19 @@ def refused(error: Exception) -> Refused:
 
 
 async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
-    """End the call with the status, code and hint of `error`."""
+    """End the call with the status, code and hint of `error`.
+
+    What passes by itself says when to try again, as gRPC's own retries read it
+    (gRFC A6, "grpc-retry-pushback-ms").
+    """
     told = refused(error)
-    context.set_trailing_metadata(
-        (
-            ("sealbook-code", told.code),
-            ("sealbook-hint", told.hint.encode("ascii", "replace").decode()),
-        )
-    )
+    metadata = [
+        ("sealbook-code", told.code),
+        ("sealbook-hint", told.hint.encode("ascii", "replace").decode()),
+    ]
+    if isinstance(error, _PASSING):
+        metadata.append(("grpc-retry-pushback-ms", str(_PUSHBACK_MS)))
+    context.set_trailing_metadata(tuple(metadata))
     await context.abort(told.status, f"{told.message} ({told.code})")
 
 

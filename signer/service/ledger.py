@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from ledger import labels
 from ledger.errors import UnknownEntryError
 from ledger.ledger import Ledger, make_record
 from ledger.store import SLICE
 from signer.access import Principal
-from signer.errors import RequestError
 from signer.guard import Method
 from signer.service import wire
+from signer.service.search import search
 from signer.v1 import ledger_pb2, record_pb2
-
-_PAGE = 64
-_MOST_PAGE = 256
 
 
 class LedgerService:
@@ -103,6 +99,8 @@ class LedgerService:
             rows = await asyncio.to_thread(self._ledger.store.rows, start, min(stop, start + SLICE))
             for index, row in enumerate(rows, start):
                 message.records.append(wire.record(make_record(index, row)))
+                message.labels.append(row.labels)
+                message.committed_at.append(row.time)
                 size += len(row.entry) + len(row.body or b"")
                 if size >= wire.STREAMED:
                     yield message
@@ -113,21 +111,12 @@ class LedgerService:
     async def search(
         self, _: Principal, request: ledger_pb2.SearchRequest
     ) -> ledger_pb2.SearchResponse:
-        """Return a page of the entries that bear a label."""
-        if request.name not in labels.NAMES:
-            raise RequestError(f"expected one of {', '.join(labels.NAMES)} to search by")
-        if request.page_size > _MOST_PAGE:
-            raise RequestError(f"expected a page of at most {_MOST_PAGE}")
-        return await asyncio.to_thread(self._page, request)
-
-    def _page(self, request: ledger_pb2.SearchRequest) -> ledger_pb2.SearchResponse:
-        page = request.page_size or _PAGE
-        published = self._ledger.published.checkpoint.tree_size
-        found = self._ledger.store.search(request.name, request.value, request.start - 1, page + 1)
-        found = [index for index in found if index < published]
+        """Return a page of the entries that bear the labels."""
+        found = await asyncio.to_thread(search, self._ledger, request)
         return ledger_pb2.SearchResponse(
-            records=[wire.record(self._ledger.record(index)) for index in found[:page]],
-            next=found[page] if len(found) > page else 0,
+            records=[wire.record(record) for record in found.records],
+            next=found.next,
+            tree_size=found.tree_size,
         )
 
     def _checkpoint(self, tree_size: int) -> record_pb2.Checkpoint:

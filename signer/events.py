@@ -1,0 +1,64 @@
+"""Events: what the ledger says about itself, signed by the event key and logged like all else.
+
+Each names in `previous` the last event of its kind, so that A, then B, then A
+again are three entries, and nobody can leave one out unseen. Kinds so far:
+`genesis`, `frozen`, `clock-accepted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from ledger import dedup, labels
+from ledger.errors import FrozenError
+from ledger.ledger import Appended, Ledger
+from ledger.plan import NewEntry
+from ledger.sequencer import Sequencer
+from verifier import dsse
+from verifier.entry import Entry
+from verifier.publickey import Key
+from verifier.statement import EVENT_PREFIX, event
+
+
+def signed_event(
+    kind: str, origin: str, key: Key, predicate: Mapping[str, object], previous: int | None
+) -> NewEntry:
+    """Return the event `urn:sealbook:<kind>` about the ledger `origin`, ready to be appended."""
+    payload = event(kind, origin, {**predicate, "previous": previous})
+    message = dsse.pae(dsse.IN_TOTO, payload)
+    entry = Entry.of(message, key.sign(message), key.public).body()
+    key_of_it = dedup.key(labels.EVENT, key.public, message)
+    return NewEntry(entry, message, labels.of(entry, message), key_of_it)
+
+
+class Events:
+    """Logs events, one after the other. Runs on one event loop."""
+
+    def __init__(self, ledger: Ledger, sequencer: Sequencer, key: Key) -> None:
+        """Sign with `key`, the event key, and append through `sequencer`."""
+        self._ledger = ledger
+        self._sequencer = sequencer
+        self._key = key
+        self._turn = asyncio.Lock()
+
+    async def record(
+        self, kind: str, predicate: Mapping[str, object], *, freeze: bool = False
+    ) -> Appended:
+        """Log an event and return it, published; with `freeze` it is the last entry of all.
+
+        Raises:
+            LedgerError: it was not logged, or is not published in time.
+        """
+        async with self._turn:  # `previous` must be the last one
+            if self._ledger.head.frozen:
+                raise FrozenError(f"the ledger is frozen at {self._ledger.head.tree_size} entries")
+            previous = await asyncio.to_thread(
+                self._ledger.store.last, "predicate_type", EVENT_PREFIX + kind
+            )
+            origin = self._ledger.store.origin
+            entry = signed_event(kind, origin, self._key, predicate, previous)
+            [answer] = await asyncio.shield(self._sequencer.append([entry], freeze=freeze))
+        if not isinstance(answer, Appended):
+            raise answer
+        return answer
