@@ -21,7 +21,7 @@ grew out of it, and goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
+from threading import Condition, Lock
 from typing import NamedTuple, Self
 
 from ledger import labels, tree
@@ -126,6 +126,7 @@ class Ledger:
         self._unkept: list[tuple[int, str]] = []
         self._failed = False
         self._publishing = Lock()
+        self._grown = Condition()
         self._public: tuple[str, float, str] = ("", 0.0, "")  # note, when, with the public lines
         self._signed = self._sign(self._head)
         self._published = self._signed if publication is None else self._last(publication)
@@ -303,6 +304,11 @@ class Ledger:
         ranges = tree.consistency_ranges(old_size, tree_size) if old_size else ()
         return tuple(self._hash(lo, hi) for lo, hi in ranges)
 
+    def wait_past(self, tree_size: int, timeout_s: float) -> bool:
+        """Return whether more than `tree_size` entries are durable, at the latest after a while."""
+        with self._grown:
+            return self._grown.wait_for(lambda: self._head.tree_size > tree_size, timeout_s)
+
     def root_at(self, tree_size: int) -> Hash:
         """Return the root that the tree had at `tree_size`, up to the head's."""
         return self._hash(0, tree_size) if tree_size else EMPTY_ROOT
@@ -338,6 +344,8 @@ class Ledger:
                 self._anchor.note_failure(e.message)
             raise
         self._unkept = []
+        with self._grown:
+            self._grown.notify_all()
 
     def _store_batch(self, batch: Batch) -> None:
         """Commit; a commit of unknown outcome is resolved by what the store holds now."""

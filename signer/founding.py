@@ -15,20 +15,18 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ledger import dedup, labels, opening
+from ledger import opening
 from ledger.ledger import LogKeys
 from ledger.plan import NewEntry
 from signer.config import check_address, check_origin
 from signer.errors import ConfigError
+from signer.events import signed_event
 from signer.keys.file import FileKey, write_secret
-from verifier import dsse
 from verifier._strict import b64encode
-from verifier.entry import Entry
 from verifier.note import NoteKey
 from verifier.publickey import Key
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.statement import event
 from verifier.trust import TrustedKey, TrustedLog, TrustRoot, keys_by_hint
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file
@@ -148,12 +146,8 @@ def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
         "event_key": b64encode(event_key.public.spki),
         "logs": logs,
         "origin": origin,
-        "previous": None,
     }
-    message = dsse.pae(dsse.IN_TOTO, event("genesis", origin, predicate))
-    entry = Entry.of(message, event_key.sign(message), event_key.public).body()
-    found_by = dedup.key(labels.EVENT, event_key.public, message)
-    return NewEntry(entry, message, labels.of(entry, message), found_by)
+    return signed_event("genesis", origin, event_key, predicate, None)
 
 
 def _trust(origin: str, keys: _Keys) -> TrustRoot:
