@@ -8,17 +8,29 @@ level 0 from the last entries, higher levels from the roots of full tiles.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import NamedTuple
 
 from ledger.tree import NodeId, fold
+from verifier import limits
+from verifier.errors import MalformedError
 from verifier.merkle import Hash, hash_children
 
 WIDTH = 256
 HEIGHT = 8
 _CACHED_TILES = 1024  # of about 35 KB each when expanded
+_LEVELS = 64  # in paths; a tree below 2**63 leaves has 8 of them
+_TILES = limits.TREE_SIZE >> HEIGHT  # of level 0, in the largest tree
+_LENGTH = 2  # bytes in front of each entry of a bundle
+_PATH = re.compile(
+    r"tile/(?:(entries)|(0|[1-9][0-9]?))"
+    r"/((?:x[0-9]{3}/){0,5}[0-9]{3})"
+    r"(?:\.p/([1-9][0-9]{0,2}))?",
+    re.ASCII,
+)
 
 
 class TileId(NamedTuple):
@@ -112,3 +124,81 @@ def _subtree(hashes: tuple[bytes, ...]) -> Hash:
     while len(row) > 1:
         row = [fold(row[i : i + 2]) for i in range(0, len(row), 2)]
     return Hash(row[0])
+
+
+class TilePath(NamedTuple):
+    """The path of a tile, or of an entry bundle if `level` is None; prints as that path.
+
+    `width` is 256 for a full one, and else how many it has so far.
+    """
+
+    level: int | None
+    n: int
+    width: int = WIDTH
+
+    def __str__(self) -> str:
+        """Print the path, without a slash in front."""
+        assert self.level is None or 0 <= self.level < _LEVELS
+        assert 0 <= self.n < _TILES
+        assert 1 <= self.width <= WIDTH
+        kind = "entries" if self.level is None else str(self.level)
+        groups = [f"{self.n % 1000:03}"]
+        rest = self.n // 1000
+        while rest:
+            groups.insert(0, f"x{rest % 1000:03}")
+            rest //= 1000
+        partial = "" if self.width == WIDTH else f".p/{self.width}"
+        return f"tile/{kind}/{'/'.join(groups)}{partial}"
+
+
+def tile_path(level: int, n: int, width: int = WIDTH) -> str:
+    """Return the path of the tile `n` of `level`, of which `width` hashes are there."""
+    return str(TilePath(level, n, width))
+
+
+def entries_path(n: int, width: int = WIDTH) -> str:
+    """Return the path of the bundle with the entries under tile `n` of level 0."""
+    return str(TilePath(None, n, width))
+
+
+def parse_path(path: str) -> TilePath:
+    """Parse the path of a tile or an entry bundle.
+
+    Raises:
+        MalformedError: it is written in any other way than `TilePath` prints it.
+    """
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise MalformedError(f"expected a path like tile/0/x001/234.p/5, found {path[:80]!r}")
+    entries, level, groups, width = match.groups()
+    n = int(groups.replace("/", "").replace("x", ""))
+    found = TilePath(None if entries else int(level), n, int(width) if width else WIDTH)
+    if (found.level or 0) >= _LEVELS or n >= _TILES or (width and found.width >= WIDTH):
+        raise MalformedError(f"no such tile: {path[:80]!r}")
+    if str(found) != path:
+        raise MalformedError(f"expected {found}, found {path[:80]!r}")
+    return found
+
+
+def pack_entries(entries: Sequence[bytes]) -> bytes:
+    """Return `entries` as a bundle: each after its length, in two bytes."""
+    return b"".join(part for e in entries for part in (len(e).to_bytes(_LENGTH, "big"), e))
+
+
+def unpack_entries(bundle: bytes, width: int) -> list[bytes]:
+    """Return the `width` entries of a bundle.
+
+    Raises:
+        MalformedError: it holds fewer or more, or ends within one.
+    """
+    entries: list[bytes] = []
+    at = 0
+    for _ in range(width):
+        start = at + _LENGTH
+        at = start + int.from_bytes(bundle[at:start], "big")
+        if start > len(bundle) or at > len(bundle):
+            raise MalformedError(f"expected {width} entries, found {len(entries)} and a piece")
+        entries.append(bundle[start:at])
+    if at != len(bundle):
+        raise MalformedError(f"expected {width} entries, found {len(bundle) - at} bytes more")
+    return entries
