@@ -39,7 +39,12 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, message: bytes, signature: bytes, key: PublicKey) -> Self:
-        """Make the entry for `signature` by `key` over `message`."""
+        """Make the entry for `signature` by `key` over `message`.
+
+        Raises:
+            UnsupportedKeyError: a key that signs checkpoints only.
+        """
+        key.check_for_entries()
         digest = hashlib.new(key.algorithm.hash_name, message).digest()
         return cls(digest, signature, key)
 
@@ -50,7 +55,7 @@ class Entry(NamedTuple):
         Raises:
             UnsupportedError: another kind or version of entry.
             MalformedError: `Entry.parse(body).body()` would not be `body`.
-            UnsupportedKeyError: a key that we do not know.
+            UnsupportedKeyError: a key that we do not know, or that signs checkpoints only.
         """
         fields = Fields(json_object(body, limit=limits.ENTRY), "entry")
         kind, version = fields.text("kind"), fields.text("apiVersion")
@@ -64,6 +69,7 @@ class Entry(NamedTuple):
         content = b64(signature.text("content"))
         spki = b64(signature.inside("verifier").inside("publicKey").text("rawBytes"))
         entry = cls(digest, content, PublicKey(spki))
+        entry.key.check_for_entries()
         size = hashlib.new(entry.key.algorithm.hash_name).digest_size
         if entry.body() != body or len(digest) != size:
             raise MalformedError("the entry is not in its canonical form")

@@ -102,6 +102,13 @@ class RepositoryError(MalformedError):
     hint = "write the host too, no tag and no digest, as in registry.example:5000/team/app"
 
 
+class AmbiguousKeyError(MalformedError):
+    """Two keys share a name and an id, so that a signature line could mean either."""
+
+    code = "ambiguous-key"
+    hint = "let one of them make a new key: the id is a hash of it"
+
+
 class LayoutError(MalformedError):
     """Not an OCI image layout, or the image that was named is not in it."""
 

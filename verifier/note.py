@@ -22,17 +22,21 @@ from typing import NamedTuple, Self
 from verifier import limits
 from verifier._strict import b64, b64encode, hexadecimal
 from verifier.errors import (
+    AmbiguousKeyError,
     LimitError,
     MalformedError,
-    SignatureError,
     UnsupportedKeyError,
     UntrustedLogError,
 )
-from verifier.publickey import PublicKey, ed25519
+from verifier.publickey import PublicKey, ed25519, ml_dsa_44
 
 ED25519 = 0x01
 ECDSA = 0x02
 COSIGNATURE = 0x04  # c2sp.org/tlog-cosignature, with a time of its own
+ML_DSA = 0x06  # the same with ML-DSA-44, by a witness or, under its origin, by a log
+
+_LOG_KINDS = {"ed25519": ED25519, "ecdsa-p256": ECDSA, "ml-dsa-44": ML_DSA}
+_WITNESS_KINDS = {"ed25519": COSIGNATURE, "ml-dsa-44": ML_DSA}
 
 _DASH = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -97,11 +101,12 @@ class NoteKey(NamedTuple):
     @classmethod
     def of(cls, name: str, public: PublicKey) -> Self:
         """Name the log key `public`; its kind follows from its algorithm."""
-        check_name(name)
-        kinds = {"ed25519": ED25519, "ecdsa-p256": ECDSA}
-        if public.algorithm.name not in kinds:
-            raise UnsupportedKeyError(f"no signed note takes a {public.algorithm.name} key")
-        return cls(name, kinds[public.algorithm.name], public)
+        return cls._named(name, public, _LOG_KINDS)
+
+    @classmethod
+    def witness(cls, name: str, public: PublicKey) -> Self:
+        """Name the key `public` of a witness; its kind follows from its algorithm."""
+        return cls._named(name, public, _WITNESS_KINDS)
 
     @classmethod
     def parse(cls, vkey: str) -> Self:
@@ -118,12 +123,14 @@ class NoteKey(NamedTuple):
         kind, rest = (material[0], material[1:]) if material else (0, b"")
         if kind in (ED25519, COSIGNATURE):
             key = cls(name, kind, ed25519(rest))
+        elif kind == ML_DSA:
+            key = cls(name, kind, ml_dsa_44(rest))
         elif kind == ECDSA:
             key = cls(name, kind, PublicKey(rest))
             if key.public.algorithm.name != "ecdsa-p256":
                 raise UnsupportedKeyError(f"expected P-256, found {key.public.algorithm.name}")
         else:
-            raise UnsupportedKeyError(f"expected a note key of kind 1, 2 or 4, found {kind}")
+            raise UnsupportedKeyError(f"expected a note key of kind 1, 2, 4 or 6, found {kind}")
         if hexadecimal(hex_id, size=4) != key.key_id:
             raise MalformedError(f"expected key id {key.key_id.hex()}, found {hex_id}")
         return key
@@ -147,21 +154,26 @@ class NoteKey(NamedTuple):
 
         Raises:
             SignatureError: it does not fit.
+            MalformedError: a signature of kind 6 over anything but a checkpoint.
         """
-        if self.kind != COSIGNATURE:
+        if self.kind in (ED25519, ECDSA):
             self.public.verify(signature, text.encode())
             return
-        if len(signature) != 72:
-            raise SignatureError(f"expected 72 bytes of cosignature, found {len(signature)}")
-        time = int.from_bytes(signature[:8], "big")
-        if not 0 < time < limits.TREE_SIZE:
-            raise SignatureError(f"a cosignature of a checkpoint has a time, found {time}")
-        self.public.verify(signature[8:], f"cosignature/v1\ntime {time}\n{text}".encode())
+        from verifier import cosignature  # which is about notes, and so imports this module
+
+        cosignature.verify(self, text, signature)
 
     def __str__(self) -> str:
         """Print the verifier key: the exact inverse of `parse`."""
         material = self.public.spki if self.kind == ECDSA else self.public.raw
         return f"{self.name}+{self.key_id.hex()}+{b64encode(bytes([self.kind]) + material)}"
+
+    @classmethod
+    def _named(cls, name: str, public: PublicKey, kinds: dict[str, int]) -> Self:
+        check_name(name)
+        if public.algorithm.name not in kinds:
+            raise UnsupportedKeyError(f"expected a key of {', '.join(kinds)}, found {public!r}")
+        return cls(name, kinds[public.algorithm.name], public)
 
 
 def check_name(name: str) -> str:
@@ -173,6 +185,18 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or len(name.encode()) > limits.ORIGIN:
         raise MalformedError(f"expected a key name without space or '+', found {name[:80]!r}")
     return name
+
+
+def refuse_ambiguous(keys: Iterable[NoteKey]) -> None:
+    """Refuse keys that no signature line tells apart: nobody could say who signed.
+
+    Raises:
+        AmbiguousKeyError: two different keys have one name and one id.
+    """
+    known: dict[tuple[str, bytes], NoteKey] = {}
+    for key in keys:
+        if known.setdefault((key.name, key.key_id), key) != key:
+            raise AmbiguousKeyError(f"two keys are called {key.name}+{key.key_id.hex()}")
 
 
 def verify(note: Note, keys: Iterable[NoteKey]) -> tuple[NoteKey, ...]:

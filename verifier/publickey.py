@@ -1,8 +1,8 @@
 """Public keys, and the one table of algorithms.
 
 A key is its SPKI DER (RFC 5280 section 4.1.2.7). Adding an algorithm is adding
-a row to `ALGORITHMS` and a branch to `_load`. P-256 and Ed25519 are recognised
-by their fixed SPKI prefix, so that the usual run parses no DER at all.
+a row to `ALGORITHMS` and a branch to `_load`. P-256, Ed25519 and ML-DSA-44 are
+recognised by their fixed SPKI prefix, so that the usual run parses no DER at all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Algorithm(NamedTuple):
     """One way to sign, under the names that other formats give it."""
 
     name: str
-    key_details: str  # Sigstore's PublicKeyDetails
+    key_details: str  # Sigstore's PublicKeyDetails; empty when it signs notes and nothing else
     data_algorithm: str  # Sigstore's HashAlgorithm of what is logged
     hash_name: str  # hashlib's name of the same
 
@@ -47,10 +47,14 @@ _RSA = {
     3072: Algorithm("rsa-3072", "PKIX_RSA_PKCS1V15_3072_SHA256", "SHA2_256", "sha256"),
     4096: Algorithm("rsa-4096", "PKIX_RSA_PKCS1V15_4096_SHA256", "SHA2_256", "sha256"),
 }
-ALGORITHMS = (_P256, _P384, _ED25519, *_RSA.values())
+_ML_DSA_44 = Algorithm("ml-dsa-44", "", "", "")
+ALGORITHMS = (_P256, _P384, _ED25519, *_RSA.values(), _ML_DSA_44)
 
 _P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
+_ML_DSA_44_PREFIX = bytes.fromhex("30820532300b06096086480165030403110382052100")
+_ML_DSA_44_SIZE = 1312
+_ML_DSA_SEED = 32  # bytes before the vector t1
 
 # The y coordinates of the points of small order, sign bit cleared: signatures
 # under such a key verify for any message. RFC 7748's curve has exactly these.
@@ -163,10 +167,21 @@ class PublicKey:
 
     @property
     def raw(self) -> bytes:
-        """The 32 bytes of an Ed25519 key, as signed notes write it."""
-        if self.algorithm is not _ED25519:
-            raise UnsupportedKeyError(f"expected an ed25519 key, found {self.algorithm.name}")
-        return self.spki[len(_ED25519_PREFIX) :]
+        """The 32 bytes of an Ed25519 key, or 1312 of an ML-DSA-44 key, as signed notes write it."""
+        if self.algorithm is _ED25519:
+            return self.spki[len(_ED25519_PREFIX) :]
+        if self.algorithm is _ML_DSA_44:
+            return self.spki[len(_ML_DSA_44_PREFIX) :]
+        raise UnsupportedKeyError(f"expected ed25519 or ml-dsa-44, found {self.algorithm.name}")
+
+    def check_for_entries(self) -> None:
+        """Check that Sigstore's formats have a name for this key, so that it may sign entries.
+
+        Raises:
+            UnsupportedKeyError: it is for signed notes and nothing else.
+        """
+        if not self.algorithm.key_details:
+            raise UnsupportedKeyError(f"a key of {self.algorithm.name} signs checkpoints only")
 
     def refuse_example(self) -> None:
         """Raise `ExampleKeyError` if this key's private half is in keys-example/."""
@@ -191,12 +206,19 @@ def ed25519(raw: bytes) -> PublicKey:
     return PublicKey(_ED25519_PREFIX + raw)
 
 
+def ml_dsa_44(raw: bytes) -> PublicKey:
+    """Take the 1312 bytes of an ML-DSA-44 key; raises like `PublicKey`."""
+    return PublicKey(_ML_DSA_44_PREFIX + raw)
+
+
 @lru_cache(maxsize=256)  # a service meets its own few keys in every entry
 def _load(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
     if spki.startswith(_P256_PREFIX) and len(spki) == len(_P256_PREFIX) + 65:
         return _P256, _ecdsa_p256(spki[len(_P256_PREFIX) :])
     if spki.startswith(_ED25519_PREFIX):
         return _ED25519, _ed25519(spki[len(_ED25519_PREFIX) :])
+    if spki.startswith(_ML_DSA_44_PREFIX):
+        return _ML_DSA_44, _ml_dsa_44(spki[len(_ML_DSA_44_PREFIX) :])
     return _load_der(spki)
 
 
@@ -228,6 +250,22 @@ def _ed25519(raw: bytes) -> Callable[[bytes, bytes], None]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     return Ed25519PublicKey.from_public_bytes(raw).verify
+
+
+def _ml_dsa_44(raw: bytes) -> Callable[[bytes, bytes], None]:
+    """Load FIPS 204's key; it signs the message itself, under an empty context."""
+    if len(raw) != _ML_DSA_44_SIZE:
+        raise UnsupportedKeyError(f"expected 1312 bytes of ML-DSA-44 key, found {len(raw)}")
+    if not any(raw[_ML_DSA_SEED:]):
+        raise WeakKeyError("an ML-DSA key whose vector t1 is zero hides no secret")
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+    key = MLDSA44PublicKey.from_public_bytes(raw)
+
+    def check(signature: bytes, message: bytes) -> None:
+        key.verify(signature, message)
+
+    return check
 
 
 def _load_der(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:

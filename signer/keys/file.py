@@ -10,17 +10,17 @@ from typing import Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
 from signer.errors import KeyFileError, KeyFileModeError
 from verifier import limits
 from verifier.publickey import PublicKey
 
-_Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+_Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey
 
 
 class FileKey:
-    """A private key in this process's memory: ECDSA P-256 or P-384, or Ed25519."""
+    """A private key in this process's memory: ECDSA P-256 or P-384, Ed25519, or ML-DSA-44."""
 
     def __init__(self, private: _Private) -> None:
         """Use `private`."""
@@ -34,9 +34,11 @@ class FileKey:
 
     @classmethod
     def generate(cls, algorithm: str) -> Self:
-        """Make a new key; `algorithm` is "ecdsa-p256" or "ed25519"."""
+        """Make a new key; `algorithm` is "ecdsa-p256", "ed25519" or "ml-dsa-44"."""
         if algorithm == "ed25519":
             return cls(ed25519.Ed25519PrivateKey.generate())
+        if algorithm == "ml-dsa-44":
+            return cls(mldsa.MLDSA44PrivateKey.generate())
         assert algorithm == "ecdsa-p256"
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
@@ -52,8 +54,8 @@ class FileKey:
             private = serialization.load_pem_private_key(read_secret(path), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as e:
             raise KeyFileError(f"{path} holds no unencrypted PKCS#8 private key") from e
-        if not isinstance(private, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-            raise KeyFileError(f"expected an ECDSA or Ed25519 key in {path}")
+        if not isinstance(private, _Private):
+            raise KeyFileError(f"expected an ECDSA, Ed25519 or ML-DSA-44 key in {path}")
         return cls(private)
 
     def save(self, path: Path) -> None:
@@ -72,9 +74,9 @@ class FileKey:
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature over `message`; ECDSA as ASN.1 DER."""
-        if isinstance(self._private, ed25519.Ed25519PrivateKey):
-            return self._private.sign(message)
-        return self._private.sign(message, self._scheme)
+        if isinstance(self._private, ec.EllipticCurvePrivateKey):
+            return self._private.sign(message, self._scheme)
+        return self._private.sign(message)
 
 
 def read_secret(path: Path) -> bytes:

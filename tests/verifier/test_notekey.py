@@ -75,7 +75,7 @@ def test_published_keys(text: str, kind: int) -> None:
         pytest.param(vkey("x", COSIGNATURE, bytes(32)), "weak-key", id="weak witness"),
         *(
             pytest.param(vkey("x", kind, b"\x11" * 32), "unsupported-key", id=f"kind {kind}")
-            for kind in (0, 3, 5, 6, 0xFA, 0xFF)
+            for kind in (0, 3, 5, 7, 0xFA, 0xFF)
         ),
         pytest.param(ecdsa_vkey(b"x"), "unsupported-key", id="ecdsa without a key"),
     ],
