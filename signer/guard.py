@@ -40,6 +40,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),
     (ledger_errors.IdempotencyError, grpc.StatusCode.ALREADY_EXISTS),
+    (ledger_errors.ForeignLedgerError, grpc.StatusCode.INVALID_ARGUMENT),
     (ledger_errors.FrozenError, grpc.StatusCode.FAILED_PRECONDITION),
     (ledger_errors.ClockError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.StorageFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ledger.ledger import Ledger
+from ledger.mirrored import Mirrored
 from ledger.sequencer import Sequencer
 from signer.keys import SigningKey
 
@@ -63,6 +64,28 @@ class Metrics:
         )
         for key in keys.values():
             healthy.labels(key.name).set_function(lambda key=key: float(key.healthy))  # type: ignore[misc]
+
+    def watch_publishing(
+        self,
+        alarmed: Callable[[], bool],
+        witnesses: Mapping[str, Callable[[], float]],
+        mirrored: Mirrored,
+    ) -> None:
+        """Read at every scrape who stands behind what is published; names are the policy's."""
+        Gauge(
+            "sealbook_alarm", "1 while nothing is published any more", registry=self._registry
+        ).set_function(lambda: float(alarmed()))
+        Gauge(
+            "sealbook_mirror_size", "Entries that the mirror holds", registry=self._registry
+        ).set_function(lambda: float(mirrored.tree_size))
+        cosigned = Gauge(
+            "sealbook_witness_size",
+            "Entries under the witness's newest cosignature",
+            ["witness"],
+            registry=self._registry,
+        )
+        for name, tree_size in witnesses.items():
+            cosigned.labels(name).set_function(tree_size)
 
     @contextmanager
     def signing(self) -> Iterator[Callable[[int], None]]:

@@ -18,19 +18,24 @@ import structlog
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from ledger.ledger import LogKeys
+from ledger.mirrored import Mirrored
 from ledger.opening import OpenLedger, open_ledger
+from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import listening
 from signer.access import Access
 from signer.config import Config
-from signer.errors import ConfigError, KeyFileError
+from signer.daily import keep_receipts
+from signer.errors import ConfigError
+from signer.events import Events
 from signer.forms import FORMS
 from signer.guard import Guard
 from signer.http import application
 from signer.keys import SigningKey, open_key
-from signer.keys.file import read_secret, read_token
+from signer.keys.file import read_token
 from signer.metrics import Metrics
+from signer.own_keys import OwnKeys
+from signer.publishing import Publishing, asks
 from signer.service import LedgerService, OperatorService, SignerService
 from signer.signing import Signing
 from verifier.errors import SealbookError
@@ -40,7 +45,6 @@ log = structlog.get_logger()
 
 EX_IOERR = 74  # sysexits.h
 _GRACE_S = 10
-_SEAL_BYTES = 32
 
 
 class _Http(uvicorn.Server):
@@ -61,24 +65,22 @@ class Server:
             SealbookError: whatever keeps the service from starting, with its code.
         """
         self._config = config
-        self.keys = _signing_keys(config)
-        log_key = open_key(config.keys.log, config.base)
-        # A key that is gone shows at start, not when it is needed.
-        own = (config.keys.promise, config.keys.event, config.keys.status)
-        self._own = [log_key, *(open_key(uri, config.base) for uri in own)]
-        seal = read_secret(config.path(config.keys.seal))
-        if len(seal) != _SEAL_BYTES:
-            raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {config.keys.seal}")
+        self._trust = _trust(config)
+        self.keys = _signing_keys(config, self._trust)
+        self._own = OwnKeys.open(config, self._trust)
         self._access = Access(read_token(config.path(config.access.token)))
         self._tls = listening.tls(config)
-        self._opened: OpenLedger = open_ledger(config.home, LogKeys(log_key, seal))
+        self._mirrored = Mirrored()
+        self._opened: OpenLedger = open_ledger(
+            config.home, self._own.ledger, asks=asks(config, self._trust)
+        )
         self._exit_code = 0
         self._ready = False
 
     def refuse_example_keys(self) -> None:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for key in (*self.keys.values(), *self._own):
-            key.public.refuse_example()
+        for public in (*(key.public for key in self.keys.values()), *self._own.publics):
+            public.refuse_example()
 
     async def run(self, started: Callable[[listening.Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.
@@ -99,20 +101,40 @@ class Server:
             loop.call_soon_threadsafe(stop.set)
 
         ledger = self._opened.ledger
-        sequencer = Sequencer(ledger, fail)
+        publishing = Publishing(self._config, self._trust, ledger, self._mirrored)
+        sequencer = Sequencer(
+            ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
+        )
+        publishing.start(sequencer.release)
         signing = Signing(ledger, sequencer, self.keys, self._config.signing.default_key)
+        events = Events(ledger, sequencer, self._own.event)
+        receipts = self._receipts()
         metrics = Metrics()
         metrics.watch(ledger, sequencer, self.keys)
+        publishing.watch(metrics)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 http_socket, http_address = listening.listen(self._config.listen.http)
                 stack.callback(http_socket.close)
                 calls, grpc_address, healthy = self._grpc_server(signing, metrics)
-                operator = self._operator_server(sequencer)
+                operator = self._operator_server(
+                    OperatorService(
+                        ledger,
+                        sequencer,
+                        self.keys,
+                        home=self._config.home,
+                        events=events,
+                        publishing=publishing,
+                        receipts=receipts,
+                    )
+                )
                 await calls.start()
                 await operator.start()
                 http = self._http_server(metrics)
                 serving = asyncio.create_task(http.serve([http_socket]))
+                if receipts is not None:
+                    daily = asyncio.create_task(keep_receipts(ledger, receipts))
+                    stack.callback(daily.cancel)
                 self._ready = True
                 await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
                 log.info(
@@ -131,6 +153,7 @@ class Server:
                 await serving
         finally:
             await asyncio.to_thread(sequencer.stop)
+            await asyncio.to_thread(publishing.stop)
             self.close()
         log.info("stopped", tree_size=ledger.published.checkpoint.tree_size)
         return self._exit_code
@@ -162,12 +185,17 @@ class Server:
             raise listening.taken(address) from e
         return server, f"{address.rpartition(':')[0]}:{port}", healthy
 
-    def _operator_server(self, sequencer: Sequencer) -> grpc.aio.Server:
+    def _receipts(self) -> Receipts | None:
+        anchor = self._config.anchor
+        if anchor.exec is None:
+            return None
+        return Receipts(self._config.home.anchor, anchor.exec, anchor.timeout_s)
+
+    def _operator_server(self, service: OperatorService) -> grpc.aio.Server:
         path = self._config.path(self._config.listen.operator)
         listening.clear_for_socket(path)
         server = grpc.aio.server(options=listening.GRPC_OPTIONS)
-        table = OperatorService(self._opened.ledger, sequencer, self.keys).table()
-        server.add_generic_rpc_handlers((Guard(table, None),))
+        server.add_generic_rpc_handlers((Guard(service.table(), None),))
         try:
             server.add_insecure_port(f"unix:{path}")
         except RuntimeError as e:
@@ -196,13 +224,17 @@ class Server:
         )
 
 
-def _signing_keys(config: Config) -> dict[str, SigningKey]:
-    """Open the keys that callers may ask for, and check that the trust file lists them."""
+def _trust(config: Config) -> TrustRoot:
+    """Read the trust file that the service hands out."""
     path = config.path(config.trust.trust)
     try:
-        trust = TrustRoot.parse(path.read_bytes())
+        return TrustRoot.parse(path.read_bytes())
     except OSError as e:
         raise ConfigError(f"cannot read {path}: {e.strerror}") from e
+
+
+def _signing_keys(config: Config, trust: TrustRoot) -> dict[str, SigningKey]:
+    """Open the keys that callers may ask for, and check that the trust file lists them."""
     keys = {}
     for name, section in config.signing.keys.items():
         for form in section.forms:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from ledger.ledger import Ledger
+from ledger.errors import ForeignLedgerError
+from ledger.ledger import Appended, Ledger
+from ledger.opening import Home
+from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import __version__
 from signer.access import Principal
+from signer.errors import RequestError
+from signer.events import Events
 from signer.guard import Method
 from signer.keys import SigningKey
+from signer.publishing import Publishing
 from signer.v1 import operator_pb2
+from verifier import limits
 
 
 class OperatorService:
@@ -22,21 +29,31 @@ class OperatorService:
         ledger: Ledger,
         sequencer: Sequencer,
         keys: Mapping[str, SigningKey],
+        *,
+        home: Home,
+        events: Events,
+        publishing: Publishing,
+        receipts: Receipts | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Report on these."""
+        """Report on these, and log what an operator does as `events`."""
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
+        self._home = home
+        self._events = events
+        self._publishing = publishing
+        self._receipts = receipts
         self._clock = clock
         self._started_at = int(clock())
 
     def table(self) -> dict[str, Method]:
         """Return the methods, by full name."""
+        prefix, pb = "/sealbook.v1.Operator/", operator_pb2
         return {
-            "/sealbook.v1.Operator/GetStatus": Method(
-                "operate", operator_pb2.GetStatusRequest, self.status
-            )
+            prefix + "GetStatus": Method("operate", pb.GetStatusRequest, self.status),
+            prefix + "Freeze": Method("operate", pb.FreezeRequest, self.freeze),
+            prefix + "AcceptClock": Method("operate", pb.AcceptClockRequest, self.accept_clock),
         }
 
     async def status(
@@ -44,6 +61,7 @@ class OperatorService:
     ) -> operator_pb2.GetStatusResponse:
         """Say how the service is, now."""
         published = self._ledger.published
+        mirrored, alarm = self._publishing.mirrored, self._publishing.alarm
         return operator_pb2.GetStatusResponse(
             version=__version__,
             origin=published.checkpoint.origin,
@@ -62,4 +80,48 @@ class OperatorService:
                 )
                 for key in self._keys.values()
             ],
+            frozen=self._ledger.head.frozen,
+            alarm=alarm.code if alarm else "",
+            witnesses=[
+                operator_pb2.GetStatusResponse.WitnessStatus(
+                    name=witness.name,
+                    tree_size=witness.tree_size,
+                    cosigned_at=witness.cosigned_at,
+                    error=witness.error,
+                )
+                for witness in self._publishing.witnesses
+            ],
+            mirror_size=mirrored.tree_size,
+            mirrored_at=int(mirrored.heard_at),
+            database_bytes=self._home.size_bytes(),
+            receipt_day=self._receipts.last_day if self._receipts else "",
         )
+
+    async def freeze(
+        self, _: Principal, request: operator_pb2.FreezeRequest
+    ) -> operator_pb2.EventResponse:
+        """Log the last entry of all."""
+        origin = self._ledger.store.origin
+        if request.origin != origin:
+            raise ForeignLedgerError(f"expected the origin {origin}, found {request.origin[:80]!r}")
+        predicate = {"reason": _reason(request.reason)}
+        return _event(await self._events.record("frozen", predicate, freeze=True))
+
+    async def accept_clock(
+        self, _: Principal, request: operator_pb2.AcceptClockRequest
+    ) -> operator_pb2.EventResponse:
+        """Take the machine's clock as right, and log that."""
+        clock, last = self._ledger.clock, self._ledger.head.time
+        predicate = {"reason": _reason(request.reason), "last": last, "now": int(clock.now())}
+        clock.accept(last)
+        return _event(await self._events.record("clock-accepted", predicate))
+
+
+def _reason(text: str) -> str:
+    if not 0 < len(text.encode()) <= limits.ANNOTATION_VALUE:
+        raise RequestError(f"expected a reason of 1 to {limits.ANNOTATION_VALUE} bytes")
+    return text
+
+
+def _event(appended: Appended) -> operator_pb2.EventResponse:
+    return operator_pb2.EventResponse(index=appended.record.index, note=appended.published.note)

@@ -40,7 +40,7 @@ def start_refused(world: World, code: str) -> str:
         ('token = "token"', 'token = "none"', "key-file"),
         ('trust = "trust.json"', 'trust = "none.json"', "config"),
         ('trust = "trust.json"', 'trust = "trusted_root.json"', "malformed"),
-        ('origin = "ledger.example"', 'origin = "other.example"', "foreign-ledger"),
+        ('origin = "ledger.example"', 'origin = "other.example"', "untrusted-log"),
         ('directory = "ledger"', 'directory = "none"', "ledger-missing"),
         ('anchor = "anchor"', 'anchor = "none"', "anchor-missing"),
     ],

@@ -1,0 +1,65 @@
+"""The service's own keys, held against the trust file that it hands out.
+
+A key that verifiers do not list, or list for something else, would make
+checkpoints or events that nobody accepts: that shows at start, not in an audit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+from ledger.ledger import LogKeys
+from signer.config import Config
+from signer.keys import open_key
+from verifier.errors import UntrustedLogError
+from verifier.note import NoteKey
+from verifier.publickey import Key, PublicKey
+from verifier.trust import TrustRoot
+
+
+class OwnKeys(NamedTuple):
+    """What the service signs with in its own name."""
+
+    ledger: LogKeys
+    promise: Key
+    event: Key
+    status: Key
+
+    @classmethod
+    def open(cls, config: Config, trust: TrustRoot) -> Self:
+        """Open the keys of `config`, each of which `trust` must list for what it does.
+
+        Raises:
+            KeyFileError: one of them cannot be used.
+            UntrustedLogError, UnknownKeyError, KeyPurposeError: `trust` says otherwise.
+        """
+        promise, event, status = (
+            open_key(uri, config.base)
+            for uri in (config.keys.promise, config.keys.event, config.keys.status)
+        )
+        own = cls(config.log_keys(), promise, event, status)
+        pinned = trust.log_keys(config.origin)
+        for key in own.logs:
+            if NoteKey.of(config.origin, key.public) not in pinned:
+                raise UntrustedLogError(
+                    f"the trust file lists no log {config.origin} with key {key.public!r}"
+                )
+        promises = [log.promise_key for log in trust.logs if log.origin == config.origin]
+        if promise.public not in promises:
+            raise UntrustedLogError(
+                f"the trust file lists no log {config.origin} with promise key {promise.public!r}"
+            )
+        trust.key(event.public.hint, "event")
+        trust.key(status.public.hint, "status")
+        return own
+
+    @property
+    def logs(self) -> tuple[Key, ...]:
+        """The keys that sign checkpoints."""
+        quantum = self.ledger.post_quantum
+        return (self.ledger.log, *self.ledger.also, *((quantum,) if quantum else ()))
+
+    @property
+    def publics(self) -> tuple[PublicKey, ...]:
+        """The public halves of all of them."""
+        return tuple(key.public for key in (*self.logs, self.promise, self.event, self.status))
