@@ -167,11 +167,26 @@ class MirrorBehindError(LedgerError):
     hint = "see to the mirror, then try again: the entry is kept, and the same request finds it"
 
 
+class WitnessError(LedgerError):
+    """A witness gave no cosignature: not reached, or not with what the specification says."""
+
+    code = "witness-failed"
+
+
 class WitnessAheadError(LedgerError):
-    """A witness has seen a tree of ours that we do not have: we were rolled back, or cloned."""
+    """A witness has seen a tree of ours that we do not have: we were rolled back, or cloned.
+
+    `note` is the evidence: a checkpoint that bears our own signature, larger than our
+    tree or contradicting it; empty when the witness names a size and shows none.
+    """
 
     code = "witness-ahead"
     hint = "publish nothing more from here; find the newest database, or the other copy"
+
+    def __init__(self, message: str, *, hint: str = "", note: str = "") -> None:
+        """Say what was seen, and show it."""
+        super().__init__(message, hint=hint)
+        self.note = note
 
 
 # Reading.
