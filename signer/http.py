@@ -1,7 +1,8 @@
 """The HTTP side: bundles and trust files for verifiers, health and metrics for operators.
 
-Everything here may be read by whoever can reach the port. What it serves is
-signed or checked by whoever fetches it; who may reach it is the network's matter.
+Tiles and bodies are in `signer.tiles_http`. All but bodies may be read by whoever
+can reach the port: what is served is signed, or checked by whoever fetches it.
+Who may reach it is the network's matter.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ledger.ledger import Ledger
+from signer import tiles_http
+from signer.access import Access
 from signer.errors import NotFoundError
 from signer.guard import refused
 from signer.metrics import Metrics
@@ -27,11 +30,18 @@ from verifier.errors import VerificationError
 from verifier.repository import Repository
 
 _JSON = "application/json"
-_STATUS = {"not-found": 404, "unknown-entry": 404, "internal-error": 500}
+_STATUS = {
+    "unauthenticated": 401,
+    "permission-denied": 403,
+    "not-found": 404,
+    "unknown-entry": 404,
+    "internal-error": 500,
+}
 
 
 def application(
     ledger: Ledger,
+    access: Access,
     metrics: Metrics,
     trust_files: dict[str, Path],
     ready: Callable[[], bool],
@@ -60,9 +70,6 @@ def application(
         path = trust_files[request.url.path.rpartition("/")[2]]
         return Response(await asyncio.to_thread(path.read_bytes), media_type=_JSON)
 
-    async def checkpoint(_: Request) -> Response:
-        return PlainTextResponse(ledger.published.note)
-
     async def scrape(_: Request) -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
@@ -77,7 +84,7 @@ def application(
     routes = {
         "/v1/bundles/{digest}": bundles,
         **{f"/v1/{name}": trust_file for name in trust_files},
-        "/checkpoint": checkpoint,
+        **tiles_http.routes(ledger, access),
         "/metrics": scrape,
         "/healthz": healthz,
         "/readyz": readyz,
@@ -99,6 +106,10 @@ def _guarded(
             told = refused(e)
             status = 400 if isinstance(e, VerificationError) else _STATUS.get(told.code, 503)
             body = {"code": told.code, "message": told.message, "hint": told.hint}
-            return Response(json.dumps(body), status_code=status, media_type=_JSON)
+            # What is not there yet may be there in a second: no cache may remember a refusal.
+            headers = {"cache-control": "no-store"}
+            if status == _STATUS["unauthenticated"]:
+                headers["www-authenticate"] = "Bearer"
+            return Response(json.dumps(body), status, headers, _JSON)
 
     return guarded

@@ -1,0 +1,76 @@
+"""The C2SP side of HTTP: checkpoint, tiles and entry bundles for everybody, bodies by token.
+
+Each is at `/` and under `/api/v2/`. A path that is not in the grammar is 400,
+percent-encoding included; one that is, and that the published tree does not
+have, is 404.
+
+Entries are hashes and signatures. A body says which image was signed for whom,
+so it takes the service's token, and no cache on the way may keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger.ledger import Ledger
+from ledger.resources import Resource, Resources, parse_body_path
+from ledger.tiles import parse_path
+from signer.access import Access, authorise
+from signer.errors import NotFoundError
+from verifier.errors import MalformedError
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_PREFIXES = ("", "/api/v2")
+
+
+def routes(ledger: Ledger, access: Access) -> dict[str, Handler]:
+    """Return the handlers by path, for Starlette."""
+    resources = Resources(
+        ledger.store, ledger.public_note, lambda: ledger.published.checkpoint.tree_size
+    )
+
+    async def checkpoint(request: Request) -> Response:
+        return _answer(request, await asyncio.to_thread(resources.checkpoint))
+
+    async def tile(request: Request) -> Response:
+        path = _path(request)
+        return _answer(request, await asyncio.to_thread(resources.tile, parse_path(path)))
+
+    async def body(request: Request) -> Response:
+        authorise(access.authenticate(request.headers.items()), "read")
+        name = parse_body_path(_path(request))
+        return _answer(request, await asyncio.to_thread(resources.body, name))
+
+    handlers = {"/checkpoint": checkpoint, "/tile/{path:path}": tile, "/bodies/{path:path}": body}
+    return {prefix + path: handler for prefix in _PREFIXES for path, handler in handlers.items()}
+
+
+def _path(request: Request) -> str:
+    """Return the path below the prefix; one that needed decoding is a second spelling."""
+    path: str = request.scope["path"]
+    raw: bytes = request.scope["raw_path"]
+    if raw != path.encode():
+        raise MalformedError(f"expected no percent-encoding, found {raw[:80]!r}")
+    return path.removeprefix("/api/v2").removeprefix("/")
+
+
+def _answer(request: Request, resource: Resource | None) -> Response:
+    if resource is None:
+        raise NotFoundError(f"the published tree has no {request.url.path[:80]}")
+    tag = f'"{hashlib.sha256(resource.body).hexdigest()[:32]}"'
+    headers = {
+        "content-type": resource.media_type,
+        "cache-control": resource.cache_control,
+        "etag": tag,
+        "x-content-type-options": "nosniff",
+    }
+    known = request.headers.get("if-none-match", "")
+    if tag in (one.strip().removeprefix("W/") for one in known.split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(resource.body, headers=headers)
