@@ -42,6 +42,7 @@ from ledger.publication import PublicationFile, Published
 from ledger.seal import sealed
 from ledger.store import MAX_BATCH, Batch, Head, Row, Store
 from ledger.tiles import TileReader
+from verifier import cosignature
 from verifier import note as notes
 from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
@@ -241,8 +242,6 @@ class Ledger:
         published, key = self._published, self._keys.post_quantum
         if key is None:
             return published.note
-        from verifier import cosignature
-
         with self._publishing:
             note, made_at, public = self._public
             now = self._clock.now()

@@ -1,7 +1,7 @@
 """Founding a service: its keys, its ledger with the genesis event, its trust files.
 
 DIR/sealbook.toml      the configuration
-DIR/keys/              log, promise, event, status and release keys, and the seal
+DIR/keys/              log keys (one post-quantum), promise, event, status, release, and the seal
 DIR/ledger/ anchor/    the ledger, and what remembers how far it had come
 DIR/token              what callers send
 DIR/trust.json         what verifiers pin; DIR/trusted_root.json the same for cosign
@@ -42,7 +42,7 @@ anchor = "anchor"  # another disk is better
 
 [keys]
 log = "file:keys/log.pem"
-promise = "file:keys/promise.pem"
+{quantum}promise = "file:keys/promise.pem"
 event = "file:keys/event.pem"
 status = "file:keys/status.pem"
 seal = "keys/seal"
@@ -67,6 +67,10 @@ trust = "trust.json"
 trusted_root = "trusted_root.json"
 """
 
+_QUANTUM = """\
+log_post_quantum = "file:keys/log-post-quantum.pem"  # ML-DSA-44, on published checkpoints
+"""
+
 
 class _Keys(NamedTuple):
     log: FileKey
@@ -74,19 +78,25 @@ class _Keys(NamedTuple):
     event: FileKey
     status: FileKey
     release: FileKey
+    log_post_quantum: FileKey | None  # who brings keys of their own may leave it out
 
     @classmethod
     def generate(cls) -> Self:
-        others = (FileKey.generate("ecdsa-p256") for _ in cls._fields[1:])
-        return cls(FileKey.generate("ed25519"), *others)
+        others = (FileKey.generate("ecdsa-p256") for _ in cls._fields[1:-1])
+        return cls(FileKey.generate("ed25519"), *others, FileKey.generate("ml-dsa-44"))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        return cls(*(FileKey.load(directory / f"{name}.pem") for name in cls._fields))
+        quantum = directory / "log-post-quantum.pem"
+        return cls(
+            *(FileKey.load(directory / f"{name}.pem") for name in cls._fields[:-1]),
+            FileKey.load(quantum) if quantum.exists() else None,
+        )
 
     def save(self, directory: Path) -> None:
         for name, key in self._asdict().items():
-            key.save(directory / f"{name}.pem")
+            if key is not None:
+                key.save(directory / f"{name.replace('_', '-')}.pem")
 
 
 def found(
@@ -130,7 +140,8 @@ def found(
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
     # Last: a directory without it is no service.
-    config.write_text(_CONFIG.format(origin=origin, grpc=grpc, http=http), "utf-8")
+    quantum = _QUANTUM if keys.log_post_quantum else ""
+    config.write_text(_CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum), "utf-8")
 
 
 def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
@@ -152,7 +163,9 @@ def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
 
 def _trust(origin: str, keys: _Keys) -> TrustRoot:
     now = int(time.time())
-    log = TrustedLog(origin, NoteKey.of(origin, keys.log.public), keys.promise.public)
+    logs = [TrustedLog(origin, NoteKey.of(origin, keys.log.public), keys.promise.public)]
+    if keys.log_post_quantum:
+        logs.append(TrustedLog(origin, NoteKey.of(origin, keys.log_post_quantum.public)))
     trusted = keys_by_hint(
         [
             TrustedKey("release", "approve", keys.release.public, _EVERYWHERE),
@@ -160,4 +173,4 @@ def _trust(origin: str, keys: _Keys) -> TrustRoot:
             TrustedKey("status", "status", keys.status.public, _EVERYWHERE),
         ]
     )
-    return TrustRoot(1, now, now + _LIFETIME_S, (log,), trusted, Quorum.parse("quorum none\n"))
+    return TrustRoot(1, now, now + _LIFETIME_S, tuple(logs), trusted, Quorum.parse("quorum none\n"))

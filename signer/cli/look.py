@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 from ledger import labels
 from signer.cli.arguments import add_service, connect, parser, show
 from signer.config import Config
 from signer.errors import RequestError
 from verifier import dsse
-from verifier._strict import decimal
+from verifier._strict import decimal, rfc3339
 from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry
@@ -29,16 +30,35 @@ def _search(argv: list[str]) -> int:
     """List entries by label; exit code 1 when there are none."""
     made = parser(
         "search",
-        f"List the entries that bear a label, oldest first. Labels: {', '.join(labels.NAMES)}.",
-        "sealbook search repository registry.example/team/app",
+        f"List the entries that bear a label, oldest first. Labels: {', '.join(labels.NAMES)}.\n"
+        "Times are turned into positions by what the service wrote beside the entries.",
+        "sealbook search repository registry.example/team/app --also form=bundle \\\n"
+        "      --since 2026-11-01T00:00:00Z",
     )
     add_service(made)
     made.add_argument("label", choices=labels.NAMES, metavar="LABEL", help="what to search by")
     made.add_argument("value", metavar="VALUE", help="the whole value")
+    made.add_argument(
+        "--also", action="append", default=[], metavar="LABEL=VALUE", help="and this label too"
+    )
+    made.add_argument("--from", dest="start", default="0", metavar="INDEX", help="first position")
+    made.add_argument("--before", default="0", metavar="INDEX", help="position after the last")
+    made.add_argument("--since", metavar="TIME", help="committed then or later (RFC 3339, UTC)")
+    made.add_argument("--until", metavar="TIME", help="committed before then")
+    made.add_argument("--limit", default="0", metavar="N", help="stop after so many")
     args = made.parse_args(argv)
-    count = 0
+    limit, count = decimal(args.limit), 0
     with connect(args) as client:
-        for record in client.search(args.label, args.value):
+        found = client.search(
+            args.label,
+            args.value,
+            decimal(args.start),
+            also=[_label(text) for text in args.also],
+            stop=decimal(args.before),
+            since=rfc3339(args.since) if args.since else 0,
+            until=rfc3339(args.until) if args.until else 0,
+        )
+        for record in islice(found, limit or None):
             count += 1
             about = _about(record)
             text = f"{record.index:>8}  {record.form:<7} {about['repository']}  {about['digest']}"
@@ -46,6 +66,13 @@ def _search(argv: list[str]) -> int:
     if not args.json:
         print(f"{count} entries")
     return 0 if count else 1
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise RequestError(f"expected a label as LABEL=VALUE, found {text[:80]!r}")
+    return name, value
 
 
 def _checkpoint(argv: list[str]) -> int:

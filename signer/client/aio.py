@@ -166,9 +166,30 @@ class AsyncClient:
         answer = await self._unary(name, request, ledger_pb2.GetInclusionProofResponse)
         return answered.proof(answer.proof), answer.checkpoint.note
 
-    async def search(self, name: str, value: str, start: int = 0) -> tuple[list[Record], int]:
-        """Return a page of the entries with this label, and where the next one starts, or 0."""
-        request = ledger_pb2.SearchRequest(name=name, value=value, start=start)
+    async def search(
+        self,
+        name: str,
+        value: str,
+        start: int = 0,
+        *,
+        also: Sequence[tuple[str, str]] = (),
+        stop: int = 0,
+        since: int = 0,
+        until: int = 0,
+    ) -> tuple[list[Record], int]:
+        """Return a page of the entries with these labels, and where the next one starts, or 0.
+
+        `stop` is the index after the last; `since` and `until` are POSIX seconds; 0 is no limit.
+        """
+        request = ledger_pb2.SearchRequest(
+            name=name,
+            value=value,
+            start=start,
+            also=[ledger_pb2.SearchRequest.Label(name=n, value=v) for n, v in also],
+            stop=stop,
+            since=since,
+            until=until,
+        )
         method = "/sealbook.v1.Ledger/Search"
         answer = await self._unary(method, request, ledger_pb2.SearchResponse)
         return [answered.record(record) for record in answer.records], answer.next

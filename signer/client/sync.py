@@ -73,11 +73,10 @@ class Client:
         """Return the proof of the entry at `index`, and the note of its tree."""
         return self._run(self._client.inclusion_proof(index))
 
-    def search(self, name: str, value: str) -> Iterator[Record]:
-        """Yield every entry with this label, oldest first."""
-        start = 0
+    def search(self, name: str, value: str, start: int = 0, **limits: Any) -> Iterator[Record]:
+        """Yield every entry with this label, oldest first; see `AsyncClient.search`."""
         while True:
-            page, start = self._run(self._client.search(name, value, start))
+            page, start = self._run(self._client.search(name, value, start, **limits))
             yield from page
             if not start:
                 return

@@ -19,6 +19,9 @@ while it serves
 while it is stopped
   restore       bring a backup up to the anchor, from a mirror
   adopt         write a new anchor for a database that was moved
+
+example:
+  sealbook ledger backup /backup/ledger-$(date +%F).db --config /var/lib/sealbook/sealbook.toml
 """
 
 _ACTIONS = {
@@ -36,8 +39,9 @@ _ACTIONS = {
 def main(argv: list[str]) -> int:
     """Run the action that `argv` names."""
     if len(argv) < 2 or argv[1] in ("-h", "--help"):
-        print(USAGE, end="")
-        return 0 if len(argv) > 1 else 2
+        asked = len(argv) > 1
+        print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     if argv[1] not in _ACTIONS:
         print(f"error: there is no action {argv[1]!r}; see sealbook ledger --help", file=sys.stderr)
         return 2
