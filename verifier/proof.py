@@ -16,7 +16,7 @@ The leaf is not in it: whoever checks computes it from their own data.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from verifier import limits
 from verifier._strict import b64, b64encode, decimal
@@ -24,6 +24,9 @@ from verifier.checkpoint import Checkpoint
 from verifier.errors import LimitError, MalformedError
 from verifier.merkle import Hash, InclusionProof, verify_inclusion
 from verifier.note import Note
+
+if TYPE_CHECKING:
+    from verifier.tlogpolicy import Endorsed, TlogPolicy
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 
@@ -60,6 +63,19 @@ class TlogProof(NamedTuple):
             raise LimitError(f"expected at most {limits.PATH} hashes, found {len(lines)}")
         path = tuple(Hash(b64(line, size=Hash.SIZE)) for line in lines)
         return cls(index, path, Note.parse(note), extra)
+
+    def judge(self, leaf: Hash, policy: TlogPolicy) -> Endorsed:
+        """Return what stands behind `leaf`: who signed the checkpoint that it is proven under.
+
+        `leaf` must come from the caller's own data, and `policy` from what the
+        caller pinned (`TrustRoot.policy`).
+
+        Raises:
+            VerificationError: as `TlogPolicy.verify` and as `verify` do.
+        """
+        endorsed = policy.verify(self.note)
+        self.verify(leaf)
+        return endorsed
 
     def verify(self, leaf: Hash) -> Checkpoint:
         """Return the checkpoint that `leaf` is proven under; its signature is another matter.

@@ -6,7 +6,8 @@
     quorum any-two
 
 `quorum none` asks for nobody. A name is defined before it is used, and is a
-member of at most one group, so that no witness can count twice.
+member of at most one group, so that no witness can count twice. A witness may
+have an address as its last word. Lines about logs: `verifier.tlogpolicy`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple, Self
 from verifier import limits
 from verifier._strict import decimal
 from verifier.errors import LimitError, MalformedError
-from verifier.note import COSIGNATURE, NoteKey
+from verifier.note import COSIGNATURE, ML_DSA, NoteKey, refuse_ambiguous
 
 NONE = "none"
 
@@ -40,6 +41,7 @@ class Quorum(NamedTuple):
     groups: dict[str, Group]
     name: str
     text: str
+    urls: dict[str, str]  # of those witnesses that have one
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -48,20 +50,19 @@ class Quorum(NamedTuple):
         Raises:
             MalformedError: any other form, a name defined twice or never, one
                 key under two names, a threshold of none or of more than there are.
+            AmbiguousKeyError: two keys with one name and one id.
         """
-        if len(text) > limits.NOTE:
-            raise LimitError(f"expected at most {limits.NOTE} characters of policy")
-        if not text.endswith("\n") or _CONTROL.search(text):
-            raise MalformedError("expected lines that end in a newline, without control characters")
-        quorum = cls({}, {}, "", text)
+        check_text(text)
+        quorum = cls({}, {}, "", text, {})
         chosen: list[str] = []
         grouped: set[str] = set()
         for line in text[:-1].split("\n"):
-            words = _BLANKS.split(line.strip(" \t"))
-            if words[0] and not words[0].startswith("#"):
+            words = words_of(line)
+            if words:
                 quorum._line(words, chosen, grouped)
         if len(chosen) != 1:
             raise MalformedError(f"expected one quorum line, found {len(chosen)}")
+        refuse_ambiguous(quorum.witnesses.values())
         return quorum._replace(name=chosen[0])
 
     def satisfied_by(self, witnesses: AbstractSet[str]) -> bool:
@@ -74,9 +75,11 @@ class Quorum(NamedTuple):
 
     def _line(self, words: list[str], chosen: list[str], grouped: set[str]) -> None:
         match words:
-            case ["witness", name, vkey] | ["witness", name, vkey, _]:
+            case ["witness", name, vkey, *url] if len(url) <= 1:
                 self._define(name)
                 self.witnesses[name] = _witness(vkey, self.witnesses)
+                if url:
+                    self.urls[name] = url[0]
             case ["group", name, threshold, *members] if members:
                 self._define(name)
                 self.groups[name] = self._group(threshold, members, grouped)
@@ -108,11 +111,29 @@ class Quorum(NamedTuple):
         return Group(least, tuple(members))
 
 
+def check_text(text: str) -> None:
+    """Check that `text` can be a policy: lines, and no control character but tabs.
+
+    Raises:
+        MalformedError: it cannot.
+    """
+    if len(text) > limits.NOTE:
+        raise LimitError(f"expected at most {limits.NOTE} characters of policy")
+    if not text.endswith("\n") or _CONTROL.search(text):
+        raise MalformedError("expected lines that end in a newline, without control characters")
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a line; none of an empty line or a comment."""
+    words = _BLANKS.split(line.strip(" \t"))
+    return [] if not words[0] or words[0].startswith("#") else words
+
+
 def _witness(vkey: str, known: dict[str, NoteKey]) -> NoteKey:
     key = NoteKey.parse(vkey)
-    if key.kind != COSIGNATURE:
+    if key.kind not in (COSIGNATURE, ML_DSA):
         raise MalformedError(f"expected the key of a witness, found kind {key.kind}")
-    # A cosignature does not sign its name: one key under two names would count twice.
+    # A cosignature of kind 4 does not sign its name: one key under two names would count twice.
     if any(key.public == other.public for other in known.values()):
         raise MalformedError("two witnesses have one key")
     return key

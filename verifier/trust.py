@@ -10,7 +10,8 @@ This reads the *payload* of a trust file, for whoever pins it locally:
               "valid_from_tree_size":0,"valid_through_tree_size":9007}],
      "witnesses":"quorum none\n"}
 
-`promise_key` (Rekor v1's SET key) and `valid_through_tree_size` may be absent.
+`promise_key` (Rekor v1's SET key) and `valid_through_tree_size` may be absent. A
+log whose key rotates, or that signs with ML-DSA-44 too, is a row for each key.
 A window counts ledger positions, because those cannot be backdated: an entry at
 `index` is inside when valid_from_tree_size <= index < valid_through_tree_size.
 """
@@ -29,10 +30,11 @@ from verifier.errors import (
     UnknownKeyError,
     UnsupportedError,
 )
-from verifier.note import NoteKey
+from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
+from verifier.tlogpolicy import TlogPolicy, check_roles
 
 TYPE = "urn:sealbook:trust:v1"
 PURPOSES = ("approve", "attest", "event", "status", "log", "timestamp", "witness")
@@ -61,7 +63,7 @@ class TrustedKey(NamedTuple):
 
 
 class TrustedLog(NamedTuple):
-    """A log, by its origin, the key of its checkpoints and that of its promises."""
+    """A log, by its origin, one key of its checkpoints and perhaps one of its promises."""
 
     origin: str
     checkpoint_key: NoteKey
@@ -85,7 +87,9 @@ class TrustRoot(NamedTuple):
         Raises:
             LimitError: too large or too many.
             MalformedError: any other shape; no log; one key or name twice.
-            UnsupportedKeyError, WeakKeyError: a key that nobody should trust.
+            UnsupportedKeyError, WeakKeyError: a key that nobody should trust, or
+                not for this.
+            AmbiguousKeyError: two note keys with one name and one id.
         """
         fields = Fields(json_object(data, limit=limits.TRUST_FILE), "trust")
         kind = fields.text("type")
@@ -122,6 +126,10 @@ class TrustRoot(NamedTuple):
         """Return the checkpoint keys of the log `origin`; none when it is not trusted."""
         return tuple(log.checkpoint_key for log in self.logs if log.origin == origin)
 
+    def policy(self) -> TlogPolicy:
+        """Return which checkpoints to believe, as other tools of the C2SP read it."""
+        return TlogPolicy(tuple((log.checkpoint_key, "") for log in self.logs), self.quorum)
+
     def publics(self) -> list[PublicKey]:
         """Return every public key that is trusted for anything but witnessing."""
         promises = [log.promise_key for log in self.logs if log.promise_key]
@@ -145,12 +153,13 @@ class TrustRoot(NamedTuple):
         """Render as Sigstore's `trusted_root.json`, for cosign and sigstore-js.
 
         The media type is the old one: clients refuse the newer spelling. Each
-        log is listed with its checkpoint key and, if there is one, its promise key.
+        log is listed with its checkpoint key and, if there is one, its promise
+        key. Sigstore has no name for ML-DSA-44, whose keys are left out.
         """
         start = {"start": _time(self.issued)}
         logs: list[dict[str, object]] = []
         for log in self.logs:
-            keys = [log.checkpoint_key]
+            keys = [] if log.checkpoint_key.kind == ML_DSA else [log.checkpoint_key]
             if log.promise_key:
                 keys.append(NoteKey.of(log.origin, log.promise_key))
             logs.extend(
@@ -177,7 +186,12 @@ class TrustRoot(NamedTuple):
 
 
 def keys_by_hint(keys: Iterable[TrustedKey]) -> dict[str, TrustedKey]:
-    """Index keys as `TrustRoot.keys` wants them; raises `MalformedError` on a repetition."""
+    """Index keys as `TrustRoot.keys` wants them.
+
+    Raises:
+        MalformedError: one key or name twice.
+        UnsupportedKeyError: a key that signs checkpoints only.
+    """
     return _unique(keys)
 
 
@@ -187,6 +201,7 @@ def _unique(keys: Iterable[TrustedKey]) -> dict[str, TrustedKey]:
     for key in keys:
         if key.public.hint in by_hint or key.name in names:
             raise MalformedError(f"key {key.name} is listed twice, by name or by key")
+        key.public.check_for_entries()
         by_hint[key.public.hint] = key
         names.add(key.name)
     return by_hint
@@ -202,6 +217,7 @@ def _refuse_reuse(
     publics += [witness.public for witness in quorum.witnesses.values()]
     if len(set(publics)) != len(publics):
         raise MalformedError("one key is listed for two purposes")
+    check_roles((log.checkpoint_key for log in logs), quorum)
 
 
 def _log(value: object, where: str) -> TrustedLog:
@@ -209,6 +225,8 @@ def _log(value: object, where: str) -> TrustedLog:
     origin = fields.text("origin")
     checkpoint_key = NoteKey.of(origin, PublicKey(b64(fields.text("checkpoint_key"))))
     promise = PublicKey(b64(fields.text("promise_key"))) if fields.has("promise_key") else None
+    if promise:
+        promise.check_for_entries()
     fields.done()
     return TrustedLog(origin, checkpoint_key, promise)
 

@@ -11,10 +11,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier import note as notes
 from verifier import statement as statements
 from verifier.bundle import Bundle
-from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry, check_same
 from verifier.errors import (
     CheckpointMismatchError,
@@ -24,11 +22,9 @@ from verifier.errors import (
     PredicateTypeError,
     RepositoryMismatchError,
     TrustExpiredError,
-    UntrustedLogError,
-    WitnessQuorumError,
 )
 from verifier.merkle import hash_leaf, verify_inclusion
-from verifier.note import Note
+from verifier.note import ML_DSA, Note
 from verifier.repository import Repository
 from verifier.statement import Statement, Subject
 
@@ -36,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from verifier.digest import Digest
+    from verifier.tlogpolicy import Endorsed
     from verifier.trust import TrustedKey, TrustRoot
 
 _SEEN_CHECKPOINTS = 256
@@ -55,13 +52,6 @@ class Verified(NamedTuple):
     known_witnesses: int  # how many the trust root names
 
 
-class _Seen(NamedTuple):
-    """A checkpoint whose signatures were verified, and by which witnesses."""
-
-    checkpoint: Checkpoint
-    witnesses: tuple[str, ...]
-
-
 class Verifier:
     """Judges bundles under one trust root.
 
@@ -73,7 +63,8 @@ class Verifier:
         """Believe `trust`; `clock` gives POSIX seconds and decides only its expiry."""
         self._trust = trust
         self._clock = clock
-        self._seen: dict[bytes, _Seen] = {}
+        self._policy = trust.policy()
+        self._seen: dict[bytes, Endorsed] = {}
 
     def verify(self, data: bytes, digest: Digest, repository: Repository | None) -> Verified:
         """Return what the bundle `data` proves about `digest`.
@@ -136,41 +127,22 @@ class Verifier:
             len(self._trust.quorum.witnesses),
         )
 
-    def _checkpoint(self, bundle: Bundle) -> _Seen:
+    def _checkpoint(self, bundle: Bundle) -> Endorsed:
         """Return the checkpoint of `bundle` once a pinned log key and the quorum signed it."""
         known = hashlib.sha256(bundle.note.encode()).digest()  # a note can be 256 KB long
         seen = self._seen.get(known)
         if seen is None:
-            seen = self._verify_checkpoint(Note.parse(bundle.note))
+            seen = self._policy.verify(Note.parse(bundle.note))
             if len(self._seen) >= _SEEN_CHECKPOINTS:
                 self._seen.clear()
             self._seen[known] = seen
-        log_ids = {key.log_id for key in self._trust.log_keys(seen.checkpoint.origin)}
+        keys = self._trust.log_keys(seen.checkpoint.origin)
+        log_ids = {key.log_id for key in keys if key.kind != ML_DSA}  # those that Sigstore knows
         if bundle.log_id not in log_ids:
             raise CheckpointMismatchError(
                 f"the entry names log {bundle.log_id.hex()[:16]}…, the checkpoint another"
             )
         return seen
-
-    def _verify_checkpoint(self, note: Note) -> _Seen:
-        checkpoint = Checkpoint.parse(note.text)
-        log_keys = self._trust.log_keys(checkpoint.origin)
-        if not log_keys:
-            raise UntrustedLogError(f"no log of the trust root is called {checkpoint.origin!r}")
-        notes.verify(note, log_keys)
-        quorum = self._trust.quorum
-        if not quorum.witnesses:
-            return _Seen(checkpoint, ())
-        try:
-            signed = notes.verify(note, quorum.witnesses.values())
-        except UntrustedLogError:
-            signed = ()
-        names = tuple(name for name, key in quorum.witnesses.items() if key in signed)
-        if not quorum.satisfied_by(set(names)):
-            raise WitnessQuorumError(
-                f"witnesses {len(names)} of {len(quorum.witnesses)}, expected {quorum.name}"
-            )
-        return _Seen(checkpoint, names)
 
 
 def _check_scope(key: TrustedKey, repository: Repository) -> None:

@@ -12,6 +12,7 @@ from verifier.errors import SealbookError, VerificationError
 
 # A code is part of the interface: a program somewhere compares it. Add, never change.
 CODES = {
+    "ambiguous-key",
     "bad-base64",
     "bad-digest",
     "bad-integer",
