@@ -1,4 +1,4 @@
-"""`python -m verifier`: one image, one verdict, on the base install.
+"""`python -m verifier`: one question, one verdict, on the base install.
 
 Exit code 0 means yes. Everything else, our own bugs included, means no.
 """
@@ -13,15 +13,22 @@ from verifier.errors import SealbookError, VerificationError, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from verifier.trust import TrustRoot
     from verifier.verify import Verified
 
 USAGE = """\
 usage: sealbook verify [options] DIGEST BUNDLE
        python -m verifier [options] DIGEST BUNDLE
+       python -m verifier evidence [options] FILE
 
 Checks offline that the image DIGEST was approved for a repository by a trusted
 key, and that the approval is in the ledger. BUNDLE is a file, or - for standard
 input. Exit code 0 means yes, 1 means no, 2 means that the question was wrong.
+
+With `evidence`, checks what somebody else wrote down: that a log contradicts
+itself (a JSON file of an audit), or one ledger entry with all that proves it (a
+zip file of `sealbook evidence`). Only keys of the trust file count. It takes
+--trust, --json and --example-keys.
 
 options:
   --trust FILE         the trust file that you pinned (default: trust.json)
@@ -48,26 +55,38 @@ class _Question:
     """The parsed command line. argparse would cost a third of the cold start."""
 
     def __init__(self, argv: Sequence[str]) -> None:
+        self.evidence = list(argv[:1]) == ["evidence"]
         self.trust = "trust.json"
         self.repository: str | None = None
         self.any_repository = self.json = self.example_keys = self.help = False
         words: list[str] = []
-        rest = iter(argv)
+        values: tuple[str, ...] = ("--trust",)
+        flags: tuple[str, ...] = ("--json", "--example-keys")
+        if not self.evidence:
+            values, flags = (*values, "--repository"), (*flags, "--any-repository")
+        rest = iter(argv[1:] if self.evidence else argv)
         for arg in rest:
             if arg in ("-h", "--help"):
                 self.help = True
-            elif arg in ("--trust", "--repository"):
+            elif arg in values:
                 value = next(rest, None)
                 if value is None or value.startswith("--"):
                     raise UsageError(f"expected a value after {arg}")
                 setattr(self, arg[2:], value)
-            elif arg in ("--any-repository", "--json", "--example-keys"):
+            elif arg in flags:
                 setattr(self, arg[2:].replace("-", "_"), True)
             elif arg.startswith("-") and arg != "-":
                 raise UsageError(f"unknown option {arg[:80]!r}")
             else:
                 words.append(arg)
-        if self.help:
+        if not self.help:
+            self._take(words)
+
+    def _take(self, words: list[str]) -> None:
+        if self.evidence:
+            if len(words) != 1:
+                raise UsageError(f"expected one FILE, found {len(words)} words")
+            self.file = words[0]
             return
         if len(words) != 2:
             raise UsageError(f"expected DIGEST and BUNDLE, found {len(words)} words")
@@ -85,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if question.help:
             print(USAGE, end="")
             return 0
-        verified = _answer(question)
+        answer = _proven(question) if question.evidence else _answer(question)
     except UsageError as e:
         _say_no(e.code, e.message, e.hint, as_json=as_json)
         return 2
@@ -103,7 +122,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             as_json=as_json,
         )
         return 1
-    _say_yes(verified, as_json=as_json)
+    if isinstance(answer, str):
+        _say_proven(answer, as_json=as_json)
+    else:
+        _say_yes(answer, as_json=as_json)
     return 0
 
 
@@ -111,16 +133,38 @@ def _answer(question: _Question) -> Verified:
     from verifier import limits
     from verifier.digest import Digest
     from verifier.repository import Repository
-    from verifier.trust import TrustRoot
     from verifier.verify import Verifier
 
     digest = Digest(question.digest)
     repository = None if question.repository is None else Repository(question.repository)
+    trust = _trust(question)
+    return Verifier(trust).verify(_read(question.bundle, limits.BUNDLE), digest, repository)
+
+
+def _proven(question: _Question) -> str:
+    """Return in one sentence what the evidence proves."""
+    from verifier import limits
+
+    trust = _trust(question)
+    data = _read(question.file, limits.DOSSIER)
+    if data.startswith(b"PK"):
+        from verifier.dossier import Dossier
+
+        return Dossier.parse(data).verify(trust)
+    from verifier.evidence import Evidence
+
+    return Evidence.parse(data).verify(trust)
+
+
+def _trust(question: _Question) -> TrustRoot:
+    from verifier import limits
+    from verifier.trust import TrustRoot
+
     trust = TrustRoot.parse(_read(question.trust, limits.TRUST_FILE))
     if not question.example_keys:
         for public in trust.publics():
             public.refuse_example()
-    return Verifier(trust).verify(_read(question.bundle, limits.BUNDLE), digest, repository)
+    return trust
 
 
 def _read(path: str, limit: int) -> bytes:
@@ -140,6 +184,14 @@ def _say_yes(verified: Verified, *, as_json: bool) -> None:
         f"entry {verified.index} of {verified.origin}, "
         f"witnesses {len(verified.witnesses)} of {verified.known_witnesses}"
     )
+
+
+def _say_proven(sentence: str, *, as_json: bool) -> None:
+    sentence = printable(sentence)  # it may quote the statement
+    if as_json:
+        _print_json({"verdict": "yes", "proven": sentence})
+        return
+    print(f"yes: {sentence}")
 
 
 def _say_no(code: str, message: str, hint: str, *, as_json: bool) -> None:

@@ -229,6 +229,12 @@ class WitnessQuorumError(VerificationError):
     code = "witness-quorum"
 
 
+class NoContradictionError(VerificationError):
+    """Both of the log's statements can be true, so this is no evidence against it."""
+
+    code = "no-contradiction"
+
+
 class TrustExpiredError(VerificationError):
     """The trust file is past its expiry."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 BUNDLE = 1 << 20
 STATEMENT = 32 << 20  # an attestation carries an SBOM of up to 16 MiB
 TRUST_FILE = 1 << 20
+EVIDENCE = 1 << 20  # two notes and a path
+DOSSIER = 4 << 20  # all members of the zip file
 NOTE = 256 << 10  # 64 signatures of the post-quantum kind
 NOTE_SIGNATURES = 64  # lines; C2SP demands at least 16
 ORIGIN = 255  # ML-DSA cosignatures count it in one byte

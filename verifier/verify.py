@@ -22,6 +22,7 @@ from verifier.errors import (
     PredicateTypeError,
     RepositoryMismatchError,
     TrustExpiredError,
+    UnknownKeyError,
 )
 from verifier.merkle import hash_leaf, verify_inclusion
 from verifier.note import ML_DSA, Note
@@ -98,6 +99,37 @@ class Verifier:
         subject = _approved(Statement.parse(bundle.envelope.payload), digest, repository)
         named = Repository(subject.name)
         _check_scope(key, named)
+        # 5 to 10.
+        seen = self._logged(bundle, key)
+        return Verified(
+            digest,
+            named,
+            key.name,
+            bundle.proof.index,
+            bundle.proof.tree_size,
+            seen.checkpoint.origin,
+            subject.annotations,
+            seen.witnesses,
+            len(self._trust.quorum.witnesses),
+        )
+
+    def logged(self, bundle: Bundle) -> tuple[Endorsed, TrustedKey]:
+        """Return by whom `bundle` was signed, and who stands behind the ledger that has it.
+
+        This judges entries of every kind. What the statement says, and whether
+        it is for this key to say, is left to the caller.
+
+        Raises:
+            VerificationError: one of its subclasses.
+        """
+        key = self._trust.keys.get(bundle.hint)
+        if key is None:
+            raise UnknownKeyError(f"no key of the trust root has the hint {bundle.hint[:80]!r}")
+        key.public.verify(bundle.envelope.signature, bundle.envelope.message)
+        return self._logged(bundle, key), key
+
+    def _logged(self, bundle: Bundle, key: TrustedKey) -> Endorsed:
+        """Do the steps 5 to 10 of `verify`: they are the same for whatever was signed."""
         # 5. What the bundle says of its entry is never believed, only compared.
         entry = Entry.of(bundle.envelope.message, bundle.envelope.signature, key.public)
         check_same(entry, bundle.entry)
@@ -115,17 +147,7 @@ class Verifier:
         # 10.
         if self._clock() >= self._trust.expires:
             raise TrustExpiredError(f"trust file version {self._trust.version} has expired")
-        return Verified(
-            digest,
-            named,
-            key.name,
-            index,
-            bundle.proof.tree_size,
-            seen.checkpoint.origin,
-            subject.annotations,
-            seen.witnesses,
-            len(self._trust.quorum.witnesses),
-        )
+        return seen
 
     def _checkpoint(self, bundle: Bundle) -> Endorsed:
         """Return the checkpoint of `bundle` once a pinned log key and the quorum signed it."""

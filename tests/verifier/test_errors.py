@@ -27,6 +27,7 @@ CODES = {
     "key-scope",
     "key-window",
     "malformed",
+    "no-contradiction",
     "not-included",
     "over-limit",
     "predicate-type",
