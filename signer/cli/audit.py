@@ -1,0 +1,350 @@
+"""`sealbook audit`: check a ledger from outside, once or again and again.
+
+Runs without gRPC, pydantic and SQLite; only `--service` needs the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from ledger import labels
+from ledger.audit.auditor import Auditor, Report
+from ledger.audit.bounds import bounds, marks, utc
+from ledger.audit.finding import Finding
+from ledger.audit.follow import Poster, follow, match_json
+from ledger.audit.scan import Asked, Match
+from ledger.audit.source import DirectoryReader, HttpReader, Source, StaticSource
+from ledger.audit.trusted import Trusted
+from ledger.errors import LedgerError
+from signer.cli.arguments import parser
+from signer.cli.progress import progress
+from verifier import limits
+from verifier._strict import decimal
+from verifier.bundle import Bundle
+from verifier.errors import MalformedError
+from verifier.proof import TlogProof
+from verifier.tlogpolicy import TlogPolicy
+from verifier.trust import TrustRoot
+
+_EXAMPLES = """\
+sealbook audit https://ledger.example --trust trust.json --token-file token
+  sealbook audit /srv/export --trust trust.json --no-bodies --full
+  sealbook audit --service ledger.example:8640 --token-file token --trust trust.json
+  sealbook audit https://ledger.example --trust trust.json --token-file token \\
+      --follow --match repository=registry.example/team/app --post https://me.example/hook
+  sealbook audit https://ledger.example --trust trust.json --against bundle.json
+  sealbook audit https://ledger.example --trust trust.json --when 42
+
+exit code: 0 nothing was found, 1 there are findings or no answer, 2 asked wrongly.
+A match is delivered before the pin moves past it: at least once, never not at all."""
+
+
+def main(argv: list[str]) -> int:
+    """Audit, and return 1 if anything was found."""
+    made = _parser()
+    args = made.parse_args(argv[1:])
+    _check(made, args)
+    trusted = _trusted(args)
+    with _source(args) as source:
+        auditor = Auditor(
+            source,
+            trusted,
+            _state(args, trusted.origin),
+            args.evidence,
+            proofs=args.service is not None,
+        )
+        if args.follow:
+            return _follow(args, auditor, trusted.origin)
+        asked = _asked(args)
+        with progress("audit") as moved:
+            report = auditor.audit(
+                asked,
+                deliver=_deliver(args, trusted.origin, threading.Event()),
+                tell=partial(_tell, args),
+                progress=moved,
+            )
+        _sum_up(args, report)
+        if args.when is not None:
+            _when(args, auditor)
+        return 1 if report.findings else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser(
+        "audit",
+        "Check from outside that a ledger only grew and that nothing in it is hidden. Remembers "
+        "what it has seen, and checks what is new since. A contradiction is written to a file "
+        "that anyone can check with `python -m verifier evidence`.",
+        _EXAMPLES,
+        config=False,
+    )
+    add = made.add_argument
+    add("source", nargs="?", metavar="SOURCE", help="an http(s) URL, or a directory")
+    add("--service", metavar="HOST:PORT", help="a service's gRPC address, instead of SOURCE")
+    add("--trust", type=Path, metavar="FILE", help="the trust file: logs, witnesses and keys")
+    add("--policy", type=Path, metavar="FILE", help="a tlog-policy instead: logs and witnesses")
+    add("--origin", default="", metavar="NAME", help="which log, if the file names several")
+    add(
+        "--state",
+        type=Path,
+        default=_default_state(),
+        metavar="FILE|DIR",
+        help="where to remember what was seen: a .json file, or a directory (default: %(default)s)",
+    )
+    add("--full", action="store_true", help="check everything again, from entry 0")
+    add("--no-bodies", action="store_true", help="check hashes alone, not what was signed")
+    add("--max-age", type=_count, metavar="S", help="refuse a checkpoint that nobody signed since")
+    add("--follow", action="store_true", help="go on auditing")
+    add("--every", type=_count, default=60, metavar="S", help="seconds between (default: 60)")
+    add(
+        "--match",
+        action="append",
+        default=[],
+        type=_label,
+        metavar="LABEL=VALUE",
+        help=f"tell of new entries with all of these; labels: {', '.join(labels.NAMES)}",
+    )
+    add("--post", metavar="URL", help="POST matches there as JSON, instead of printing them")
+    add(
+        "--against",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint, bundle or .tlog-proof from elsewhere, to be contained in this ledger",
+    )
+    add("--when", type=_count, metavar="INDEX", help="say when that entry came in, by whose word")
+    add("--marks", type=Path, metavar="FILE", help="a status file whose marks --when may use")
+    add(
+        "--evidence",
+        type=Path,
+        default=Path("sealbook-evidence"),
+        metavar="DIR",
+        help="where evidence is written to (default: %(default)s)",
+    )
+    add("--token-file", type=Path, metavar="FILE", help="the file with the token, for bodies")
+    add("--ca", type=Path, metavar="FILE", help="PEM roots of the server's certificate")
+    return made
+
+
+def _check(made: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse what cannot be meant, with exit code 2."""
+    if (args.source is None) == (args.service is None):
+        made.error("expected one SOURCE, or --service")
+    if (args.trust is None) == (args.policy is None):
+        made.error("expected one of --trust and --policy")
+    if args.service is not None and args.token_file is None:
+        made.error("--service needs --token-file")
+    if args.no_bodies and args.match:
+        made.error("--match needs bodies: labels are derived from them")
+    if args.post and not args.match:
+        made.error("--post needs --match")
+    if args.marks and args.when is None:
+        made.error("--marks is for --when")
+    if args.follow and (args.full or args.when is not None):
+        made.error("--follow goes with neither --full nor --when")
+
+
+def _follow(args: argparse.Namespace, auditor: Auditor, origin: str) -> int:
+    """Audit until SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    asked, deliver = _asked(args), _deliver(args, origin, stop)
+    found = follow(
+        lambda tell: auditor.audit(asked, deliver=deliver, tell=tell),
+        tell=partial(_tell, args),
+        done=partial(_sum_up, args),
+        trouble=_trouble,
+        wait=lambda: stop.wait(args.every),
+    )
+    return 1 if found else 0
+
+
+def _trusted(args: argparse.Namespace) -> Trusted:
+    if args.trust is not None:
+        return Trusted.root(TrustRoot.parse(args.trust.read_bytes()), args.origin, time.time())
+    return Trusted.policy(TlogPolicy.parse(_text(args.policy)), args.origin)
+
+
+@contextmanager
+def _source(args: argparse.Namespace) -> Iterator[Source]:
+    token = ""
+    if args.token_file is not None:
+        from signer.keys.file import read_token
+
+        token = read_token(args.token_file)
+    if args.service is not None:
+        from signer.client.source import GrpcSource
+
+        with GrpcSource(args.service, token, args.ca.read_bytes() if args.ca else None) as source:
+            yield source
+    elif args.source.startswith(("http://", "https://")):
+        from signer.transport import HttpTransport
+
+        transport = HttpTransport(args.ca)
+        try:
+            yield StaticSource(HttpReader(args.source, transport, token))
+        finally:
+            transport.close()
+    else:
+        yield StaticSource(DirectoryReader(Path(args.source)))
+
+
+def _state(args: argparse.Namespace, origin: str) -> Path:
+    """Return the file of this log: one of its own in a directory."""
+    state: Path = args.state
+    if state.suffix == ".json" and not state.is_dir():
+        return state
+    return state / f"{quote(origin, safe='')}.json"
+
+
+def _default_state() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "sealbook" / "audit"
+
+
+def _asked(args: argparse.Namespace) -> Asked:
+    return Asked(
+        full=args.full,
+        bodies=not args.no_bodies,
+        max_age_s=args.max_age,
+        match=tuple(args.match),
+        against=tuple(_note(path) for path in args.against),
+    )
+
+
+def _note(path: Path) -> str:
+    """Return the signed note in a bundle, a proof or a checkpoint file."""
+    text = _text(path)
+    if text.startswith("{"):
+        return Bundle.parse(text.encode()).note
+    if text.startswith("c2sp.org/tlog-proof@"):
+        return str(TlogProof.parse(text).note)
+    return text
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.BUNDLE + 1).decode()
+    except UnicodeDecodeError as e:
+        raise MalformedError(f"{path}: expected UTF-8") from e
+
+
+class _deliver:  # noqa: N801  used like a function
+    """Prints matches, or posts them."""
+
+    def __init__(self, args: argparse.Namespace, origin: str, stop: threading.Event) -> None:
+        self._origin = origin
+        self._json = args.json
+        self._post: Poster | None = None
+        if args.post:
+            from signer.transport import HttpTransport
+
+            self._post = Poster(args.post, origin, HttpTransport(args.ca), stop.wait)
+
+    def __call__(self, match: Match) -> None:
+        if self._post:
+            self._post(match)
+        elif self._json:
+            print(json.dumps({"match": match_json(match, self._origin)}), flush=True)
+        else:
+            said = "  ".join(f"{n}={v}" for n, vs in match.labels.items() for v in vs)
+            print(f"match: {match.index}  {said}", flush=True)
+
+
+def _tell(args: argparse.Namespace, finding: Finding) -> None:
+    if args.json:
+        print(json.dumps({"finding": finding.json()}), flush=True)
+    else:
+        print(f"finding: {finding}", flush=True)
+
+
+def _trouble(error: LedgerError) -> None:
+    print(f"error: {error.message} ({error.code})", file=sys.stderr, flush=True)
+
+
+def _sum_up(args: argparse.Namespace, report: Report) -> None:
+    head = report.head
+    if args.json:
+        print(json.dumps({"audit": _report_json(report)}), flush=True)
+        return
+    if head is None:
+        print(f"audited nothing: {len(report.findings)} findings", flush=True)
+        return
+    tree = head.checkpoint
+    print(
+        f"{tree.origin}: {tree.tree_size} entries, root {tree.root.hex()}\n"
+        f"  checked     {report.old_size} to {report.checked}, {report.opaque} opaque in all\n"
+        f"  tiles       {report.tiles}, each authenticated\n"
+        f"  witnesses   {len(head.witnesses)}: {', '.join(head.witnesses) or 'none'}\n"
+        f"  matches     {report.matches}\n"
+        f"  findings    {len(report.findings)}",
+        flush=True,
+    )
+
+
+def _report_json(report: Report) -> dict[str, object]:
+    head = report.head
+    value: dict[str, object] = {
+        "checked_from": report.old_size,
+        "checked": report.checked,
+        "opaque": report.opaque,
+        "matches": report.matches,
+        "tiles": report.tiles,
+        "findings": len(report.findings),
+    }
+    if head is not None:
+        tree = head.checkpoint
+        witnesses = {name: utc(at) for name, at in head.witnesses.items()}
+        value |= {
+            "origin": tree.origin,
+            "tree_size": tree.tree_size,
+            "root": tree.root.hex(),
+            "witnesses": witnesses,
+        }
+    return value
+
+
+def _when(args: argparse.Namespace, auditor: Auditor) -> None:
+    """Print the bounds on the time of one entry."""
+    found = auditor.seen()
+    if args.marks:
+        found += marks(args.marks.read_bytes())
+    told = bounds(args.when, found)
+    if args.json:
+        when = {"index": args.when, "bounds": [bound.json() for bound in told]}
+        print(json.dumps({"when": when}))
+        return
+    print(f"entry {args.when}")
+    for bound in told:
+        print(f"  {bound}")
+    if not told:
+        print("  nothing that was seen says when")
+
+
+def _count(text: str) -> int:
+    """Read a whole number for argparse, which turns a refusal into exit code 2."""
+    try:
+        return decimal(text)
+    except MalformedError as e:
+        raise argparse.ArgumentTypeError(e.message) from e
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or name not in labels.NAMES or not value:
+        raise argparse.ArgumentTypeError(f"expected LABEL=VALUE, found {text!r}")
+    return name, value
