@@ -43,18 +43,18 @@ def arm(step: str, count: int) -> None:
         "answer": (Ledger, "_answer", _die),
     }
     owner, name, die = steps[step]
-    real, append = getattr(owner, name), Ledger.append
+    real, commit = getattr(owner, name), Ledger.commit
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **options: Any) -> Any:
         nonlocal appends
         appends += 1
-        return append(*args)
+        return commit(*args, **options)
 
     def mortal(*args: Any) -> Any:
         return die(real, *args) if appends == count else real(*args)
 
     setattr(owner, name, mortal)
-    Ledger.append = counted  # type: ignore[assignment,method-assign]
+    Ledger.commit = counted  # type: ignore[assignment,method-assign]
 
 
 def _die(_: _Real, *__: object) -> None:

@@ -20,10 +20,9 @@ from typing import Self
 from ledger.ledger import LogKeys
 from signer.config import Config
 from signer.founding import found
-from signer.keys import open_key
-from signer.keys.file import read_secret
 from signer.listening import Addresses
-from verifier.note import NoteKey
+from verifier.note import ML_DSA, NoteKey
+from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,13 +36,23 @@ _SERVING = re.compile(r"serving gRPC on (\S+), HTTP on (\S+)\n")
 class Service:
     """One service and its process, if one runs; a context manager that leaves none behind."""
 
-    def __init__(self, directory: Path) -> None:
-        """Found the service in `directory`, which must not exist."""
+    def __init__(self, directory: Path, quorum: str = "", more: str = "") -> None:
+        """Found the service in `directory`, which must not exist.
+
+        `quorum` is the witness policy of its trust file, `more` what its configuration says
+        besides.
+        """
         found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0")
         self.directory = directory
-        self.config = Config.load(directory / "sealbook.toml")
+        file = directory / "sealbook.toml"
+        file.write_text(file.read_text() + more)
+        trust = directory / "trust.json"
+        self.trust = TrustRoot.parse(trust.read_bytes())
+        if quorum:
+            self.trust = self.trust._replace(quorum=Quorum.parse(quorum))
+            trust.write_bytes(self.trust.json())
+        self.config = Config.load(file)
         self.token = (directory / "token").read_text().strip()
-        self.trust = TrustRoot.parse((directory / "trust.json").read_bytes())
         self.addresses = Addresses("", "")
         self._process: subprocess.Popen[str] | None = None
 
@@ -62,29 +71,31 @@ class Service:
 
     @property
     def log_key(self) -> NoteKey:
-        """The key that signs its checkpoints."""
-        [key] = self.trust.log_keys(ORIGIN)
+        """The key that signs every checkpoint of its."""
+        [key] = [key for key in self.trust.log_keys(ORIGIN) if key.kind != ML_DSA]
         return key
 
     def log_keys(self) -> LogKeys:
         """Read the ledger's secrets, to open it while no service does."""
-        keys, base = self.config.keys, self.config.base
-        return LogKeys(open_key(keys.log, base), read_secret(self.config.path(keys.seal)))
+        return self.config.log_keys()
 
     def start(self, program: Sequence[str] = SEALBOOK) -> float:
         """Run `program serve`, and return the seconds until it said that it serves."""
         begun = time.perf_counter()
         self.spawn(program)
+        self.wait_until_it_serves()
+        return time.perf_counter() - begun
+
+    def wait_until_it_serves(self) -> None:
+        """Return when a process that was spawned says that it serves, and where."""
         assert self._process is not None
         assert self._process.stdout is not None
         readable, _, _ = select.select([self._process.stdout], [], [], _START_S)
         said = _SERVING.fullmatch(self._process.stdout.readline()) if readable else None
-        seconds = time.perf_counter() - begun
         if said is None:
             self.kill()
             raise AssertionError(f"the service did not start:\n{self.log()[-4000:]}")
         self.addresses = Addresses(*said.groups())
-        return seconds
 
     def spawn(self, program: Sequence[str] = SEALBOOK) -> None:
         """Run `program serve`, and wait for nothing."""
