@@ -120,7 +120,7 @@ def open_ledger(home: Home, keys: LogKeys, *, asks: bool = False) -> OpenLedger:
         if store.head().tree_size == 0:
             raise DamagedError("no genesis entry", hint="its making was cut off; make a new one")
         mark = anchor.load()
-        _check_growth(store, mark.tree_size, mark.root)
+        check_growth(store, mark.tree_size, mark.root)
         anchor.check_place(mark)
         head = store.head()
         if head.tree_size > mark.tree_size:
@@ -142,9 +142,9 @@ def adopt(home: Home, keys: LogKeys, progress: Callable[[int, int], None]) -> in
         check_head(store, keys.seal)
         if anchor.path.exists():
             mark = anchor.load()
-            _check_growth(store, mark.tree_size, mark.root)
+            check_growth(store, mark.tree_size, mark.root)
         head = store.head()
-        _check_entries(store, head.tree_size, head.root, progress)
+        check_entries(store, head.tree_size, head.root, progress)
         anchor.create(head.tree_size, head.root)
         return head.tree_size
 
@@ -174,7 +174,7 @@ def _enter(stack: ExitStack, home: Home) -> tuple[LedgerLock, SqliteStore, Ancho
     return lock, store, anchor
 
 
-def _check_growth(store: Store, tree_size: int, root: Hash) -> None:
+def check_growth(store: Store, tree_size: int, root: Hash) -> None:
     """Check that the stored tree is, or grew out of, the one with this size and root."""
     head = store.head()
     if head.tree_size < tree_size:
@@ -196,7 +196,7 @@ def _check_growth(store: Store, tree_size: int, root: Hash) -> None:
         )
 
 
-def _check_entries(
+def check_entries(
     store: Store, tree_size: int, root: Hash, progress: Callable[[int, int], None]
 ) -> None:
     compact: tuple[Hash, ...] = ()
