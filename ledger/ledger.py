@@ -239,10 +239,11 @@ class Ledger:
 
         Its time says when this ledger last said so; it is at most a minute old.
         """
-        published, key = self._published, self._keys.post_quantum
+        key = self._keys.post_quantum
         if key is None:
-            return published.note
+            return self._published.note
         with self._publishing:
+            published = self._published
             note, made_at, public = self._public
             now = self._clock.now()
             if note != published.note or not 0 <= now - made_at < _FRESH_S:

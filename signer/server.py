@@ -130,7 +130,7 @@ class Server:
                 )
                 await calls.start()
                 await operator.start()
-                http = self._http_server(metrics)
+                http = self._http_server(metrics, lambda: self._ready and publishing.alarm is None)
                 serving = asyncio.create_task(http.serve([http_socket]))
                 if receipts is not None:
                     daily = asyncio.create_task(keep_receipts(ledger, receipts))
@@ -202,13 +202,13 @@ class Server:
             raise listening.taken(str(path)) from e
         return server
 
-    def _http_server(self, metrics: Metrics) -> _Http:
+    def _http_server(self, metrics: Metrics, ready: Callable[[], bool]) -> _Http:
         config = self._config
         files = {
             "trust.json": config.path(config.trust.trust),
             "trusted_root.json": config.path(config.trust.trusted_root),
         }
-        app = application(self._opened.ledger, metrics, files, lambda: self._ready)
+        app = application(self._opened.ledger, self._access, metrics, files, ready)
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
         return _Http(
             uvicorn.Config(

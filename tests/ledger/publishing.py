@@ -38,7 +38,7 @@ class StandInWitness:
         self.asked: list[str] = []
 
     def cosign(
-        self, note: str, prove: Callable[[int, int], tuple[Hash, ...]]
+        self, note: str, _prove: Callable[[int, int], tuple[Hash, ...]]
     ) -> tuple[NoteSignature, ...]:
         """Wait for the gate, then fail or cosign."""
         self.asked.append(note)

@@ -89,3 +89,109 @@ def test_pages(ask: Question, page_size: int, pages: int) -> None:
     Pages follow each other without gap or repetition, and the last one says that it is.
     """
     assert (list(range(1, SIZE)), pages) == search(ask, "form", "bundle", page_size)
+
+
+def narrowed(ask: Question, **more: object) -> list[int]:
+    """Return the indices of the approvals that a narrower search finds, over all its pages."""
+    found: list[int] = []
+    start = int(str(more.pop("start", 0)))
+    while True:
+        request = ledger_pb2.SearchRequest(name="form", value="bundle", start=start, **more)
+        answer = ask.unary("Search", request, ledger_pb2.SearchResponse)
+        assert SIZE == answer.tree_size
+        found += [record.index for record in answer.records]
+        start = answer.next
+        if not start:
+            return found
+
+
+def label(name: str, value: str) -> ledger_pb2.SearchRequest.Label:
+    """Return one label more."""
+    return ledger_pb2.SearchRequest.Label(name=name, value=value)
+
+
+def test_several_labels(ask: Question) -> None:
+    """
+    Only entries that bear each label are found, however few of the many they are.
+    """
+    other, rare = label("repository", OTHER_REPOSITORY), label("digest", digest(7))
+
+    assert list(range(SIZE - 5, SIZE)) == narrowed(ask, also=[other])
+    assert [8] == narrowed(ask, also=[rare])
+    assert [] == narrowed(ask, also=[rare, other])
+    assert [8] == narrowed(
+        ask, also=[rare, label("repository", REPOSITORY), label("form", "bundle")]
+    )
+
+
+def test_common_labels_take_several_calls(ask: Question, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    One call looks at a bounded number of entries, and says where the next one goes on.
+    """
+    monkeypatch.setattr("signer.service.search._LOOKED_AT", 10)
+    request = ledger_pb2.SearchRequest(
+        name="form", value="bundle", also=[label("repository", OTHER_REPOSITORY)]
+    )
+    first = ask.unary("Search", request, ledger_pb2.SearchResponse)
+
+    assert ([], 11) == (list(first.records), first.next)
+    assert list(range(SIZE - 5, SIZE)) == narrowed(
+        ask, also=[label("repository", OTHER_REPOSITORY)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [(0, 0, range(1, SIZE)), (5, 9, range(5, 9)), (300, 0, range(300, SIZE)), (9, 9, range(0))],
+)
+def test_part_of_the_ledger(ask: Question, start: int, stop: int, expected: range) -> None:
+    """
+    A search keeps to the part of the ledger that was asked for.
+    """
+    assert list(expected) == narrowed(ask, start=start, stop=stop)
+
+
+def test_time_is_position(ask: Question) -> None:
+    """
+    A time is the position of the first entry that is that young; what no entry is, finds none.
+    """
+    times = [row.time for row in ask.service.ledger.store.rows(0, SIZE)]
+    first, last = times[1], times[-1]
+    since = [i for i in range(1, SIZE) if times[i] >= last]
+
+    assert list(range(1, SIZE)) == narrowed(ask, since=first)
+    assert since == narrowed(ask, since=last)
+    assert [] == narrowed(ask, since=last + 1)
+    assert [] == narrowed(ask, until=times[0])
+    assert list(range(1, SIZE)) == narrowed(ask, until=last + 1)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"also": [label("colour", "red")]},
+        {"also": [label("form", "bundle")] * 6},
+        {"since": -1},
+        {"until": -1},
+    ],
+    ids=["unknown label", "too many labels", "since before 1970", "until before 1970"],
+)
+def test_search_that_cannot_be_meant(ask: Question, more: dict[str, object]) -> None:
+    """
+    A search by what does not exist is refused.
+    """
+    request = ledger_pb2.SearchRequest(name="form", value="bundle", **more)
+
+    assert "bad-request" == ask.raw("Search", request).code
+
+
+def test_list_gives_labels_and_times(ask: Question) -> None:
+    """
+    Each listed record comes with its own labels and time.
+    """
+    request = ledger_pb2.ListEntriesRequest(start=0, stop=20)
+    answer = ask.unary("ListEntries", request, ledger_pb2.ListEntriesResponse)
+    rows = ask.service.ledger.store.rows(0, 20)
+
+    assert [row.labels for row in rows] == list(answer.labels)
+    assert [row.time for row in rows] == list(answer.committed_at)

@@ -74,7 +74,7 @@ class World:
         return spawn(*args, cwd=self.directory)
 
 
-def found_in(directory: Path, **more: str) -> World:
+def found_in(directory: Path, **more: Any) -> World:
     """Found a service that will listen on free ports."""
     found(directory, ORIGIN, **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", **more})
     return World(directory)
