@@ -82,16 +82,15 @@ class _Keys(NamedTuple):
 
     @classmethod
     def generate(cls) -> Self:
-        others = (FileKey.generate("ecdsa-p256") for _ in cls._fields[1:-1])
-        return cls(FileKey.generate("ed25519"), *others, FileKey.generate("ml-dsa-44"))
+        others = {name: FileKey.generate("ecdsa-p256") for name in cls._fields[1:-1]}
+        quantum = FileKey.generate("ml-dsa-44")
+        return cls(FileKey.generate("ed25519"), **others, log_post_quantum=quantum)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        quantum = directory / "log-post-quantum.pem"
-        return cls(
-            *(FileKey.load(directory / f"{name}.pem") for name in cls._fields[:-1]),
-            FileKey.load(quantum) if quantum.exists() else None,
-        )
+        found = {name: FileKey.load(directory / f"{name}.pem") for name in cls._fields[:-1]}
+        path = directory / "log-post-quantum.pem"
+        return cls(**found, log_post_quantum=FileKey.load(path) if path.exists() else None)
 
     def save(self, directory: Path) -> None:
         for name, key in self._asdict().items():

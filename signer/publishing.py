@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ledger.errors import WitnessAheadError
+from ledger.alarm import keep_evidence
+from ledger.errors import LedgerError, WitnessAheadError
 from ledger.ledger import Ledger
 from ledger.mirrored import Mirrored
 from ledger.publisher import Patience, Publisher, Release
@@ -52,6 +53,7 @@ class Publishing:
         waits += [config.mirror.deadline_s] if config.mirror.synchronous else []
         self._patience = Patience(max(waits, default=0.0), config.witnesses.fail == "open")
         self._publisher: Publisher | None = None
+        self._evidence = config.home.anchor / "evidence"
         self.mirrored = mirrored
         self.witnesses = _witnesses(config, trust, ledger)
 
@@ -76,7 +78,7 @@ class Publishing:
             self.mirrored if self._synchronous else None,
             patience=self._patience,
             release=release,
-            on_alarm=_raise_alarm,
+            on_alarm=self._raise_alarm,
         )
         self._publisher.start()
 
@@ -89,6 +91,21 @@ class Publishing:
         """Publish no more."""
         if self._publisher:
             self._publisher.stop()
+
+    def _raise_alarm(self, error: WitnessAheadError) -> None:
+        kept = ""
+        if error.note:
+            try:
+                kept = keep_evidence(self._ledger, self._evidence, error.note)
+            except LedgerError as e:  # the alarm is worth more than its evidence
+                log.warning("the evidence cannot be kept", code=e.code, error=e.message)
+        log.critical(
+            "a witness has seen another tree of ours: nothing is published any more",
+            code=error.code,
+            error=error.message,
+            evidence=kept,
+            hint=error.hint,
+        )
 
     def watch(self, metrics: Metrics) -> None:
         """Read witnesses, mirror and alarm at every scrape."""
@@ -128,7 +145,3 @@ def _witnesses(config: Config, trust: TrustRoot, ledger: Ledger) -> tuple[Witnes
             )
         )
     return tuple(witnesses)
-
-
-def _raise_alarm(error: WitnessAheadError) -> None:
-    log.critical("a witness has seen another tree", code=error.code, error=error.message)
