@@ -36,8 +36,8 @@ def root(store: Store, tree_size: int) -> bytes:
     """Return the root over the first `tree_size` entries, as pymerkle computes it."""
     tree = InmemoryTree(algorithm="sha256")
     for start in range(0, tree_size, SLICE):
-        for row in store.rows(start, min(tree_size, start + SLICE)):
-            tree.append_entry(row.entry)
+        for entry in store.entries(start, min(tree_size, start + SLICE)):
+            tree.append_entry(entry)
     found: bytes = tree.get_root()
     return found
 

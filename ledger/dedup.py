@@ -18,10 +18,15 @@ BYTES = 32
 
 def key(form: str, public: PublicKey, message: bytes) -> bytes:
     """Return the 32 bytes by which a request to sign `message` is recognised."""
+    return key_of(form, public, hashlib.sha256(message).digest())
+
+
+def key_of(form: str, public: PublicKey, message_sha256: bytes) -> bytes:
+    """Return the same, for a message of which only the SHA-256 is left."""
     return hashlib.sha256(
         b"sealbook-dedup-v1\0"
         + form.encode()
         + b"\0"
         + hashlib.sha256(public.spki).digest()
-        + hashlib.sha256(message).digest()
+        + message_sha256
     ).digest()

@@ -21,7 +21,7 @@ from verifier._strict import canonical_json
 from verifier.entry import Entry
 from verifier.errors import MalformedError
 from verifier.publickey import PublicKey
-from verifier.statement import EVENT_PREFIX, REQUESTER, Statement
+from verifier.statement import APPROVAL, EVENT_PREFIX, REQUESTER, Statement
 
 # The first bytes of an entry, up to the digest of its body; the form is canonical.
 _DATA = re.compile(
@@ -86,6 +86,11 @@ def body_name(entry: bytes) -> str | None:
     if len(digest) != _DIGEST_BYTES[found[1]]:
         return None
     return f"sha{found[1].decode()}:{digest.hex()}"
+
+
+def is_permanent(predicate_type: str) -> bool:
+    """Whether a body of this type can never be deleted: approvals and events stay."""
+    return predicate_type == APPROVAL or predicate_type.startswith(EVENT_PREFIX)
 
 
 def encode(labels: Labels) -> bytes:

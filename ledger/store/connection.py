@@ -191,8 +191,9 @@ def _raise(what: str, code: int, e: Exception, *, commit: bool) -> NoReturn:
         if code in _DISK:
             raise StorageFailedError(f"{what}: {e}") from e
         raise OutcomeUnknownError(f"{what}: {e}") from e
-    # Our SQL is right, so that an SQL error is a table that is not as we made it.
-    if code in (_CORRUPT, _NOTADB, _ERROR):
+    # Our SQL is right, so that an SQL error is a table that is not as we made it; and text
+    # that is no UTF-8 is told by Python, without a code.
+    if code in (_CORRUPT, _NOTADB, _ERROR) or (not code and "decode" in str(e)):
         raise DamagedError(f"{what}: {e}") from e
     if code in _AGAIN:
         raise StorageBusyError(f"{what}: {e}") from e

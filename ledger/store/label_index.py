@@ -6,8 +6,9 @@ Two labels that share a key do not disturb each other: whoever searches looks at
 the row's own labels too. The name `body` is no label, but how an entry is found
 by the hash of the body that it names.
 
-Built in slices of a transaction each, and resumable: `label_progress` holds the
-first index whose labels are not in it yet, and goes away when all are.
+Built beside the old index, in slices of a transaction each, and put in its place
+at the end: whatever kills the process, there is always one whole index, and the
+next call goes on where this one stopped (`label_progress` has the next entry).
 """
 
 from __future__ import annotations
@@ -19,25 +20,29 @@ from ledger.store.reading import index_keys
 
 _SLICE = 16_384  # entries a transaction: more keys share a page, and 10 MB of log each
 
-_LABEL = """
-CREATE TABLE label (
-    key INTEGER NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (key, idx)
-) STRICT, WITHOUT ROWID
-"""
 
+def rebuild(connection: Connection, *, anew: bool = False) -> None:
+    """Replace the index by one made from the entries.
 
-def rebuild(connection: Connection) -> None:
-    """Make the index anew, or go on where an earlier call was cut off."""
+    Goes on where an earlier call was cut off, unless it must be made `anew`.
+    """
     begun = connection.execute("SELECT 1 FROM sqlite_schema WHERE name='label_progress'").fetchone()
-    if not begun:
+    if anew or not begun:
         with transaction(connection):
-            connection.execute("DROP TABLE IF EXISTS label")
-            connection.execute(_LABEL)
+            connection.execute("DROP TABLE IF EXISTS label_next")
+            connection.execute("DROP TABLE IF EXISTS label_progress")
+            connection.execute(
+                "CREATE TABLE label_next (key INTEGER NOT NULL, idx INTEGER NOT NULL,"
+                " PRIMARY KEY (key, idx)) STRICT, WITHOUT ROWID"
+            )
             connection.execute("CREATE TABLE label_progress (idx INTEGER NOT NULL) STRICT")
             connection.execute("INSERT INTO label_progress VALUES (0)")
     while _slice(connection):
         pass
-    connection.execute("DROP TABLE label_progress")
+    with transaction(connection):
+        connection.execute("DROP TABLE IF EXISTS label")
+        connection.execute("ALTER TABLE label_next RENAME TO label")
+        connection.execute("DROP TABLE label_progress")
 
 
 def _slice(connection: Connection) -> bool:
@@ -53,14 +58,14 @@ def _slice(connection: Connection) -> bool:
         index = start - 1
         for found_index, entry, row_labels in found:
             index = int(found_index)
-            keys += [(key, index) for key in _keys(index, entry, row_labels)]
-        connection.executemany("INSERT INTO label VALUES (?, ?)", sorted(keys))
+            keys += [(key, index) for key in _keys(entry, row_labels)]
+        connection.executemany("INSERT INTO label_next VALUES (?, ?)", sorted(keys))
         connection.execute("UPDATE label_progress SET idx = ?", (index + 1,))
         return index >= start
 
 
-def _keys(index: int, entry: bytes, row_labels: bytes) -> set[int]:
+def _keys(entry: bytes, row_labels: bytes) -> set[int]:
     try:
         return index_keys(entry, labels.decode(row_labels))
-    except DamagedError as e:
-        raise DamagedError(f"entry {index}: {e.message}") from e
+    except DamagedError:  # found by its body still; `sealbook fsck` says what is wrong with it
+        return index_keys(entry, {})

@@ -60,6 +60,11 @@ class SqliteReader:
         self._readers: list[Connection] = []
         self._readers_lock = Lock()
 
+    @property
+    def path(self) -> Path:
+        """Where the database is: only SQLite may open it."""
+        return self._path
+
     def head(self) -> Head:
         """Return the head of the last commit."""
         row = self.one("SELECT tree_size, root, compact, time, frozen, seal FROM head")
@@ -68,9 +73,11 @@ class SqliteReader:
         tree_size, root, compact, time, frozen, seal = row
         try:
             hashes = [Hash(compact[i : i + 32]) for i in range(0, len(compact), 32)]
-            return Head(tree_size, Hash(root), tuple(hashes), time, bool(frozen), seal)
-        except MalformedError as e:
-            raise DamagedError(f"the head of the database: {e.message}") from e
+            if frozen not in (0, 1):
+                raise DamagedError(f"the head of the database: expected frozen or not, {frozen!r}")
+            return Head(tree_size, Hash(root), tuple(hashes), time, frozen == 1, seal)
+        except (MalformedError, TypeError) as e:  # a damaged page may give another type
+            raise DamagedError(f"the head of the database: {e}") from e
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Return the rows from `start` to before `stop`, at most `SLICE` of them."""

@@ -26,6 +26,7 @@ from pysqlite3 import dbapi2
 from ledger import labels
 from ledger.anchor import Anchor
 from ledger.clock import LedgerClock
+from ledger.dedup import key as dedup_key
 from ledger.errors import StorageFailedError
 from ledger.ledger import Appended, Ledger, LogKeys
 from ledger.opening import Home, open_ledger
@@ -84,14 +85,18 @@ KEYS = LogKeys(LogSigner(), bytes(range(32)))
 def entry(i: int, claim: tuple[bytes, bytes] | None = None) -> NewEntry:
     """Return the approval of image `i`, all of whose bytes follow from `i`."""
     payload = statement.approval(REPOSITORY, Digest.of(b"%d" % i), {})
-    return signed(payload, hashlib.sha256(b"%d" % i).digest(), claim)
+    return signed(payload, claim=claim)
 
 
-def signed(payload: bytes, dedup: bytes, claim: tuple[bytes, bytes] | None = None) -> NewEntry:
-    """Return `payload` as an entry, signed and labelled."""
+def signed(
+    payload: bytes, dedup: bytes | None = None, claim: tuple[bytes, bytes] | None = None
+) -> NewEntry:
+    """Return `payload` as an entry, signed and labelled, by default under its own dedup key."""
     body = dsse.pae(dsse.IN_TOTO, payload)
     logged = Entry.of(body, SIGNER.sign(body), SIGNER.public).body()
-    return NewEntry(logged, body, labels.of(logged, body), dedup, claim)
+    found_by = labels.of(logged, body)
+    key = dedup or dedup_key(found_by["form"][0], SIGNER.public, body)
+    return NewEntry(logged, body, found_by, key, claim)
 
 
 def entries(start: int, stop: int) -> list[NewEntry]:

@@ -1,0 +1,271 @@
+"""What lies beside each entry, derived again: body, labels, keys, signature, time.
+
+A part of the ledger at a time, so that several processes can share the work: a
+part gives its findings, and what has to be seen together with the other parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger import dedup, labels
+from ledger.errors import DamagedError, StorageFailedError
+from ledger.fsck.finding import Finding, read_around, unreadable
+from ledger.store import Row, scanning
+from ledger.store.reading import SqliteReader, index_keys
+from verifier import dsse
+from verifier import note as notes
+from verifier.checkpoint import Checkpoint
+from verifier.entry import Entry
+from verifier.errors import SealbookError, VerificationError
+from verifier.note import Note, NoteKey
+from verifier.statement import EVENT_PREFIX, Statement
+
+BODY_DELETED = EVENT_PREFIX + "body-deleted"
+_ROWS = 512  # rows a read: their bodies are in memory together
+
+
+class Question(NamedTuple):
+    """What to check; it travels to other processes, so that keys are text."""
+
+    origin: str
+    newest_time: int  # of the head
+    log_keys: tuple[str, ...]  # that may have signed kept checkpoints; none: not checked
+    signatures: bool
+
+
+class Part(NamedTuple):
+    """What a part of the ledger came to; `dedup` and `labels` count index rows that are right."""
+
+    start: int
+    stop: int
+    findings: list[Finding]
+    dedup: int
+    labels: int
+    times: tuple[int, int] | None  # of its first and last entry
+    bodiless: list[tuple[int, str, bool]]  # index, name of the body, and whether it may be gone
+    deleted: set[tuple[int, str]]  # what deletion statements in it name
+
+
+def check_part(reader: SqliteReader, question: Question, start: int, stop: int) -> Part:
+    """Check the entries from `start` to before `stop`, and the checkpoints of such sizes."""
+    part = _Checking(reader, question)
+    for lo in range(start, stop, _ROWS):
+        part.rows(lo, min(lo + _ROWS, stop))
+    # Sizes count from one more than indices; the empty tree belongs to the first entry.
+    part.checkpoints(start + 1 if start else 0, stop + 1)
+    times = (part.times[0], part.times[-1]) if part.times else None
+    return Part(
+        start,
+        stop,
+        part.findings,
+        part.dedup,
+        part.labels,
+        times,
+        part.bodiless,
+        part.deleted,
+    )
+
+
+class _Checking:
+    def __init__(self, reader: SqliteReader, question: Question) -> None:
+        self._reader = reader
+        self._question = question
+        self._log_keys = [NoteKey.parse(key) for key in question.log_keys]
+        self.findings: list[Finding] = []
+        self.dedup = 0
+        self.labels = 0
+        self.times: list[int] = []
+        self.bodiless: list[tuple[int, str, bool]] = []
+        self.deleted: set[tuple[int, str]] = set()
+
+    def rows(self, start: int, stop: int) -> None:
+        """Check these rows, and what the label index has for them."""
+        found, bad = read_around(partial(scanning.numbered_rows, self._reader), start, stop)
+        self.findings += unreadable("row-unreadable", ("row", "rows"), bad)
+        keys: defaultdict[int, list[int]] = defaultdict(list)
+        for index, row in found:
+            if not _typed(row):
+                self._say("row-unreadable", index, "bytes and a time", "values of other types")
+                continue
+            self._time(index, row.time)
+            for key in self._row(index, row):
+                keys[key].append(index)
+        self._index(keys, start, stop)
+
+    def _row(self, index: int, row: Row) -> set[int]:
+        """Check one row, and return the keys that the label index must have for it."""
+        try:
+            entry = Entry.parse(row.entry)
+        except VerificationError as e:
+            self._say("entry-unknown", index, "an entry of a kind that we make", e.message)
+            return self._stored_keys(index, row)
+        if row.body is None:
+            return self._bodiless(index, row, entry)
+        digest = hashlib.new(entry.key.algorithm.hash_name, row.body).digest()
+        if digest != entry.data_digest:
+            self._say("body-altered", index, f"a body of {entry.data_digest.hex()}", digest.hex())
+            return self._stored_keys(index, row)
+        try:
+            payload_type, payload = dsse.parse_pae(row.body)
+            if payload_type != dsse.IN_TOTO:
+                raise DamagedError(f"a body of type {payload_type}")
+            statement = Statement.parse(payload)
+            derived = labels.of_statement(statement, entry.key)
+        except SealbookError as e:
+            self._say("body-unknown", index, "a statement", e.message)
+            return self._stored_keys(index, row)
+        if statement.predicate_type == BODY_DELETED:
+            self._deleted(statement)
+        expected = labels.encode(derived)
+        if expected != row.labels:
+            self._say("labels-altered", index, _text(expected), _text(row.labels))
+        self._dedup(index, dedup.key(derived["form"][0], entry.key, row.body))
+        if self._question.signatures:
+            self._signature(index, entry, row.body)
+        return index_keys(row.entry, derived)
+
+    def _bodiless(self, index: int, row: Row, entry: Entry) -> set[int]:
+        """Note that a body is gone; its labels and dedup key follow from what is left."""
+        name = labels.body_name(row.entry) or ""
+        stored = _decoded(row.labels)
+        kinds = stored.get("predicate_type", [])
+        # Approvals and events can never be deleted.
+        deletable = bool(kinds) and not any(map(labels.is_permanent, kinds))
+        self.bodiless.append((index, name, deletable))
+        if entry.key.algorithm.hash_name == "sha256" and stored.get("form"):
+            self._dedup(index, dedup.key_of(stored["form"][0], entry.key, entry.data_digest))
+        return self._stored_keys(index, row)
+
+    def _deleted(self, statement: Statement) -> None:
+        index, digest = statement.predicate.get("index"), statement.predicate.get("digest")
+        if type(index) is int and isinstance(digest, str):
+            self.deleted.add((index, digest))
+
+    def _stored_keys(self, index: int, row: Row) -> set[int]:
+        """Return the index keys by the row's own labels, where nothing better is known."""
+        try:
+            return index_keys(row.entry, labels.decode(row.labels))
+        except (DamagedError, AttributeError, TypeError):
+            self._say("labels-altered", index, "labels", _text(row.labels))
+            return set()
+
+    def _dedup(self, index: int, key: bytes) -> None:
+        expected = f"dedup key {key.hex()} for {index}"
+        try:
+            found = self._reader.find(key)
+        except (DamagedError, StorageFailedError) as e:
+            self._say("dedup-unreadable", index, expected, e.message)
+            return
+        if found == index:
+            self.dedup += 1
+        else:
+            self._say("dedup", index, expected, "none" if found is None else f"it for {found}")
+
+    def _signature(self, index: int, entry: Entry, body: bytes) -> None:
+        try:
+            entry.key.verify(entry.signature, body)
+        except VerificationError as e:
+            self._say("signature", index, f"one by key {entry.key.fingerprint}", e.message)
+
+    def _time(self, index: int, time: int) -> None:
+        earliest = self.times[-1] if self.times else 0
+        if not earliest <= time <= self._question.newest_time:
+            expected = f"a time from {earliest} to {self._question.newest_time}"
+            self._say("time", index, expected, str(time))
+        else:
+            self.times.append(time)
+
+    def _index(self, keys: dict[int, list[int]], start: int, stop: int) -> None:
+        """Compare what the label index must have for these rows with what it has."""
+        for key, expected in keys.items():
+            try:
+                found = scanning.indexed(self._reader, key, start, stop)
+            except (DamagedError, StorageFailedError) as e:
+                self._say("label-unreadable", expected[0], f"label key {key:#x}", e.message)
+                continue
+            if found == expected:
+                self.labels += len(found)
+                continue
+            self.labels += len(set(found) & set(expected))
+            for index in sorted(set(expected).difference(found)):
+                self._say("label-missing", index, f"label key {key:#x} in the index", "none")
+
+    def checkpoints(self, start: int, stop: int) -> None:
+        """Check form, origin and signatures of the kept checkpoints of these tree sizes."""
+        found, bad = read_around(partial(scanning.notes, self._reader), start, stop)
+        self.findings += unreadable("checkpoint-unreadable", ("checkpoint", "checkpoints"), bad)
+        for size, text in found:
+            try:
+                self._checkpoint(size, text)
+            except VerificationError as e:
+                self._say("checkpoint", size, f"a checkpoint that we signed at {size}", e.message)
+
+    def _checkpoint(self, size: int, text: str) -> None:
+        note = Note.parse(text)
+        checkpoint = Checkpoint.parse(note.text)
+        ours = (self._question.origin, size)
+        theirs = (checkpoint.origin, checkpoint.tree_size)
+        if ours != theirs:
+            self._say("checkpoint", size, f"one of {ours}", f"one of {theirs}")
+        if self._log_keys:
+            notes.verify(note, self._log_keys)
+            known = {(key.name, key.key_id) for key in self._log_keys}
+            for line in note.signatures:
+                if (line.name, line.key_id) not in known:
+                    self._say("checkpoint", size, "lines by our own keys", f"one by {line.name}")
+
+    def _say(self, code: str, index: int, expected: str, found: str) -> None:
+        self.findings.append(Finding(code, index, expected, found))
+
+
+def _typed(row: Any) -> bool:
+    """Whether the row has the types that it was written with: a damaged page may give others."""
+    blobs = (row.entry, row.labels)
+    optional = (row.body, row.promise, row.timestamp)
+    return (
+        all(isinstance(blob, bytes) for blob in blobs)
+        and all(blob is None or isinstance(blob, bytes) for blob in optional)
+        and isinstance(row.time, int)
+    )
+
+
+def _decoded(row: bytes) -> dict[str, list[str]]:
+    try:
+        return labels.decode(row)
+    except DamagedError:
+        return {}
+
+
+def _text(row: bytes) -> str:
+    return row[:400].decode(errors="replace")
+
+
+# In a process of its own there is one store, opened when the process starts.
+_readers: list[SqliteReader] = []
+
+
+def open_reader(path: Path) -> None:
+    """Open the database in a process that will check parts of it."""
+    _readers.append(SqliteReader(path))
+
+
+def check_part_here(question: Question, start: int, stop: int) -> Part:
+    """Check a part in such a process."""
+    return check_part(_readers[0], question, start, stop)
+
+
+def time_findings(parts: list[Part]) -> Iterator[Finding]:
+    """Yield where time goes back between parts."""
+    latest = 0
+    for part in parts:
+        if part.times is None:
+            continue
+        if part.times[0] < latest:
+            yield Finding("time", part.start, f"a time from {latest}", str(part.times[0]))
+        latest = max(latest, part.times[1])

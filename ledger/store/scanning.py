@@ -1,0 +1,151 @@
+"""What only a check of the whole database asks: rows with their index, and what should not be.
+
+Nothing here believes the head or the types of a damaged page. Whatever compares
+with the head does so in one statement, which sees one moment of a database that
+is being written to; everything else is read in slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ledger.store import Row
+from ledger.store.reading import SqliteReader, tile_of, tile_row_id
+from ledger.tiles import HEIGHT, TileId
+
+_LEVELS = 8  # of tiles, in any tree below 2**63 leaves
+_COUNTED = 16_384  # index rows a read
+_MOST = 1000  # examples of what lies outside
+
+
+class Outside(NamedTuple):
+    """A row that belongs to no entry: of which table, at which index, and what it says."""
+
+    table: str
+    index: int  # type: ignore[assignment]  # tuple.index is not missed
+    what: str
+
+
+def numbered_entries(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, bytes]]:
+    """Return index and entry of what is there from `start` to before `stop`."""
+    sql = "SELECT idx, entry FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
+    return reader.all(sql, (start, stop))
+
+
+def numbered_rows(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, Row]]:
+    """Return index and row of what is there from `start` to before `stop`."""
+    sql = (
+        "SELECT idx, entry, body, labels, time, promise, timestamp FROM entry"
+        " WHERE idx >= ? AND idx < ? ORDER BY idx"
+    )
+    return [(row[0], Row(*row[1:])) for row in reader.all(sql, (start, stop))]
+
+
+def top(reader: SqliteReader) -> int:
+    """Return the index behind the last row that is there."""
+    found = reader.one("SELECT max(idx) FROM entry")[0]
+    return 0 if found is None else int(found) + 1
+
+
+def tiles(reader: SqliteReader, level: int, start: int, stop: int) -> dict[int, bytes]:
+    """Return the stored tiles of `level` from `start` to before `stop`, by number."""
+    found = reader.all(
+        "SELECT id, hashes FROM tile WHERE id >= ? AND id < ?",
+        (tile_row_id(TileId(level, start)), tile_row_id(TileId(level, stop))),
+    )
+    return {tile_of(row[0]).n: row[1] for row in found}
+
+
+def indexed(reader: SqliteReader, key: int, start: int, stop: int) -> list[int]:
+    """Return the indices from `start` to before `stop` that the label index has for `key`."""
+    sql = "SELECT idx FROM label WHERE key = ? AND idx >= ? AND idx < ?"
+    return [row[0] for row in reader.all(sql, (key, start, stop))]
+
+
+def notes(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, str]]:
+    """Return the kept checkpoints of the tree sizes from `start` to before `stop`."""
+    sql = "SELECT tree_size, note FROM checkpoint WHERE tree_size >= ? AND tree_size < ? ORDER BY 1"
+    return reader.all(sql, (start, stop))
+
+
+def count_dedup(reader: SqliteReader, stop: int) -> int:
+    """Return how many dedup keys there are of the entries before `stop`."""
+    count, after = 0, b""
+    while True:
+        sql = "SELECT key FROM dedup WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
+        last = reader.one(sql, (after, _COUNTED - 1))
+        bound = ("key <= ?", last[0]) if last else ("? IS NULL", None)
+        sql = f"SELECT count(*) FROM dedup WHERE key > ? AND {bound[0]} AND idx < ? AND idx >= 0"  # noqa: S608
+        count += int(reader.one(sql, (after, bound[1], stop))[0])
+        if not last:
+            return count
+        after = last[0]
+
+
+def count_labels(reader: SqliteReader, stop: int) -> int:
+    """Return how many rows the label index has for the entries before `stop`."""
+    count, after = 0, (-(2**63), -1)
+    while True:
+        sql = (
+            "SELECT key, idx FROM label WHERE (key, idx) > (?, ?)"
+            " ORDER BY key, idx LIMIT 1 OFFSET ?"
+        )
+        last = reader.one(sql, (*after, _COUNTED - 1))
+        bound = last or (2**63 - 1, 2**63 - 1)
+        sql = (
+            "SELECT count(*) FROM label WHERE (key, idx) > (?, ?) AND (key, idx) <= (?, ?)"
+            " AND idx < ? AND idx >= 0"
+        )
+        count += int(reader.one(sql, (*after, *bound, stop))[0])
+        if not last:
+            return count
+        after = last
+
+
+def dedup_rows(reader: SqliteReader) -> Iterator[tuple[bytes, int]]:
+    """Yield all dedup keys with their index, read in slices."""
+    page = reader.all("SELECT key, idx FROM dedup ORDER BY key LIMIT ?", (_COUNTED,))
+    while page:
+        yield from page
+        sql = "SELECT key, idx FROM dedup WHERE key > ? ORDER BY key LIMIT ?"
+        page = reader.all(sql, (page[-1][0], _COUNTED))
+
+
+def label_rows(reader: SqliteReader) -> Iterator[tuple[int, int]]:
+    """Yield all rows of the label index, key and index, read in slices."""
+    page = reader.all("SELECT key, idx FROM label ORDER BY key, idx LIMIT ?", (_COUNTED,))
+    while page:
+        yield from page
+        sql = "SELECT key, idx FROM label WHERE (key, idx) > (?, ?) ORDER BY key, idx LIMIT ?"
+        page = reader.all(sql, (*page[-1], _COUNTED))
+
+
+_BEYOND = "{0} < 0 OR {0} >= (SELECT tree_size FROM head)"
+_OUTSIDE = (
+    ("entry", "idx", "'an entry'", _BEYOND.format("idx")),
+    ("claim", "idx", "'a claim ' || hex(key)", _BEYOND.format("idx")),
+    ("checkpoint", "tree_size", "'a checkpoint'", _BEYOND.replace(">=", ">").format("tree_size")),
+)
+
+
+def outside(reader: SqliteReader) -> list[Outside]:
+    """Return rows that lie beyond the head or before entry 0, each table at one moment."""
+    found = []
+    for table, index, what, where in _OUTSIDE:
+        sql = f"SELECT {index}, {what} FROM {table} WHERE {where} ORDER BY 1 LIMIT {_MOST}"  # noqa: S608
+        found += [Outside(table, row[0], row[1]) for row in reader.all(sql)]
+    ids = []
+    for level in range(_LEVELS):
+        sql = (
+            "SELECT id FROM tile WHERE id >= ? + ((SELECT tree_size FROM head) >> ?) AND id < ?"
+            " ORDER BY 1 LIMIT ?"
+        )
+        first, behind = tile_row_id(TileId(level, 0)), tile_row_id(TileId(level + 1, 0))
+        ids += reader.all(sql, (first, HEIGHT * (level + 1), behind, _MOST))
+    sql = "SELECT id FROM tile WHERE id < 0 OR id >= ? ORDER BY 1 LIMIT ?"
+    ids += reader.all(sql, (tile_row_id(TileId(_LEVELS, 0)), _MOST))
+    for (row_id,) in ids:
+        level, n = tile_of(row_id)
+        found.append(Outside("tile", n << HEIGHT * (level + 1), f"tile {level}/{n}"))
+    return found
