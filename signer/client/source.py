@@ -134,7 +134,7 @@ class GrpcSource:
         try:
             return list(call(request, metadata=self._metadata, timeout=_TIMEOUT_S))
         except grpc.RpcError as e:
-            told = [m.value for m in e.trailing_metadata() or () if m.key == "sealbook-code"]
+            told = [str(m.value) for m in e.trailing_metadata() or () if m.key == "sealbook-code"]
             if told == ["unknown-entry"]:
                 return None
             raise SourceError(f"{self._target}: {method}: {e.details()} ({e.code().name})") from e
