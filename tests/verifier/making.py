@@ -12,13 +12,16 @@ the good case in its one field and in nothing else. All keys are fresh.
 from __future__ import annotations
 
 import json
+import os
+import struct
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -31,7 +34,7 @@ from verifier.dsse import IN_TOTO, Envelope, pae
 from verifier.entry import Entry
 from verifier.errors import VerificationError
 from verifier.merkle import Hash, InclusionProof
-from verifier.note import COSIGNATURE, ED25519, Note, NoteKey, NoteSignature
+from verifier.note import COSIGNATURE, ED25519, ML_DSA, Note, NoteKey, NoteSignature
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
@@ -81,11 +84,13 @@ class Signer:
             "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
             "ed25519": Ed25519PrivateKey.generate,
             "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
+            "ml-dsa-44": mldsa.MLDSA44PrivateKey.generate,
         }
         how: dict[str, tuple[Any, ...]] = {
             "ecdsa-p256": (ec.ECDSA(hashes.SHA256(), deterministic_signing=True),),
             "ecdsa-p384": (ec.ECDSA(hashes.SHA384(), deterministic_signing=True),),
             "ed25519": (),
+            "ml-dsa-44": (),
             "rsa-2048": (padding.PKCS1v15(), hashes.SHA256()),
         }
         self._key, self._how = generate[algorithm](), how[algorithm]
@@ -98,31 +103,42 @@ class Signer:
 
 
 class NoteSigner:
-    """An Ed25519 key, fresh or from `seed`, that signs notes: a log, or a witness."""
+    """A key, fresh or from `seed`, that signs notes: a log, or a witness. ML-DSA-44 or Ed25519."""
 
     def __init__(self, name: str, kind: int = ED25519, seed: bytes | None = None) -> None:
-        self._key = (
-            Ed25519PrivateKey.generate()
-            if seed is None
+        seed = os.urandom(32) if seed is None else seed
+        self._key: Any = (
+            mldsa.MLDSA44PrivateKey.from_seed_bytes(seed)
+            if kind == ML_DSA
             else Ed25519PrivateKey.from_private_bytes(seed)
         )
         self.key = NoteKey(name, kind, public(self._key.public_key()))
 
     def sign(self, text: str, time: int = NOW) -> NoteSignature:
-        """Return the signature line under `text`; only a witness states `time`."""
-        if self.key.kind == COSIGNATURE:
-            message = f"cosignature/v1\ntime {time}\n{text}".encode()
-            return self.line(time.to_bytes(8, "big") + self._key.sign(message))
-        return self.line(self._key.sign(text.encode()))
+        """Return the signature line under `text`; a log with Ed25519 states no `time`."""
+        if self.key.kind == ED25519:
+            return self.line(self._key.sign(text.encode()))
+        message = f"cosignature/v1\ntime {time}\n{text}".encode()
+        if self.key.kind == ML_DSA:
+            message = subtree(self.key.name, time, text)
+        return self.line(time.to_bytes(8, "big") + self._key.sign(message))
 
     def line(self, signature: bytes) -> NoteSignature:
         """Return the line that claims `signature` for this key."""
         return NoteSignature(self.key.name, self.key.key_id, signature)
 
 
-def witnesses(count: int) -> tuple[NoteSigner, ...]:
+def subtree(cosigner: str, time: int, text: str) -> bytes:
+    """Return what c2sp.org/tlog-cosignature has an ML-DSA-44 key sign about a checkpoint."""
+    origin, tree_size, root, _ = text.split("\n")
+    names = [bytes([len(name.encode())]) + name.encode() for name in (cosigner, origin)]
+    sizes = struct.pack(">QQ", 0, int(tree_size))
+    return b"subtree/v1\n\0" + struct.pack(">Q", time).join(names) + sizes + b64decode(root)
+
+
+def witnesses(count: int, kind: int = COSIGNATURE) -> tuple[NoteSigner, ...]:
     """Return `count` fresh witnesses."""
-    return tuple(NoteSigner(f"witness.example/{i}", COSIGNATURE) for i in range(count))
+    return tuple(NoteSigner(f"witness.example/{i}", kind) for i in range(count))
 
 
 def policy(threshold: int, known: Sequence[NoteSigner]) -> str:
