@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple, Self
 
 import grpc
 
-from signer.v1 import ledger_pb2, ledger_pb2_grpc, record_pb2, signer_pb2, signer_pb2_grpc
+from signer.v1 import (
+    ledger_pb2,
+    ledger_pb2_grpc,
+    operator_pb2,
+    operator_pb2_grpc,
+    record_pb2,
+    signer_pb2,
+    signer_pb2_grpc,
+)
 from tests.crash.service import Service
 from verifier import dsse
 from verifier.bundle import Record
@@ -42,6 +51,8 @@ class Caller:
         self._channel = grpc.aio.insecure_channel(service.addresses.grpc)
         self._signer = signer_pb2_grpc.SignerStub(self._channel)  # type: ignore[no-untyped-call]
         self._ledger = ledger_pb2_grpc.LedgerStub(self._channel)  # type: ignore[no-untyped-call]
+        self._admin = grpc.aio.insecure_channel(f"unix:{service.operator_socket}")
+        self._operator = operator_pb2_grpc.OperatorStub(self._admin)  # type: ignore[no-untyped-call]
         self._options = {
             "metadata": (("authorization", f"Bearer {service.token}"),),
             "timeout": _TIMEOUT_S,
@@ -52,6 +63,27 @@ class Caller:
 
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
+        await self._admin.close()
+
+    async def status(self) -> operator_pb2.GetStatusResponse:
+        """Return what the operator is told."""
+        request = operator_pb2.GetStatusRequest()
+        status: operator_pb2.GetStatusResponse = await self._operator.GetStatus(
+            request, timeout=_TIMEOUT_S
+        )
+        return status
+
+    async def accept_clock(self, reason: str) -> int:
+        """Have the machine's clock taken as right, and return where that was logged."""
+        request = operator_pb2.AcceptClockRequest(reason=reason)
+        answer = await self._operator.AcceptClock(request, timeout=_TIMEOUT_S)
+        return int(answer.index)
+
+    async def settle(self) -> None:
+        """Return when readers may see everything that is durable."""
+        async with asyncio.timeout(_TIMEOUT_S):
+            while (now := await self.status()).published_size < now.tree_size:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def sign(self, digest: Digest) -> Answer:
         """Approve one digest."""

@@ -3,13 +3,24 @@
 It is `sealbook serve`, in a process that ends without a word, as by SIGKILL,
 when its COUNT-th append reaches STEP. The steps are those of `ledger.ledger`:
 
-    commit       before the transaction begins
-    inside       when all rows are written and nothing is committed, with a page cache
-                 so small that SQLite has put some of them into the -wal file already
-    anchor       after the commit, before the anchor is moved
-    half-anchor  when half of the anchor's slot is written
-    sign         after the anchor, before the checkpoint is signed
-    answer       after the checkpoint is signed, before anybody is answered
+    commit        before the transaction begins
+    inside        when all rows are written and nothing is committed, with a page cache
+                  so small that SQLite has put some of them into the -wal file already
+    anchor        after the commit, before the anchor is moved
+    half-anchor   when half of the anchor's slot is written
+    anchored      after the anchor was moved
+    sign          before the checkpoint is signed
+    signed        after it was signed
+    answer        before anybody is answered
+
+and, where witnesses must see a tree before readers do, those of `ledger.publisher`:
+
+    ask           before the witnesses are asked
+    publish       when enough of them have cosigned
+    half-publish  when half of the new publication file is written
+    rename        before it takes the place of the old one
+    renamed       after it has, before the directory is synced
+    published     when the new one is durable, and no reader has seen it
 """
 
 from __future__ import annotations
@@ -17,10 +28,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ledger import publication
 from ledger.anchor import Anchor
 from ledger.ledger import Ledger
+from ledger.publication import PublicationFile
+from ledger.publisher import Publisher
 from ledger.store.sqlite import SqliteStore
 from signer.cli import main
 from signer.keys.file import FileKey
@@ -39,8 +54,16 @@ def arm(step: str, count: int) -> None:
         "inside": (SqliteStore, "_insert", _die_inside),
         "anchor": (Anchor, "write", _die),
         "half-anchor": (os, "pwrite", _die_half_way),
+        "anchored": (Anchor, "write", _die_after),
         "sign": (FileKey, "sign", _die),  # the approvals were signed before the append
-        "answer": (Ledger, "_answer", _die),
+        "signed": (FileKey, "sign", _die_after),
+        "ask": (Publisher, "_cosignatures", _die),
+        "publish": (PublicationFile, "save", _die),
+        "half-publish": (publication, "write_durably", _die_half_published),
+        "rename": (Path, "rename", _die),
+        "renamed": (Path, "rename", _die_after),
+        "published": (PublicationFile, "save", _die_after),
+        "answer": (Ledger, "answers", _die),
     }
     owner, name, die = steps[step]
     real, commit = getattr(owner, name), Ledger.commit
@@ -50,14 +73,19 @@ def arm(step: str, count: int) -> None:
         appends += 1
         return commit(*args, **options)
 
-    def mortal(*args: Any) -> Any:
-        return die(real, *args) if appends == count else real(*args)
+    def mortal(*args: Any, **options: Any) -> Any:
+        return die(real, *args, **options) if appends == count else real(*args, **options)
 
     setattr(owner, name, mortal)
     Ledger.commit = counted  # type: ignore[assignment,method-assign]
 
 
 def _die(_: _Real, *__: object) -> None:
+    os._exit(EXIT_CODE)
+
+
+def _die_after(real: _Real, *args: object) -> None:
+    real(*args)
     os._exit(EXIT_CODE)
 
 
@@ -71,6 +99,11 @@ def _die_inside(insert: _Real, store: SqliteStore, batch: Any) -> None:
 
 def _die_half_way(pwrite: _Real, fd: int, data: bytes, offset: int) -> None:
     pwrite(fd, data[:_HALF_SLOT], offset)
+    os._exit(EXIT_CODE)
+
+
+def _die_half_published(_: _Real, path: Path, content: bytes) -> None:
+    path.with_name(path.name + ".new").write_bytes(content[: len(content) // 2])
     os._exit(EXIT_CODE)
 
 

@@ -50,13 +50,23 @@ class Journal:
         self.see(note)
 
     def see(self, note: str) -> Checkpoint:
-        """Write a checkpoint down: signed by the log's key, and the only one of its size."""
+        """Write a checkpoint down: signed by the log's key, and the only one of its size.
+
+        Where the trust file asks for witnesses, enough of them must have cosigned.
+        """
         parsed = Note.parse(note)
         notes.verify(parsed, [self._log_key])
+        quorum = self._trust.quorum
+        if quorum.witnesses:
+            keys = notes.verify(parsed, quorum.witnesses.values())
+            assert quorum.satisfied_by({n for n, key in quorum.witnesses.items() if key in keys})
         checkpoint = Checkpoint.parse(parsed.text)
-        # Byte for byte: Ed25519 makes a signature that was lost in a crash again.
-        known = self.notes.setdefault(checkpoint.tree_size, note)
-        assert known == note, f"the log has split at {checkpoint.tree_size}"
+        # Byte for byte: Ed25519 makes a signature that was lost in a crash again. The
+        # witnesses' lines are others whenever they are asked again.
+        own = [line for line in parsed.signatures if line.key_id == self._log_key.key_id]
+        signed = str(parsed._replace(signatures=tuple(own)))
+        known = self.notes.setdefault(checkpoint.tree_size, signed)
+        assert known == signed, f"the log has split at {checkpoint.tree_size}"
         self._unjoined.add(checkpoint.tree_size)
         return checkpoint
 
@@ -73,7 +83,12 @@ class Journal:
         that the tree grew out of its newest checkpoint. With `everything`, 4 and 5 are
         done for all of them nevertheless.
         """
-        # 1.
+        # 1. At once after a restart already, and before any witness was asked again.
+        shown = await caller.checkpoint()
+        if self.notes:
+            newest_given = max(self.notes)
+            assert self.see(shown).tree_size >= newest_given
+        await caller.settle()
         newest = self.see(await caller.checkpoint())
         assert max(self.notes) == newest.tree_size
         # 2.

@@ -70,6 +70,11 @@ class Service:
         return self._process.pid
 
     @property
+    def operator_socket(self) -> Path:
+        """Where the operator is answered."""
+        return self.config.path(self.config.listen.operator)
+
+    @property
     def log_key(self) -> NoteKey:
         """The key that signs every checkpoint of its."""
         [key] = [key for key in self.trust.log_keys(ORIGIN) if key.kind != ML_DSA]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,19 +13,43 @@ import pytest
 
 from ledger.errors import RollbackError
 from ledger.opening import open_ledger
+from ledger.publication import PublicationFile
 from tests.crash import dying
 from tests.crash.caller import Caller
 from tests.crash.journal import Journal
 from tests.crash.service import ORIGIN, Service
+from tests.crash.signed import check_never_twice, signed_trees
+from tests.crash.witnesses import Witnesses
 from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
-from verifier.note import Note
+from verifier.merkle import Hash
 
 FIRST = [Digest.of(b"first %d" % i) for i in range(3)]  # an append each
 BATCH = [Digest.of(b"batch %d" % i) for i in range(60)]  # one append, in which it dies
 BEFORE = 1 + len(FIRST)  # entries; the genesis event is one
 AFTER = BEFORE + len(BATCH)
-NOTE = re.compile(rf"{ORIGIN}\n[0-9]+\n[0-9A-Za-z+/]+=\n\n— {ORIGIN} [^\n]+\n".encode())
+
+STEPS = {
+    "commit": BEFORE,
+    "inside": BEFORE,
+    "anchor": AFTER,
+    "half-anchor": AFTER,
+    "anchored": AFTER,
+    "sign": AFTER,
+    "signed": AFTER,
+    "answer": AFTER,
+}
+# What readers could see when it died; the entries themselves are all durable by then.
+PUBLISHING = {
+    "signed": BEFORE,
+    "ask": BEFORE,
+    "publish": BEFORE,
+    "half-publish": BEFORE,
+    "rename": BEFORE,
+    "renamed": AFTER,
+    "published": AFTER,
+    "answer": AFTER,
+}
 
 
 @pytest.fixture
@@ -36,43 +59,75 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.parametrize(
-    ("step", "expected_size"),
-    [
-        ("commit", BEFORE),
-        ("inside", BEFORE),
-        ("anchor", AFTER),
-        ("half-anchor", AFTER),
-        ("sign", AFTER),
-        ("answer", AFTER),
-    ],
-)
+@pytest.mark.parametrize(("step", "expected_size"), STEPS.items())
 def test_death_at(service: Service, tmp_path: Path, step: str, expected_size: int) -> None:
     """
     A service that dies at a step of an append leaves all of the batch or nothing of it, and no
     signed checkpoint of a tree that was not committed; what it had acknowledged is there, and
     whoever asks again is answered from one entry.
     """
-    journal = Journal(service)
+    die_and_come_back(service, tmp_path, step, expected_size)
+
+
+@pytest.mark.parametrize(("step", "expected_published"), PUBLISHING.items())
+def test_death_while_publishing(tmp_path: Path, step: str, expected_published: int) -> None:
+    """
+    A service that dies while witnesses are asked, or while it publishes, shows after its restart
+    what it had shown, and then all that is durable, with the witnesses' signatures.
+    """
+    with (
+        Witnesses(tmp_path / "witnesses") as witnesses,
+        Service(tmp_path / "service", witnesses.policy) as service,
+    ):
+        witnesses.watch(service.log_key)
+        trees = die_and_come_back(service, tmp_path, step, AFTER, expected_published)
+        for note in witnesses.cosigned(ORIGIN):
+            checkpoint = Checkpoint.parse(note.text)
+            assert trees.get(checkpoint.tree_size, {checkpoint.root}) == {checkpoint.root}
+        assert [] == witnesses.failures
+
+
+def die_and_come_back(
+    service: Service,
+    tmp_path: Path,
+    step: str,
+    expected_size: int,
+    expected_published: int | None = None,
+) -> dict[int, set[Hash]]:
+    """Let `service` die at `step`, see what it left, start it again, and hold it to its word.
+
+    Returns every tree that it has ever signed.
+    """
+    home, journal = service.config.home, Journal(service)
     service.start(mortal(step, count=len(FIRST) + 1))
     asyncio.run(acknowledge(service, journal, FIRST))
     asyncio.run(ask_in_vain(service, journal))
 
     # Nobody has the files open: now, and only now, they may be read past SQLite.
-    left = shutil.copytree(service.config.home.directory, tmp_path / "left")
-    on_disk = b"".join(path.read_bytes() for path in sorted(left.glob("ledger.db*")))
+    left = tmp_path / "left"
+    shutil.copytree(home.directory, left / "ledger")
+    shutil.copytree(home.anchor, left / "anchor")
     if step == "inside":
+        on_disk = b"".join(path.read_bytes() for path in (left / "ledger").iterdir())
         assert all(digest.encode() in on_disk for digest in BATCH), "this would prove nothing"
-    with open_ledger(service.config.home, service.log_keys()) as ledger:
+    if expected_published is not None:
+        published = PublicationFile(home.anchor).load()
+        assert published is not None
+        assert expected_published == published.checkpoint.tree_size
+    trees = signed_trees([left], service.log_key)
+    with open_ledger(home, service.log_keys()) as ledger:
         assert expected_size == ledger.head.tree_size
-        for note in NOTE.findall(on_disk):
-            signed = Checkpoint.parse(Note.parse(note.decode()).text)
-            assert signed.tree_size <= expected_size
-            assert ledger.root_at(signed.tree_size) == signed.root
+        for size, roots in trees.items():
+            assert size <= expected_size
+            assert {ledger.root_at(size)} == roots
 
     service.start()
     asyncio.run(ask_again(service, journal, expected_size))
     assert 0 == service.stop()
+    trees = signed_trees([left, home.directory, home.anchor], service.log_key)
+    assert BEFORE in trees, "this would prove nothing"
+    check_never_twice(trees)
+    return trees
 
 
 def test_recovered_entries_are_anchored(service: Service) -> None:

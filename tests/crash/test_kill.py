@@ -20,6 +20,8 @@ from signer.errors import ServiceUnreachableError
 from tests.crash.caller import REPOSITORY, Caller
 from tests.crash.journal import Journal
 from tests.crash.service import ROOT, Service
+from tests.crash.signed import check_never_twice, signed_trees
+from tests.crash.witnesses import Witnesses
 from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
 from verifier.note import Note
@@ -30,23 +32,39 @@ BOOT_S = (0.0, 1.0)
 BOOT_KILLS = 0.3  # of the rounds
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """A founded service, not running."""
-    with Service(tmp_path / "service") as service:
-        yield service
+LONG = (pytest.mark.soak, pytest.mark.timeout(1800))
 
 
-@pytest.mark.parametrize(
-    "rounds",
-    [10, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
-)
-def test_killed_under_load(service: Service, rounds: int) -> None:
+@pytest.mark.parametrize("rounds", [8, pytest.param(50, marks=LONG)])
+def test_killed_under_load(tmp_path: Path, rounds: int) -> None:
     """
     However often the service is killed under load: each acknowledged signature is in the ledger
     at its index and verifies, the tree grew out of every checkpoint that was ever given out, and
-    a request that got no answer gets one afterwards, without a second entry.
+    a request that got no answer gets one afterwards, without a second entry. Nothing that it
+    ever wrote holds two signed trees of one size.
     """
+    with Service(tmp_path / "service") as service:
+        kill_again_and_again(service, rounds)
+
+
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=LONG)])
+def test_killed_while_witnesses_are_asked(tmp_path: Path, rounds: int) -> None:
+    """
+    The same of a service that answers only what two of three witnesses have seen: each
+    checkpoint that it ever gave out bears their signatures, and so does what it shows at once
+    after a restart.
+    """
+    with (
+        Witnesses(tmp_path / "witnesses") as witnesses,
+        Service(tmp_path / "service", witnesses.policy) as service,
+    ):
+        witnesses.watch(service.log_key)
+        kill_again_and_again(service, rounds)
+        assert [] == witnesses.failures
+
+
+def kill_again_and_again(service: Service, rounds: int) -> None:
+    """Load and kill `service` `rounds` times, at moments that a seed decides."""
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     dice = random.Random(seed)
@@ -64,6 +82,10 @@ def test_killed_under_load(service: Service, rounds: int) -> None:
     newest = Checkpoint.parse(Note.parse(journal.notes[max(journal.notes)]).text)
     assert (newest.tree_size, newest.root.hex()) == by_pymerkle(service)
     assert 0 == service.stop()
+    home = service.config.home
+    trees = signed_trees([home.directory, home.anchor], service.log_key)
+    assert len(trees) > 10 * rounds, "hardly any tree was signed: this proves little"
+    check_never_twice(trees)
     assert len(journal.signatures) > 10 * rounds, "hardly any load: this proves little"
 
 
