@@ -162,6 +162,19 @@ def test_refused(http: httpx.Client, prefix: str, path: str, status: int, code: 
     assert len(answer.text) < 500
 
 
+def test_dots(filled: InProcess) -> None:
+    """
+    Dots lead nowhere when a client sends them as they are.
+    """
+    for path in ("/tile/0/../0/000", "/tile/../token", "/bodies/../token", "/api/v2/../v2/tile/0"):
+        connection = HTTPConnection(filled.addresses.http)
+        try:
+            connection.request("GET", path, headers=token(filled))
+            assert connection.getresponse().status in (400, 404)
+        finally:
+            connection.close()
+
+
 @pytest.mark.parametrize(
     "path", ["/api/v2", "/api/v2/", "/tile", "/checkpoint/", "/api/checkpoint"]
 )
