@@ -113,6 +113,7 @@ def test_life_of_a_ledger(tmp_path: Path) -> None:
 HARMLESS = {
     "Anchor",
     "Place.of",
+    "Rebuilder",
     "SqliteStore",
     "SqliteStore.create",
     "migrate_database",

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from ledger import labels
 from ledger.seal import empty_head
-from ledger.store import Row
+from ledger.store import Row, label_key, reading
 from ledger.store import connection as module
+from ledger.store import sqlite as writing
 from ledger.store.schema import APPLICATION_ID
 from ledger.store.sqlite import SqliteStore, migrate_database
-from tests.ledger.making import KEYS, ORIGIN, edit, refused, script
-from tests.ledger.test_store import batch
+from tests.ledger.making import KEYS, ORIGIN, edit, entry, refused, script
+from tests.ledger.test_store import KEY, batch
 
 READ = """
 import sys
@@ -283,3 +285,154 @@ def test_old_sqlite(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = refused("storage-failed", lambda: SqliteStore(made))
 
     assert "pysqlite3" in error.hint
+
+
+def test_what_a_connection_keeps(made: Path) -> None:
+    """
+    No connection calls functions that a schema names, and each checks cells before it reads them.
+    """
+    store = SqliteStore(made)
+    try:
+        store.head()
+        for connection in (store._writer, store._reader()):
+            pragmas = ("trusted_schema", "cell_size_check")
+            assert [0, 1] == [connection.execute(f"PRAGMA {p}").fetchone()[0] for p in pragmas]
+    finally:
+        store.close()
+
+
+def test_commit_while_another_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A commit that does not get its turn has an unknown outcome, which reading back resolves.
+    """
+    monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0)
+    store = create(path)
+    other = module.connect(path, "rw")
+    other.execute("BEGIN IMMEDIATE")
+
+    refused("outcome-unknown", lambda: store.commit(batch(0, 3)))
+    assert 0 == store.head().tree_size
+    other.execute("ROLLBACK")
+    store.commit(batch(0, 3))
+
+    assert 3 == store.head().tree_size
+    other.close()
+    store.close()
+
+
+def test_commit_into_a_damaged_page(path: Path) -> None:
+    """
+    A commit that meets a malformed page is a failed one: the process must end.
+    """
+    store = create(path)
+    store.commit(batch(0, 60))
+    store.close()
+    [(page,)] = edit(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'dedup'")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+    store = SqliteStore(path)
+    refused("storage-failed", lambda: store.commit(batch(60, 1)))
+    refused("ledger-damaged", lambda: store.find(KEY[0]))
+    store.close()
+
+
+@pytest.mark.parametrize("commit", [False, True])
+@pytest.mark.parametrize(
+    ("code", "message", "read_code", "commit_code"),
+    [
+        (13, "database or disk is full", "storage-full", "storage-full"),
+        (10, "disk I/O error", "storage-failed", "storage-failed"),
+        (10 | 4 << 8, "disk I/O error", "storage-failed", "storage-failed"),
+        (11, "database disk image is malformed", "ledger-damaged", "storage-failed"),
+        (26, "file is not a database", "ledger-damaged", "storage-failed"),
+        (14, "unable to open database file", "storage-failed", "storage-failed"),
+        (8, "attempt to write a readonly database", "storage-failed", "storage-failed"),
+        (5, "database is locked", "storage-busy", "outcome-unknown"),
+        (6, "database table is locked", "storage-busy", "outcome-unknown"),
+        (9, "interrupted", "storage-busy", "outcome-unknown"),
+        (15, "locking protocol", "storage-busy", "outcome-unknown"),
+        (1, "no such table: entry", "ledger-damaged", "outcome-unknown"),
+        (0, "Could not decode to UTF-8 column", "ledger-damaged", "outcome-unknown"),
+        (0, "something else", "storage-failed", "outcome-unknown"),
+        (18, "string or blob too big", "bad-entry", "bad-entry"),
+        (19, "NOT NULL constraint failed: entry.entry", "bad-entry", "bad-entry"),
+        (19, "UNIQUE constraint failed: dedup.key", "head-moved", "head-moved"),
+    ],
+)
+def test_errors_are_told_apart(
+    code: int, message: str, read_code: str, commit_code: str, *, commit: bool
+) -> None:
+    """
+    Each of SQLite's errors becomes the one of ours that says what may be done next.
+    """
+
+    def fail() -> None:
+        with module.translated("commit", commit=commit):
+            error = module.sqlite.OperationalError(message)
+            error.sqlite_errorcode = code
+            raise error
+
+    refused(commit_code if commit else read_code, fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "outcome-unknown"),
+        (OverflowError("int too large"), "bad-entry"),
+        (module.sqlite.InterfaceError("unsupported type"), "bad-entry"),
+        (module.sqlite.ProgrammingError("closed"), "outcome-unknown"),
+    ],
+)
+def test_what_python_says_of_a_commit(error: Exception, code: str) -> None:
+    """
+    A value that cannot be bound is the entry's fault, and no memory is an unknown outcome.
+    """
+
+    def fail() -> None:
+        with module.translated("commit", commit=True):
+            raise error
+
+    refused(code, fail)
+
+
+def test_labels_that_share_a_key(path: Path) -> None:
+    """
+    A row of the index that another label's hash led to does not disturb a search.
+    """
+    store = create(path)
+    store.commit(batch(0, 60))
+    strangers = [i for i in range(60) if i % 3]
+    for index in strangers:
+        sql = "INSERT INTO label VALUES (?, ?)"
+        store._writer.execute(sql, (label_key("digest", "d0"), index))
+
+    expected = list(range(0, 60, 3))
+    assert expected == store.search("digest", "d0", -1, 99)
+    assert expected[5:9] == store.search("digest", "d0", expected[4], 4)
+    assert [[], 57] == [store.search("digest", "d0", 57, 9), store.last("digest", "d0")]
+    store.close()
+
+
+def test_labels_that_all_share_a_few_keys(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Were the hash of a label as short as two bits, everything would still be found.
+    """
+    for place in (writing, reading):
+        monkeypatch.setattr(place, "label_key", lambda *label: label_key(*label) % 4)
+    logged = [entry(i) for i in range(40)]
+    rows = [Row(e.entry, e.body, labels.encode(e.labels), 7) for e in logged]
+    every = [(n, v, i) for i, e in enumerate(logged) for n, vs in e.labels.items() for v in vs]
+    store = create(path)
+    store.commit(batch(0, 40, rows=rows, labels=every))
+
+    for name, value, index in every:
+        found = store.search(name, value, -1, 99)
+        assert [i for n, v, i in every if (n, v) == (name, value)] == found
+        assert found[-1] == store.last(name, value)
+        assert index in found
+    names = [labels.body_name(e.entry) or "" for e in logged]
+    assert list(range(40)) == [store.body(name) for name in names]
+    store.close()

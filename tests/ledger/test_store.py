@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from ledger import labels
 from ledger.seal import empty_head
 from ledger.store import SLICE, Batch, Claim, Head, Row, Store
 from ledger.tiles import Tile, TileId
+from tests.ledger import making
 from tests.ledger.making import KEYS, NOW, ORIGIN, refused
 from verifier.merkle import Hash
 
@@ -26,8 +28,8 @@ def head(size: int) -> Head:
 
 def row(i: int) -> Row:
     """A row in whose fields every value is its own, and the labels of `batch`."""
-    labels = b'{"digest":["d%d"],"form":["%d"],"key":["k"]}' % (i % 3, i)
-    return Row(b"entry %d" % i, b"body %d" % i, labels, NOW, b"set", b"stamp")
+    found_by = b'{"digest":["d%d"],"form":["%d"],"key":["k"]}' % (i % 3, i)
+    return Row(b"entry %d" % i, b"body %d" % i, found_by, NOW, b"set", b"stamp")
 
 
 def batch(old_size: int, count: int, **changes: Any) -> Batch:
@@ -208,6 +210,148 @@ def test_search_result_is_the_callers(store: Store) -> None:
     store.search("key", "k", -1, 9).clear()
 
     assert [0, 1, 2] == store.search("key", "k", -1, 9)
+
+
+def test_search_below_a_stop(store: Store) -> None:
+    """
+    A search with a stop finds nothing at or above it, whatever the limit.
+    """
+    for old_size in (0, 20, 40):
+        store.commit(batch(old_size, 20))
+
+    for stop in (0, 1, 2, 30, 31, 32, 60, 2**63):
+        expected = [i for i in range(1, 60, 3) if i < stop]
+        assert expected == store.search("digest", "d1", -1, 99, stop)
+        assert expected[:2] == store.search("digest", "d1", -1, 2, stop)
+        assert expected[1:] == store.search("digest", "d1", 1, 99, stop)
+
+
+def test_last(store: Store) -> None:
+    """
+    The last entry with a label is the newest, and there is none of a label that nobody has.
+    """
+    assert store.last("key", "k") is None
+    for old_size in (0, 20):
+        store.commit(batch(old_size, 20))
+
+        newest = old_size + 19
+        found = [store.last(*label) for label in (("key", "k"), ("digest", "d0"), ("key", "d0"))]
+        assert [newest, newest - newest % 3, None] == found
+
+
+def test_position(store: Store) -> None:
+    """
+    A time leads to the first entry of that time or later, and behind all when there is none.
+    """
+    assert 0 == store.position(0)
+    times = [5, 5, 7, 7, 7, 9]
+    store.commit(batch(0, 6, rows=[row(i)._replace(time=time) for i, time in enumerate(times)]))
+
+    for time in range(12):
+        assert sum(t < time for t in times) == store.position(time)
+
+
+@pytest.mark.parametrize("start", [0, 3, 7, 2**62, 2**63 - 1])
+@pytest.mark.parametrize("stop", [0, 4, 9, 2**63 - 1])
+def test_entries_are_those_of_the_rows(store: Store, start: int, stop: int) -> None:
+    """
+    Entries alone are the entries of the rows in the same range.
+    """
+    store.commit(batch(0, 7))
+
+    assert [r.entry for r in store.rows(start, stop)] == store.entries(start, stop)
+    assert [b"entry %d" % i for i in range(7)[start:stop]] == store.entries(start, stop)
+
+
+def test_entries_are_read_in_slices(store: Store) -> None:
+    """
+    One read gives at most a slice of entries, as it gives at most a slice of rows.
+    """
+    for old_size in range(0, SLICE + 512, 512):
+        store.commit(batch(old_size, 512, dedup=[]))
+
+    assert [SLICE, SLICE] == [len(store.entries(3, 2**63)), len(store.rows(3, 2**63))]
+
+
+def test_notes_page(store: Store) -> None:
+    """
+    Pages of the kept checkpoints, each after the last size of the one before, give all.
+    """
+    kept = [(size, f"note {size}") for size in (0, 1, 5, 256)]
+    store.commit(batch(0, 1, notes=kept[:2]))
+    store.commit(batch(1, 1, notes=kept[2:]))
+
+    assert kept == store.notes(-1, 99)
+    assert [kept[:3], kept[3:], []] == [store.notes(-1, 3), store.notes(5, 3), store.notes(256, 3)]
+    assert [] == store.notes(2**63, 3)
+
+
+def test_body_is_found_by_its_name(store: Store) -> None:
+    """
+    A body is found by the name that its entry gives it: the first entry that does.
+    """
+    logged = [making.entry(i) for i in (0, 1, 0)]
+    rows = [Row(e.entry, e.body, labels.encode(e.labels), NOW) for e in logged]
+    store.commit(batch(0, 3, rows=rows, labels=[]))
+
+    names = ["sha256:" + hashlib.sha256(e.body).hexdigest() for e in logged[:2]]
+    assert [0, 1] == [store.body(name) for name in names]
+    assert [None, None] == [store.body(names[0][:-1]), store.body("sha256:" + 64 * "0")]
+    assert [] == store.search("body", names[0], -1, 9)
+
+
+def test_body_that_is_gone(store: Store) -> None:
+    """
+    A row without its body is read back so, and its entry still names it.
+    """
+    logged = making.entry(0)
+    gone = Row(logged.entry, None, labels.encode(logged.labels), NOW)
+    store.commit(batch(0, 1, rows=[gone], labels=[]))
+
+    assert [gone] == store.rows(0, 1)
+    assert 0 == store.body("sha256:" + hashlib.sha256(logged.body).hexdigest())
+
+
+def test_claims_of_a_range(store: Store) -> None:
+    """
+    The claims on a range of entries come by index, then key, also those that came later.
+    """
+    first = [Claim(KEY[1], b"a", 0), Claim(KEY[2], b"b", 2)]
+    later = [Claim(KEY[3], b"c", 0), Claim(KEY[2], b"not the first", 1)]
+    store.commit(batch(0, 3, claims=first))
+    store.commit(batch(3, 1, claims=later))
+
+    on_0 = sorted([first[0], later[0]])
+    assert [*on_0, first[1]] == store.claims(0, 4)
+    assert [on_0, [], [first[1]]] == [store.claims(i, i + 1) for i in range(3)]
+    assert [] == store.claims(2**62, 2**63)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"rows": [row(3), row(4)._replace(time=2**64)]},
+        {"rows": [row(3), row(4)._replace(entry=None)]},
+        {"rows": [row(3), row(4)._replace(entry="text")]},
+        {"rows": [row(3), row(4)._replace(body="text")]},
+        {"rows": [row(3), row(4)._replace(labels=None)]},
+        {"rows": [row(3), row(4)._replace(time="now")]},
+        {"labels": [("key", "k", 3), ("key", "\ud800", 4)]},
+        {"dedup": [(KEY[8], 3), (None, 4)]},
+        {"dedup": [(KEY[8], 3), ("text", 4)]},
+    ],
+)
+def test_row_that_cannot_be_stored(store: Store, poison: dict[str, Any]) -> None:
+    """
+    A batch with a value that no database takes is refused by its code, and nothing is written.
+    """
+    store.commit(batch(0, 3))
+    before = all_of(store)
+
+    refused("bad-entry", lambda: store.commit(batch(3, 2, **poison)))
+
+    assert before == all_of(store)
+    store.commit(batch(3, 2))
 
 
 def test_note_is_kept_once(store: Store) -> None:
