@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -226,6 +227,33 @@ def roots_from_consistency(
     if sn:
         raise Wrong("the path is too short")
     return fr, sr
+
+
+def judge(log: Log, chance: random.Random) -> list[bytes]:
+    """Check a log in every way that a client of C2SP logs can, and return its entries."""
+    size, root = log.head.size, log.head.root
+    entries = log.entries()
+    assert size == len(entries)
+    # From the entries; then each level of tiles from the one below.
+    below = [leaf(entry) for entry in entries]
+    assert root == mth(below)
+    level = 0
+    while below:
+        assert below == log.level(level)
+        below = [mth(below[i : i + 256]) for i in range(0, len(below) // 256 * 256, 256)]
+        level += 1
+    if size == 0:
+        return entries
+    assert root == log.subtree(0, size), "from the highest tiles alone"
+    for index in {0, size - 1, *(chance.randrange(size) for _ in range(5))}:
+        path = log.inclusion(index)
+        assert root == root_from_path(entries[index], index, size, path)
+    leaves = [leaf(entry) for entry in entries]
+    for old in {1, size, size // 2 or 1, *(chance.randrange(1, size + 1) for _ in range(3))}:
+        old_root = mth(leaves[:old])
+        path = log.consistency(old)
+        assert (old_root, root) == roots_from_consistency(old, size, old_root, path)
+    return entries
 
 
 def over_http(address: str, prefix: str = "/") -> Fetch:
