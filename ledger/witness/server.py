@@ -19,6 +19,7 @@ from typing import Any
 from ledger.errors import DamagedError, LedgerError, StorageFailedError
 from ledger.witness.judge import Answer, Judge
 from ledger.witness.wire import BODY
+from verifier.errors import SealbookError
 
 READ_S = 10.0  # for a whole body
 
@@ -95,10 +96,10 @@ class Witness:
         try:
             # The disk and the signatures take milliseconds: on a thread, not on the loop.
             return await asyncio.to_thread(judge, body)
-        except LedgerError as e:
+        except SealbookError as e:
             if isinstance(e, DamagedError | StorageFailedError):
                 self._on_failure(e)
-            return Answer(503, b"the state could not be kept: nothing was cosigned\n")
+            return Answer(503, f"nothing was cosigned: {e.code}\n".encode())
 
     async def _read(
         self, headers: Iterable[tuple[bytes, bytes]], receive: Receive
