@@ -36,7 +36,7 @@ from signer.keys.file import read_token
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
-from signer.service import LedgerService, OperatorService, SignerService
+from signer.service import LedgerService, OperatorService, PullService, SignerService
 from signer.signing import Signing
 from verifier.errors import SealbookError
 from verifier.trust import TrustRoot
@@ -70,10 +70,11 @@ class Server:
         self._own = OwnKeys.open(config, self._trust)
         self._access = Access(read_token(config.path(config.access.token)))
         self._tls = listening.tls(config)
-        self._mirrored = Mirrored()
         self._opened: OpenLedger = open_ledger(
             config.home, self._own.ledger, asks=asks(config, self._trust)
         )
+        self._mirrored = Mirrored()
+        self._pulls = PullService(self._opened.ledger, self._mirrored)
         self._exit_code = 0
         self._ready = False
 
@@ -143,8 +144,7 @@ class Server:
                 started(listening.Addresses(grpc_address, http_address))
                 await stop.wait()
                 # Going down, in order.
-                self._ready = False
-                log.info("stopping")
+                self._say_stopping()
                 await healthy.enter_graceful_shutdown()
                 grace = 0 if self._exit_code else _GRACE_S
                 await asyncio.gather(calls.stop(grace), operator.stop(grace))
@@ -158,6 +158,12 @@ class Server:
         log.info("stopped", tree_size=ledger.published.checkpoint.tree_size)
         return self._exit_code
 
+    def _say_stopping(self) -> None:
+        """Be no longer ready, and let no mirror wait for entries that will not come."""
+        self._ready = False
+        self._pulls.stop()
+        log.info("stopping")
+
     def close(self) -> None:
         """Close the ledger and give its lock back."""
         self._opened.close()
@@ -166,7 +172,11 @@ class Server:
         self, signing: Signing, metrics: Metrics
     ) -> tuple[grpc.aio.Server, str, health.aio.HealthServicer]:
         ledger = self._opened.ledger
-        table = SignerService(signing, ledger, metrics).table() | LedgerService(ledger).table()
+        table = (
+            SignerService(signing, ledger, metrics).table()
+            | LedgerService(ledger).table()
+            | self._pulls.table()
+        )
         server = grpc.aio.server(
             options=listening.GRPC_OPTIONS, maximum_concurrent_rpcs=listening.MOST_CALLS
         )

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from signer.errors import KeyFileError, PermissionDeniedError, UnauthenticatedError
 from verifier.repository import Repository, Scope
 
-Action = Literal["sign", "read", "operate"]
+Action = Literal["sign", "read", "mirror", "operate"]
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
 _SCHEME = "Bearer "
@@ -49,7 +49,9 @@ class Access:
         self._hash = _hash(token)
         everywhere = (Scope("*"),)
         self._holder = Principal(
-            "urn:sealbook:token", "loopback", {"sign": everywhere, "read": everywhere}
+            "urn:sealbook:token",
+            "loopback",
+            {"sign": everywhere, "read": everywhere, "mirror": everywhere},
         )
 
     def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:

@@ -52,6 +52,13 @@ def connect(args: argparse.Namespace) -> Client:
         ConfigError: neither the options nor a configuration say where it is.
     """
     from signer.client import Client
+
+    target, token, ca = service_of(args)
+    return Client(target, token, ca=ca)
+
+
+def service_of(args: argparse.Namespace) -> tuple[str, str, bytes | None]:
+    """Return address, token and PEM roots of the service; raises like `connect`."""
     from signer.config import Config
     from signer.keys.file import read_token
 
@@ -61,7 +68,7 @@ def connect(args: argparse.Namespace) -> Client:
         target = target or config.listen.grpc
         token_file = token_file or config.path(config.access.token)
     ca = args.ca.read_bytes() if args.ca else None
-    return Client(target, read_token(token_file), ca=ca)
+    return target, read_token(token_file), ca
 
 
 def show(value: dict[str, Any], *, as_json: bool, text: str) -> None:
