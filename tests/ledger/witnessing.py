@@ -8,11 +8,15 @@ with Bench(tmp_path) as bench:
 from __future__ import annotations
 
 import hashlib
+import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import uvicorn
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -59,9 +63,10 @@ WITNESS_PQ_KEY = PostQuantumSigner(b"witness")
 
 
 class Log:
-    """A real ledger, and everything that it ever signed."""
+    """A real ledger, and everything that it ever signed; another `first` makes another history."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
         self.ledger = ledger_over(memory_store())
         self.notes: dict[int, str] = {}
         self.grow(1)
@@ -74,7 +79,7 @@ class Log:
     def grow(self, by: int) -> None:
         """Append one entry after the other, and keep each signed checkpoint."""
         for i in range(self.tree_size, self.tree_size + by):
-            prove_all(self.ledger.append(entries(i, i + 1)))
+            prove_all(self.ledger.append(entries(self.first + i, self.first + i + 1)))
             self.notes[i + 1] = self.ledger.signed.note
 
 
@@ -148,3 +153,20 @@ def lines_of(answer: Answer, text: str) -> tuple[NoteSignature, ...]:
     """Return the cosignatures in an answer of 200."""
     assert 200 == answer.status, answer
     return Note.parse(f"{text}\n{answer.body.decode()}").signatures
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an ASGI application on loopback, in a thread of this process; yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            app, http="httptools", ws="none", log_config=None, access_log=False, lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
