@@ -14,7 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger import labels
-from ledger.errors import ConflictError, DamagedError, SchemaError
+from ledger.errors import (
+    ConflictError,
+    DamagedError,
+    OutcomeUnknownError,
+    SchemaError,
+    StorageFullError,
+)
 from ledger.store import Batch, Head, label_key
 from ledger.store.connection import (
     Connection,
@@ -96,6 +102,20 @@ class SqliteStore(SqliteReader):
             if moved.rowcount != 1:
                 raise ConflictError(f"expected a tree of {batch.old_size} entries")
             self._insert(batch)
+        self._fold()
+
+    def _fold(self) -> None:
+        """Copy the write-ahead log into the database once it is long.
+
+        By hand: when SQLite does it by itself it keeps an error of the disk to itself too.
+        """
+        try:
+            with translated("checkpoint", commit=True):
+                _, pages, _ = self._writer.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+                if pages >= _CHECKPOINT_PAGES:
+                    self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except (StorageFullError, OutcomeUnknownError):
+            return  # what is committed stays in the log, and the next commit tries again
 
     def _insert(self, batch: Batch) -> None:
         write = self._writer
@@ -152,7 +172,7 @@ def _prepare(path: Path, connection: Connection, *, read_only: bool) -> str:
         if not read_only:
             be_durable(connection)
             connection.execute(f"PRAGMA cache_size={-_CACHE_KIB}")
-            connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA wal_autocheckpoint=0")  # see `_fold`
         row = connection.execute("SELECT origin FROM ledger").fetchone()
     if row is None:
         raise DamagedError(f"{path} does not say whose ledger it is")
