@@ -42,7 +42,7 @@ ORIGIN = "ledger.example"
 REPOSITORY = Repository("registry.example/team/app")
 OTHER = Repository("registry.example/team/other")
 NOW = 1_750_000_000
-_ISSUED, _EXPIRES = NOW - 1_000_000, NOW + 1_000_000
+_ISSUED, _EXPIRES = NOW - 1_000_000, NOW + 1_000_000_000
 
 
 class Signer:
