@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, mldsa, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -210,6 +210,7 @@ def _edited(old: str, new: str) -> bytes:
         pytest.param(lambda: pem(rsa.generate_private_key(65537, 2048)), "key-file", id="RSA"),
         pytest.param(lambda: pem(x25519.X25519PrivateKey.generate()), "key-file", id="X25519"),
         pytest.param(lambda: pem(ed448.Ed448PrivateKey.generate()), "key-file", id="Ed448"),
+        pytest.param(lambda: pem(mldsa.MLDSA65PrivateKey.generate()), "key-file", id="ML-DSA-65"),
         pytest.param(
             lambda: pem(ec.generate_private_key(ec.SECP256K1())), "unsupported-key", id="secp256k1"
         ),
@@ -255,6 +256,20 @@ def test_saved(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_secret(tmp_path / "key.pem", b"other")
     assert key.public == opened(tmp_path / "key.pem").public
+
+
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "ed25519", "ml-dsa-44"])
+def test_algorithms(tmp_path: Path, algorithm: str) -> None:
+    """
+    A key of each algorithm is written, opened again, and signs what its public half verifies.
+    """
+    key = FileKey.generate(algorithm)
+    key.save(tmp_path / "key.pem")
+    again = opened(tmp_path / "key.pem")
+
+    assert (algorithm, key.public) == (again.public.algorithm.name, again.public)
+    again.public.verify(again.sign(b"message"), b"message")
+    again.public.verify(key.sign(b"message"), b"message")
 
 
 def test_read_secret(tmp_path: Path) -> None:

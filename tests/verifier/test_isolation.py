@@ -143,3 +143,18 @@ def test_no_der_parser(loaded: dict[str, set[str]]) -> None:
     assert not {
         name for name in loaded["verify"] if name.startswith((primitives, "cryptography.x509"))
     }
+
+
+@pytest.mark.parametrize("way", ["import", "verify", "command"])
+def test_nothing_for_other_questions(loaded: dict[str, set[str]], way: str) -> None:
+    """
+    What judges evidence and dossiers is not loaded for a bundle, nor ML-DSA without such a key.
+    """
+    others = {
+        "verifier.cosignature",
+        "verifier.dossier",
+        "verifier.evidence",
+        "cryptography.hazmat.primitives.asymmetric.mldsa",
+    }
+
+    assert not others & loaded[way]
