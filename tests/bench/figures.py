@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import machine, offline
+from tests.bench import ledger_tables, ledgers, machine, offline
 from tests.bench.load import BATCH
 from tests.bench.report import Bar, Report, Table, number
 from tests.bench.rounds import Effort, Kind, Rounds
@@ -66,6 +66,7 @@ def measure(
     2. The service under load, round by round.
     3. Verifying the bundles that it made.
     4. Whole processes, the service's own among them.
+    5. The ledger without the service, at a million entries.
     """
     # 1.
     step("the machine")
@@ -86,13 +87,16 @@ def measure(
     verify, nothing = offline.processes(scratch, effort.processes)
     starts = offline.Process.of([[_start(service), memory] for _ in range(effort.starts)])
 
+    # 5.
+    ledger = ledgers.measure(scratch, effort.ledger, step)
+
     ratio = rounds.median(("coalesce", 64)).rate / rounds.median(("sign", 64)).rate
     return Report(
         command,
         f"{datetime.now(UTC):%Y-%m-%d}",
         described,
         rounds.disturbance(),
-        _bars(rounds),
+        (*_bars(rounds), *ledger_tables.bars(ledger)),
         _goals(rounds, ratio, verifying, verify),
         (
             _load_table("Sign", rounds, "sign", _SIGN),
@@ -101,6 +105,7 @@ def measure(
             _load_table("The same request again, by h2load", rounds, "rerun", _RERUN),
             _verify_table(verifying),
             _process_table(verify, nothing, starts),
+            *ledger_tables.tables(ledger),
         ),
     )
 
@@ -112,7 +117,7 @@ def _start(service: Service) -> float:
 
 
 def _bars(rounds: Rounds) -> tuple[Bar, ...]:
-    """Return what the first issue of this service must hold to."""
+    """Return what the service must hold to."""
     one, many = rounds.median(("sign", 1)), rounds.median(("sign", 64))
     return (
         Bar("Sign, one in flight, p50", 6, "ms", one.p50_ms, at_most=True),

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.bench import h2load
+from tests.bench import h2load, ledgers
 from tests.bench.load import Run, Task
 from tests.crash.service import ROOT, Service
 
@@ -37,6 +37,7 @@ class Effort(NamedTuple):
     processes: int
     starts: int
     install: bool  # h2load, when it is missing
+    ledger: ledgers.Size
 
 
 FULL = Effort(
@@ -59,6 +60,7 @@ FULL = Effort(
     processes=15,
     starts=5,
     install=True,
+    ledger=ledgers.FULL,
 )
 QUICK = Effort(
     rounds=1,
@@ -70,6 +72,7 @@ QUICK = Effort(
     processes=2,
     starts=1,
     install=False,
+    ledger=ledgers.QUICK,
 )
 
 
