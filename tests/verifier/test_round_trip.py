@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.verifier import examples, pinned
-from tests.verifier.making import IMAGE, REPOSITORY, Signer, World, rows
+from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY, NoteSigner, Signer, World, rows
 from tests.verifier.strategies import (
     hashes,
     json_objects,
@@ -36,17 +36,21 @@ from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
 from verifier.entry import Entry
 from verifier.errors import VerificationError
+from verifier.evidence import Evidence
 from verifier.merkle import Hash
-from verifier.note import Note, NoteKey
+from verifier.note import ML_DSA, Note, NoteKey
 from verifier.proof import TlogProof
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
 from verifier.statement import Statement, Subject, approval, check_annotations
+from verifier.tlogpolicy import TlogPolicy
 from verifier.trust import TrustRoot
 
 WORLD = World()
 KEYS = [Signer(algorithm).public for algorithm in ("ecdsa-p256", "ecdsa-p384", "ed25519")]
+NOTE_KEYS = [Signer(algorithm).public for algorithm in ("ecdsa-p256", "ed25519", "ml-dsa-44")]
+WITNESS_KEYS = NOTE_KEYS[1:]
 
 
 class Form(NamedTuple):
@@ -57,7 +61,8 @@ class Form(NamedTuple):
     examples: tuple[str, ...]
 
 
-VKEYS = (examples.NOTE_VKEY, examples.ECDSA_VKEY, examples.WITNESS_VKEY)
+PQ = NoteSigner("pq.example", ML_DSA)
+VKEYS = (examples.NOTE_VKEY, examples.ECDSA_VKEY, examples.WITNESS_VKEY, str(PQ.key))
 POLICY = pinned.GOOD.quorum.text
 TIME = "2026-11-23T21:06:41Z"
 
@@ -85,7 +90,14 @@ BYTES: list[tuple[str, Form]] = [
     ("PAE", Form(dsse.parse_pae, lambda parts: dsse.pae(*parts), (PAE, "DSSEv1 0  0 "))),
 ]
 
+POINT = str(WORLD.checkpoint)
+NOTE = str(Note(POINT, (PQ.sign(POINT), WORLD.log.sign(POINT))))
+FORK = Evidence.fork(NOTE, NOTE, Hash(bytes(32)), (Hash(bytes(32)),) * 2, (TIME, TIME))
+LOGS = f"log {WORLD.log.key} https://{ORIGIN}/\nlog {NoteKey.of(ORIGIN, NOTE_KEYS[2])}\n"
+TLOG_POLICY = f"{LOGS}# c\nwitness a {PQ.key} x\ngroup g any a\nquorum g\n"
+
 READ: list[tuple[str, Form]] = [
+    ("evidence", Form(Evidence.parse, Evidence.json, (FORK.json().decode(),))),
     ("bundle", Form(Bundle.parse, Bundle.json, (WORLD.bundle.json().decode(),))),
     ("trust root", Form(TrustRoot.parse, TrustRoot.json, (pinned.GOOD.json().decode(),))),
 ]
@@ -150,6 +162,20 @@ def test_json_is_read_and_written(form: Form, data: st.DataObject) -> None:
     assert written == form.print(form.parse(written))
 
 
+@settings(max_examples=300)
+@given(spoiled(TLOG_POLICY) | st.text())
+def test_policies_are_read_and_written(text: str) -> None:
+    """
+    A policy is refused with a code, or printed in a form that is read as the same.
+    """
+    try:
+        policy = TlogPolicy.parse(text)
+    except VerificationError:
+        return
+
+    assert policy == TlogPolicy.parse(str(policy))
+
+
 @given(spoiled_bytes(approval(REPOSITORY, IMAGE, {"env": "prod"})) | st.binary())
 def test_statements_are_read_or_refused(payload: bytes) -> None:
     """
@@ -191,14 +217,13 @@ def test_checkpoints(origin: str, tree_size: int, root: Hash) -> None:
     assert checkpoint == Checkpoint.parse(str(checkpoint))
 
 
-@given(names, st.sampled_from([key for key in KEYS if key.algorithm.name != "ecdsa-p384"]))
-def test_note_keys(origin: str, public: PublicKey) -> None:
+@given(names, st.sampled_from(NOTE_KEYS), st.sampled_from(WITNESS_KEYS))
+def test_note_keys(name: str, log: PublicKey, witness: PublicKey) -> None:
     """
-    Every log key that can be made is printed and read back.
+    Every key of a log or a witness that can be made is printed and read back.
     """
-    key = NoteKey.of(origin, public)
-
-    assert key == NoteKey.parse(str(key))
+    for key in (NoteKey.of(name, log), NoteKey.witness(name, witness)):
+        assert key == NoteKey.parse(str(key))
 
 
 @given(st.integers(0, 2**63 - 1), st.lists(hashes, max_size=63), st.none() | st.binary())
