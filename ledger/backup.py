@@ -52,7 +52,7 @@ def back_up(
     fresh = file.with_name(file.name + ".new")
     before = _look(database, origin)
     try:
-        _make(fresh)
+        make_empty(fresh)
         copy_database(database, fresh, progress)
         sync(fresh)
         found = _check(fresh, before)
@@ -87,8 +87,13 @@ def _look(database: Path, origin: str | None) -> tuple[str, Head]:
         store.close()
 
 
-def _make(fresh: Path) -> None:
-    remove_database(fresh)  # of a backup that was cut off
+def make_empty(fresh: Path) -> None:
+    """Make an empty file for its owner alone, in the place of what an earlier run left there.
+
+    Raises:
+        TransferError: it cannot be made.
+    """
+    remove_database(fresh)
     try:
         os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     except OSError as e:

@@ -25,15 +25,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger import tree
 from ledger.backup import remove_database, sync
-from ledger.edge import load_edge
 from ledger.errors import DamagedError, ForeignLedgerError, RollbackError, TransferError
 from ledger.lock import LedgerLock
-from ledger.replica import Copied, Grower, Judge, check_tree, derive
+from ledger.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.store import MAX_BATCH, Claim, Head, Row
 from ledger.store.sqlite import SqliteStore
-from ledger.tiles import TileReader
 from verifier.checkpoint import Checkpoint
 from verifier.errors import UntrustedLogError
 from verifier.merkle import EMPTY_ROOT, Hash
@@ -180,15 +177,7 @@ class Mirror:
 
     def _root_at(self, tree_size: int) -> Hash:
         assert self._store is not None
-        return root_at(self._store, self.tree_size, tree_size)
-
-
-def root_at(store: SqliteStore, stored: int, tree_size: int) -> Hash:
-    """Return the root that the tree in `store`, of `stored` entries, had at `tree_size`."""
-    if not tree_size:
-        return EMPTY_ROOT
-    edge, reader = load_edge(store, stored), TileReader(store.tile)
-    return tree.fold([reader.node(node, edge) for node in tree.cover(0, tree_size)])
+        return root_at(self._store, tree_size)
 
 
 class Incoming:

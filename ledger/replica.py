@@ -17,12 +17,13 @@ from ledger import dedup, labels, opening, tree
 from ledger.edge import advance, load_edge
 from ledger.errors import DamagedError, ForeignLedgerError
 from ledger.store import MAX_BATCH, Batch, Claim, Head, Row, Store
+from ledger.tiles import TileReader
 from verifier import dsse
 from verifier import note as notes
 from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry
 from verifier.errors import SealbookError
-from verifier.merkle import Hash, hash_leaf
+from verifier.merkle import EMPTY_ROOT, Hash, hash_leaf
 from verifier.note import Note, NoteKey
 from verifier.statement import Statement
 
@@ -88,6 +89,14 @@ def check_tree(store: Store) -> Head:
         raise DamagedError("the compact range of the head does not hash to its root")
     opening.check_growth(store, head.tree_size, head.root)
     return head
+
+
+def root_at(store: Store, tree_size: int) -> Hash:
+    """Return the root that the tree in `store` had at `tree_size`, up to its head's."""
+    if not tree_size:
+        return EMPTY_ROOT
+    edge, reader = load_edge(store, store.head().tree_size), TileReader(store.tile)
+    return tree.fold([reader.node(node, edge) for node in tree.cover(0, tree_size)])
 
 
 class Judge:

@@ -113,37 +113,15 @@ def _proof(argv: list[str]) -> int:
 
 def _status(argv: list[str]) -> int:
     """Say how the service is, over the admin socket."""
-    import grpc
     from google.protobuf.json_format import MessageToDict
 
-    from signer.errors import ServiceUnreachableError
-    from signer.v1 import operator_pb2
+    from signer.cli import operator
 
     made = parser("status", "Say how the service is; for admins on its machine.", "sealbook status")
     args = made.parse_args(argv)
-    config = Config.load(args.config)
-    socket = config.path(config.listen.operator)
-    with grpc.insecure_channel(f"unix:{socket}") as channel:
-        call = channel.unary_unary(
-            "/sealbook.v1.Operator/GetStatus",
-            request_serializer=operator_pb2.GetStatusRequest.SerializeToString,
-            response_deserializer=operator_pb2.GetStatusResponse.FromString,
-        )
-        try:
-            status = call(operator_pb2.GetStatusRequest(), timeout=5)
-        except grpc.RpcError as e:
-            raise ServiceUnreachableError(f"no answer on {socket}") from e
-    keys = ", ".join(f"{k.name} ({'healthy' if k.healthy else 'OUT OF USE'})" for k in status.keys)
-    show(
-        MessageToDict(status, preserving_proto_field_name=True),
-        as_json=args.json,
-        text=f"""\
-{status.origin}: {status.tree_size} entries, {status.published_size} published
-  root        {status.root.hex()}
-  checkpoint  {status.checkpoint_age_s:.0f} s old
-  queue       {status.queue_depth}
-  keys        {keys}""",
-    )
+    status = operator.status(Config.load(args.config))
+    value = MessageToDict(status, preserving_proto_field_name=True)
+    show(value, as_json=args.json, text=operator.lines(status))
     return 0
 
 

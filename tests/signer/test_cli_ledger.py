@@ -1,0 +1,161 @@
+"""`sealbook ledger`: info, backup, mirror, restore, freeze and accept-clock, on a service."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.signer.asking import REPOSITORY, digest
+from tests.signer.commands import check_refused, one
+from tests.signer.running import running
+from tests.signer.world import World, found_in, init
+from verifier.checkpoint import Checkpoint
+from verifier.note import Note
+
+
+def test_info(tmp_path: Path) -> None:
+    """
+    The info is told by a running service, and by the database of a stopped one.
+    """
+    world = found_in(tmp_path / "service")
+    with running(world) as service:
+        service.asking(lambda client: client.sign(digest(1), REPOSITORY))
+        text = world.command("ledger", "info").stdout
+        serving = one(world.command("ledger", "info", "--json"))
+        root = service.ledger.head.root.hex()
+    stopped = one(world.command("ledger", "info", "--json"))
+    told = world.command("ledger", "info").stdout
+
+    assert text.startswith("ledger.example: 2 entries, 2 published\n")
+    for value in (serving, stopped):
+        assert ("ledger.example", 2, 2, root) == (
+            value["origin"],
+            value["tree_size"],
+            value["published_size"],
+            value["root"],
+        )
+        assert {"tree_size": 2, "root": root} == value["anchor"]
+        assert not value["frozen"]
+        assert 0 < value["first_at"] <= value["last_at"]
+        assert value["database_bytes"] > 4096
+    assert (True, False) == (serving["serving"], stopped["serving"])
+    assert "none runs here" in told
+
+
+def test_info_without_a_ledger(world: World) -> None:
+    """
+    Without a database there is nothing to tell; without an anchor it says so.
+    """
+    shutil.rmtree(world.directory / "anchor")
+    assert one(world.command("ledger", "info", "--json"))["anchor"] is None
+    assert "MISSING" in world.command("ledger", "info").stdout
+
+    shutil.rmtree(world.directory / "ledger")
+    check_refused(world.command("ledger", "info"), "ledger-missing")
+
+
+def test_backup_mirror_restore(tmp_path: Path) -> None:
+    """
+    A backup and a mirror bring a lost ledger back, by three commands.
+    """
+    world = init(tmp_path / "service")
+    file, mirror = tmp_path / "b.db", tmp_path / "mirror"
+    with running(world) as service:
+        made = one(world.command("ledger", "backup", file, "--json"))
+        bare = world.command("ledger", "backup", tmp_path / "c.db", "--directory", "ledger")
+        answers = [service.asking(lambda c, i=i: c.sign(digest(i), REPOSITORY)) for i in range(3)]
+        copied = one(world.command("ledger", "mirror", mirror, "--trust", "trust.json", "--json"))
+        told = world.command("status").stdout
+        info = one(world.command("ledger", "info", "--json"))
+        refused = world.command("ledger", "restore", file, "--from", mirror)
+    taken = world.command("ledger", "backup", file)
+    in_the_way = world.command("ledger", "restore", file, "--from", mirror)
+    shutil.rmtree(world.directory / "ledger")
+    alone = world.command("ledger", "restore", file)
+    restored = one(world.command("ledger", "restore", file, "--from", mirror, "--json"))
+
+    assert (1, "ledger.example") == (made["tree_size"], made["origin"])
+    assert "c.db: 1 entries of ledger.example" in bare.stdout
+    assert (4, 4) == (copied["tree_size"], info["mirror_size"])
+    assert "mirror      4 entries" in told
+    check_refused(refused, "ledger-busy")
+    check_refused(taken, "transfer")
+    check_refused(in_the_way, "transfer")
+    assert "the anchor has seen 4 entries" in check_refused(alone, "ledger-rollback")
+    assert (4, 3, copied["root"]) == (
+        restored["tree_size"],
+        restored["from_mirror"],
+        restored["root"],
+    )
+    with running(world) as service:
+        again = [service.asking(lambda c, i=i: c.sign(digest(i), REPOSITORY)) for i in range(3)]
+        assert [signed.record for signed in answers] == [signed.record for signed in again]
+        assert 4 == service.tree_size
+
+
+def test_freeze(tmp_path: Path) -> None:
+    """
+    A ledger freezes only under its own name; then its last entry says so, and nothing follows.
+    """
+    world = init(tmp_path / "service")
+    with running(world) as service:
+        service.asking(lambda client: client.sign(digest(1), REPOSITORY))
+        asked = check_refused(world.command("ledger", "freeze", "--reason", "why"), "bad-request")
+        check_refused(
+            world.command("ledger", "freeze", "--origin", "other.example", "--reason", "why"),
+            "foreign-ledger",
+        )
+        before = service.tree_size
+        frozen = one(
+            world.command(
+                "ledger", "freeze", "--origin", "ledger.example", "--reason", "moved", "--json"
+            )
+        )
+        told = world.command("status").stdout
+        refused = world.sign(digest(2))
+        again = world.sign(digest(1), "--out", tmp_path)
+        twice = world.command("ledger", "freeze", "--origin", "ledger.example", "--reason", "moved")
+        info = one(world.command("ledger", "info", "--json"))
+
+    assert "would freeze ledger.example at 3 entries" in asked
+    assert "--origin ledger.example --reason TEXT" in asked
+    assert (2, 2) == (before, frozen["index"])
+    assert 3 == Checkpoint.parse(Note.parse(frozen["note"]).text).tree_size
+    assert "FROZEN" in told
+    assert info["frozen"]
+    check_refused(refused, "ledger-frozen")
+    check_refused(twice, "ledger-frozen")
+    assert 0 == again.returncode
+
+
+def test_accept_clock(tmp_path: Path) -> None:
+    """
+    Taking the clock as right is an event with a reason.
+    """
+    world = found_in(tmp_path / "service")
+    with running(world) as service:
+        done = world.command("ledger", "accept-clock", "--reason", "chrony", "--json")
+        found = service.ledger.record(one(done)["index"])
+        none = world.command("ledger", "accept-clock", "--reason", "")
+
+    assert "urn:sealbook:clock-accepted" in found.body.decode("utf-8", "replace")
+    check_refused(none, "bad-request")
+
+
+def test_without_a_service(world: World) -> None:
+    """
+    What only a running service can do says that none runs.
+    """
+    freeze = ("--origin", "ledger.example", "--reason", "why")
+    check_refused(world.command("ledger", "freeze", *freeze), "unreachable")
+    check_refused(world.command("ledger", "accept-clock", "--reason", "why"), "unreachable")
+
+
+def test_mirror_of_a_stopped_service(world: World, tmp_path: Path) -> None:
+    """
+    A mirror that reaches nobody, or is not let in, says so and stores nothing.
+    """
+    mirror = tmp_path / "mirror"
+    world.edit('grpc = "127.0.0.1:0"', 'grpc = "127.0.0.1:1"')
+    check_refused(world.command("ledger", "mirror", mirror), "unreachable")
+    assert not (mirror / "ledger.db").exists()
