@@ -150,7 +150,6 @@ class Auditor:
     def _judge(self, pin: Pin, floor: Floor) -> Judge:
         return Judge(
             self._trusted,
-            self._source,
             events=pin.events,
             whole=pin.bodies,
             committed_at=pin.committed_at,

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ledger import labels
+from ledger.audit.ahead import Fetch
 from ledger.audit.bounds import Floor, utc
 from ledger.audit.finding import Finding
-from ledger.audit.source import Listed, Source
+from ledger.audit.source import Listed
 from ledger.audit.trusted import Trusted
 from verifier import dsse
 from verifier.entry import Entry
@@ -51,7 +52,6 @@ class Judge:
     def __init__(
         self,
         trusted: Trusted,
-        source: Source,
         *,
         events: Mapping[str, int],
         whole: bool,
@@ -59,17 +59,18 @@ class Judge:
         floor: Floor,
         now: int,
     ) -> None:
-        """Judge by the keys of `trusted`, fetching bodies from `source`."""
+        """Judge by the keys of `trusted`."""
         self._trusted = trusted
-        self._source = source
         self.events = dict(events)
         self._whole = whole
         self.committed_at = committed_at
         self._floor = floor
         self._now = now
 
-    def judge(self, index: int, entry: bytes, listed: Listed | None, *, bodies: bool) -> Judged:
+    def judge(self, index: int, entry: bytes, listed: Listed | None, fetch: Fetch | None) -> Judged:
         """Return what the entry at `index` is; its leaf was compared before.
+
+        Its body comes from `fetch`, which is None when no body is to be looked at.
 
         1. Its time, by the service's word, is no lie that shows.
         2. It is of a kind that we know; else it is opaque.
@@ -89,12 +90,13 @@ class Judge:
             return judged._replace(opaque=True)
         # 3.
         key = (self._trusted.keys or {}).get(logged.key.hint)
-        body = self._body(logged) if bodies else None
+        algorithm, name = logged.key.algorithm.hash_name, logged.data_digest.hex()
+        body = fetch(algorithm, name) if fetch else None
         if body is not None:
             return self._judge_body(judged, logged, key, body, listed)
-        if bodies and key is not None:
+        if fetch and key is not None:
             return judged._replace(findings=(*found, _missing(index, logged, key)))
-        return judged._replace(opaque=bodies)
+        return judged._replace(opaque=fetch is not None)
 
     def _judge_body(
         self,
@@ -129,9 +131,6 @@ class Judge:
             found += self._chain(index, statement)
             deletes = _deletes(statement)
         return judged._replace(labels=derived, findings=tuple(found), deletes=deletes)
-
-    def _body(self, logged: Entry) -> bytes | None:
-        return self._source.body(logged.key.algorithm.hash_name, logged.data_digest.hex())
 
     def _time(self, index: int, listed: Listed) -> list[Finding]:
         at, before = listed.committed_at, self.committed_at

@@ -55,13 +55,7 @@ class ProofTree:
             return Grown(EMPTY_ROOT, ())
         if size == tree.tree_size:
             return Grown(tree.root, ())
-        n, i = divmod(size - 1, WIDTH)
-        bundle = self._source.entries(n, i + 1)
-        if bundle is None:
-            raise ContradictionError(Finding("missing-entries", size - 1, "an entry", "none"))
-        root_then = hash_leaf(bundle[i])
-        for sibling in self._source.inclusion(size - 1, size):  # along the edge: all to the left
-            root_then = root([sibling, root_then])
+        root_then = root(self._edge(size))
         path = self._source.consistency(size, tree.tree_size)
         try:
             verify_consistency(size, tree.tree_size, path, root_then, tree.root)
@@ -75,6 +69,38 @@ class ProofTree:
                 )
             ) from e
         return Grown(root_then, path)
+
+    def compact_at(self, size: int) -> tuple[Hash, ...]:
+        """Return the compact range that this tree had at `size`.
+
+        Raises:
+            ContradictionError: the service does not prove it.
+        """
+        if not size:
+            return ()
+        edge, grown = self._edge(size), self.root_at(size)
+        node = edge[-1]
+        joined = (size & -size).bit_length() - 1  # levels up to the narrowest complete subtree
+        for sibling in edge[-2 : -2 - joined : -1]:
+            node = root([sibling, node])
+        compact = (*edge[: -1 - joined], node)
+        if root(compact) != grown.root or len(compact) != size.bit_count():
+            what = f"the edge of a tree of {size} entries"
+            raise ContradictionError(Finding("no-consistency", None, what, "another"))
+        return compact
+
+    def inclusion(self, index: int) -> tuple[Hash, ...]:
+        """Return the inclusion path that the service gives; it is not checked yet."""
+        return self._source.inclusion(index, self.checkpoint.tree_size)
+
+    def _edge(self, size: int) -> tuple[Hash, ...]:
+        """Return the path to the last entry of a tree of `size`, all to its left, and its leaf."""
+        n, i = divmod(size - 1, WIDTH)
+        bundle = self._source.entries(n, i + 1)
+        if bundle is None or len(bundle) <= i:
+            raise ContradictionError(Finding("missing-entries", size - 1, "an entry", "none"))
+        path = self._source.inclusion(size - 1, size)
+        return (*reversed(path), hash_leaf(bundle[i]))
 
     def check(self, start: int, leaves: Sequence[bytes], compact: Sequence[bytes]) -> None:
         """Check that the tree that ends with `leaves` has this compact range.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from ledger.audit.ahead import Fetch, ahead
 from ledger.audit.finding import ContradictionError, Finding
 from ledger.audit.judge import BODY_MISSING, MUST_STAY, Judge, Judged
 from ledger.audit.pin import Pin
@@ -15,7 +16,7 @@ from ledger.tiles import WIDTH
 from ledger.tree import extend, root
 from verifier.checkpoint import Checkpoint
 from verifier.errors import MalformedError
-from verifier.merkle import hash_leaf
+from verifier.merkle import Hash, hash_leaf
 
 SLICE = 16 * WIDTH  # entries between two moves of the pin
 
@@ -33,6 +34,12 @@ class Tree(Protocol):
 
     def root_at(self, size: int) -> Grown:
         """Return the root at a smaller size, with the proof, which was checked."""
+
+    def compact_at(self, size: int) -> tuple[Hash, ...]:
+        """Return the compact range at a smaller size."""
+
+    def inclusion(self, index: int) -> tuple[Hash, ...]:
+        """Return the inclusion path of an entry; the caller verifies it, with the entry."""
 
     def check(self, start: int, leaves: Sequence[bytes], compact: Sequence[bytes]) -> None:
         """Check that `leaves` are there, and lead to `compact`."""
@@ -175,8 +182,11 @@ class Scan:
     ) -> Pin:
         opaque = pin.opaque
         listed = self._listed(start, len(entries))
-        for index, (entry, said) in enumerate(zip(entries, listed, strict=True), start):
-            judged = self._judge.judge(index, entry, said, bodies=self._asked.bodies)
+        fetched: Iterator[tuple[bytes, Fetch | None]] = (
+            ahead(self._source, entries) if self._asked.bodies else _bare(entries)
+        )
+        for index, ((entry, fetch), said) in enumerate(zip(fetched, listed, strict=True), start):
+            judged = self._judge.judge(index, entry, said, fetch)
             opaque += judged.opaque
             for finding in judged.findings:
                 pin = pin.still_open(finding)
@@ -212,3 +222,7 @@ class Scan:
     def _wanted(self, judged: Judged) -> bool:
         match = self._asked.match
         return bool(match) and all(value in judged.labels.get(name, ()) for name, value in match)
+
+
+def _bare(entries: Sequence[bytes]) -> Iterator[tuple[bytes, Fetch | None]]:
+    return ((entry, None) for entry in entries)

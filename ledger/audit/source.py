@@ -46,6 +46,10 @@ class Source(Protocol):
         MalformedError: it is there, in no form that the specification knows.
     """
 
+    @property
+    def parallel(self) -> int:
+        """How many bodies may be asked for at once, from as many threads."""
+
     def checkpoint(self) -> str | None:
         """Return the newest signed note."""
 
@@ -65,9 +69,10 @@ class Source(Protocol):
 class StaticSource:
     """A static tree, read by paths."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, parallel: int = 1) -> None:
         """Read with `read`, which takes a path of the specification and a limit in bytes."""
         self._read = read
+        self.parallel = parallel
 
     def checkpoint(self) -> str | None:
         """Return the newest signed note."""

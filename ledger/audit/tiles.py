@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ledger.audit.finding import ContradictionError, Finding
 from ledger.audit.source import Source
 from ledger.tiles import HEIGHT, WIDTH, TileId, full_tiles, tile_path
-from ledger.tree import NodeId, consistency_ranges, cover, fold, root
+from ledger.tree import NodeId, consistency_ranges, cover, fold, inclusion_ranges, root
 from verifier.checkpoint import Checkpoint
 from verifier.merkle import EMPTY_ROOT, Hash, verify_consistency
 
@@ -59,13 +59,22 @@ class TileTree:
         assert size <= self.checkpoint.tree_size
         if not size:
             return Grown(EMPTY_ROOT, ())
-        compact = [self._node(node) for node in cover(0, size)]
+        compact = self.compact_at(size)
         ranges = consistency_ranges(size, self.checkpoint.tree_size)
         path = tuple(self._range(lo, hi) for lo, hi in ranges)
         grown = Grown(fold(compact), path)
         tree = self.checkpoint
         verify_consistency(size, tree.tree_size, path, grown.root, tree.root)
         return grown
+
+    def compact_at(self, size: int) -> tuple[Hash, ...]:
+        """Return the compact range that this tree had at `size`."""
+        return tuple(self._node(node) for node in cover(0, size))
+
+    def inclusion(self, index: int) -> tuple[Hash, ...]:
+        """Return the inclusion path of the entry at `index` in this tree."""
+        ranges = inclusion_ranges(index, self.checkpoint.tree_size)
+        return tuple(self._range(lo, hi) for lo, hi in ranges)
 
     def check(self, start: int, leaves: Sequence[bytes], compact: Sequence[bytes]) -> None:
         """Check that `leaves` are those of this tree from `start` on.

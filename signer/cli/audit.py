@@ -49,6 +49,8 @@ sealbook audit https://ledger.example --trust trust.json --token-file token
 exit code: 0 nothing was found, 1 there are findings or no answer, 2 asked wrongly.
 A match is delivered before the pin moves past it: at least once, never not at all."""
 
+_PARALLEL = 16  # bodies asked for at once over HTTP
+
 
 def main(argv: list[str]) -> int:
     """Audit, and return 1 if anything was found."""
@@ -195,7 +197,7 @@ def _source(args: argparse.Namespace) -> Iterator[Source]:
 
         transport = HttpTransport(args.ca)
         try:
-            yield StaticSource(HttpReader(args.source, transport, token))
+            yield StaticSource(HttpReader(args.source, transport, token), _PARALLEL)
         finally:
             transport.close()
     else:

@@ -36,6 +36,8 @@ class _Told(NamedTuple):
 class GrpcSource:
     """A `ledger.audit.proofs.ProofSource`; use as a context manager."""
 
+    parallel = 1  # bodies come with their entries
+
     def __init__(self, target: str, token: str, ca: bytes | None = None) -> None:
         """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
         if ca is None:

@@ -8,9 +8,10 @@ import pytest
 
 from ledger.audit.finding import ContradictionError
 from ledger.audit.proofs import ProofTree
+from ledger.audit.scan import SLICE
 from ledger.audit.source import StaticSource
 from ledger.tree import consistency_ranges, inclusion_ranges
-from tests.audit.making import ORIGIN, Log, Outsider, leaf, mth, root
+from tests.audit.making import ORIGIN, REPOSITORY, Log, Outsider, leaf, mth, root
 from tests.audit.test_tree_findings import forked, proven
 from verifier.checkpoint import Checkpoint
 from verifier.merkle import Hash, verify_consistency
@@ -99,3 +100,33 @@ def test_an_exchanged_entry(tmp_path: Path) -> None:
     source.lie = "entries"
 
     assert [("entry-mismatch", 0)] == Outsider(tmp_path).found(source, proofs=True)
+
+
+def test_nothing_unproven_is_delivered(tmp_path: Path) -> None:
+    """
+    An entry that is not the tree's is found before anybody hears of it, slice by slice.
+    """
+    log = Log()
+    log.entries += [b"filler %d" % i for i in range(SLICE + 10)]
+    note = log.note()
+    source = Proving(log)
+    honest = log.entries[5]
+    log.approve(7)
+    forged = log.entries.pop()
+    told: list[int] = []
+
+    def entries(n: int, width: int) -> list[bytes]:
+        found = log.entries[n * 256 : n * 256 + width]
+        return [forged if entry == honest else entry for entry in found]
+
+    source.checkpoint = lambda: note  # type: ignore[method-assign]
+    source.entries = entries  # type: ignore[method-assign]
+    report = Outsider(tmp_path).audit(
+        source,
+        proofs=True,
+        match=(("repository", str(REPOSITORY)),),
+        deliver=lambda match: told.append(match.index),
+    )
+
+    assert [("entry-mismatch", 0)] == [(f.code, f.index) for f in report.findings]
+    assert [] == told

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.audit.pin import Pin
+from ledger.audit.tiles import TileTree
 from tests.audit.making import (
     NOW,
     ORIGIN,
@@ -217,3 +218,16 @@ def test_what_others_were_shown(tmp_path: Path) -> None:
     for note, expected, claims in cases:
         assert expected == outsider.found(folder, against=(note,))
         assert claims == proven(outsider)
+
+
+def test_the_root_is_a_second_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Were the tiles not compared with the entries, the entries would still not lead to the root.
+    """
+    log, outsider = Log().grow(8), Outsider(tmp_path)
+    folder = log.write(tmp_path / "tree")
+    [bundle] = (folder / "tile" / "entries").rglob("8")
+    bundle.write_bytes(bundle.read_bytes().replace(log.entries[3], log.entries[2]))
+    monkeypatch.setattr(TileTree, "check", lambda *_: None)
+
+    assert [("entry-mismatch", 0)] == outsider.found(folder)
