@@ -267,6 +267,8 @@ class Incoming:
                 claims = [claim for claim in claims if claim.index >= stop]
                 kept = [(size, note) for size, note in kept if size > stop]
                 progress(stop, self._head.tree_size)
+        if self._stopping.is_set():
+            return False
         kept = [(size, note) for size, note in kept if self._store.note(size) is None]
         if rows or claims or kept or self._head != self._grower.head:
             self._grower.append(rows, claims, kept, self._head)
