@@ -16,7 +16,7 @@ from ledger.audit.tiles import Grown
 from ledger.tiles import WIDTH
 from ledger.tree import root
 from verifier.checkpoint import Checkpoint
-from verifier.errors import VerificationError
+from verifier.errors import MalformedError, VerificationError
 from verifier.merkle import EMPTY_ROOT, Hash, hash_leaf, verify_consistency
 
 
@@ -56,8 +56,8 @@ class ProofTree:
         if size == tree.tree_size:
             return Grown(tree.root, ())
         root_then = root(self._edge(size))
-        path = self._source.consistency(size, tree.tree_size)
         try:
+            path = self._source.consistency(size, tree.tree_size)
             verify_consistency(size, tree.tree_size, path, root_then, tree.root)
         except VerificationError as e:
             raise ContradictionError(
@@ -99,7 +99,11 @@ class ProofTree:
         bundle = self._source.entries(n, i + 1)
         if bundle is None or len(bundle) <= i:
             raise ContradictionError(Finding("missing-entries", size - 1, "an entry", "none"))
-        path = self._source.inclusion(size - 1, size)
+        try:
+            path = self._source.inclusion(size - 1, size)
+        except MalformedError as e:
+            what = f"a proof of entry {size - 1}"
+            raise ContradictionError(Finding("no-consistency", None, what, e.message)) from e
         return (*reversed(path), hash_leaf(bundle[i]))
 
     def check(self, start: int, leaves: Sequence[bytes], compact: Sequence[bytes]) -> None:

@@ -49,7 +49,7 @@ sealbook audit https://ledger.example --trust trust.json --token-file token
 exit code: 0 nothing was found, 1 there are findings or no answer, 2 asked wrongly.
 A match is delivered before the pin moves past it: at least once, never not at all."""
 
-_PARALLEL = 16  # bodies asked for at once over HTTP
+_PARALLEL = 8  # bodies asked for at once over HTTP
 
 
 def main(argv: list[str]) -> int:

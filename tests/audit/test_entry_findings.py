@@ -240,6 +240,17 @@ def test_the_chain_of_events(tmp_path: Path) -> None:
     assert [*expected, ("event-chain", index)] == outsider.found(log.write(tmp_path / "tree"))
 
 
+def test_a_chain_is_of_numbers(tmp_path: Path) -> None:
+    """
+    JSON's true is not the number 1, although Python takes the one for the other.
+    """
+    log = Log()
+    assert 1 == log.event("frozen", {})
+    log.event("frozen", {"previous": True})
+
+    assert [("event-chain", 2)] == Outsider(tmp_path).found(log.write(tmp_path / "tree"))
+
+
 def test_false_labels(tmp_path: Path) -> None:
     """
     The labels that the service keeps must be those that the body gives.

@@ -33,14 +33,20 @@ class Proving(StaticSource):
 
     def entries(self, n: int, width: int) -> list[bytes] | None:
         found = self.log.entries[n * 256 : n * 256 + width]
+        if self.lie == "few":
+            return found[:-1]
         return [*found[:-1], b"another"] if self.lie == "entries" else found
 
     def inclusion(self, index: int, tree_size: int) -> tuple[Hash, ...]:
         path = tuple(self._root(*r) for r in inclusion_ranges(index, tree_size))
+        if self.lie == "short inclusion":
+            return (Hash(b"short"),)
         return path[1:] if self.lie == "inclusion" else path
 
     def consistency(self, old_size: int, tree_size: int) -> tuple[Hash, ...]:
         path = tuple(self._root(*r) for r in consistency_ranges(old_size, tree_size))
+        if self.lie == "short consistency":
+            return (Hash(b"short"),)
         return path[1:] if self.lie == "consistency" else path
 
     def _root(self, lo: int, hi: int) -> Hash:
@@ -94,12 +100,12 @@ def test_an_honest_service_and_a_fork(tmp_path: Path) -> None:
 
 def test_an_exchanged_entry(tmp_path: Path) -> None:
     """
-    Entries that do not lead to the signed root are a finding.
+    Entries that do not lead to the signed root are a finding, as are too few of them.
     """
     source = Proving(Log().grow(13))
-    source.lie = "entries"
-
-    assert [("entry-mismatch", 0)] == Outsider(tmp_path).found(source, proofs=True)
+    for lie, code in (("entries", "entry-mismatch"), ("few", "bad-entries")):
+        source.lie = lie
+        assert [(code, 0)] == Outsider(tmp_path).found(source, proofs=True)
 
 
 def test_nothing_unproven_is_delivered(tmp_path: Path) -> None:
