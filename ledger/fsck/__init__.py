@@ -85,7 +85,7 @@ def fsck(
             yield Finding(
                 "entry-missing",
                 size,
-                span("entry", "entries", size, head.tree_size),
+                span("entry ", "entries ", size, head.tree_size),
                 f"none from {size} on",
             )
         size = min(size, head.tree_size)
@@ -131,11 +131,12 @@ def _head(origin: str, head: Head, known: Known) -> Iterator[Finding]:
 
 
 def _outside(store: SqliteReader) -> Iterator[Finding]:
-    try:
-        for table, index, what in scanning.outside(store):
-            yield Finding(f"{table}-extra", index, "nothing beyond the head", what)
-    except (DamagedError, StorageFailedError) as e:
-        yield Finding("unreadable", 0, "what lies beyond the head", e.message)
+    for table in ("entry", "tile", "claim", "checkpoint"):
+        try:
+            for _, index, what in scanning.outside(store, table):
+                yield Finding(f"{table}-extra", index, "nothing beyond the head", what)
+        except (DamagedError, StorageFailedError) as e:
+            yield Finding(f"{table}-unreadable", 0, "what lies beyond the head", e.message)
 
 
 def _told(finding: Finding, before: set[int]) -> bool:

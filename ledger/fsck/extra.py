@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from ledger import dedup, labels
 from ledger.errors import DamagedError, StorageFailedError
-from ledger.fsck.finding import Finding
+from ledger.fsck.finding import Finding, read_around
 from ledger.store import SLICE, Row, scanning
 from ledger.store.reading import SqliteReader, index_keys
 from verifier.entry import Entry
@@ -62,13 +63,15 @@ def _counts(size: int, indices: Iterator[int]) -> Sequence[int]:
 def _miscounted(store: SqliteReader, counts: Sequence[int]) -> Iterator[int]:
     """Yield the entries that have another number of index rows than their row's labels say."""
     for start in range(0, len(counts), SLICE):
-        for index, row in scanning.numbered_rows(store, start, min(start + SLICE, len(counts))):
+        stop = min(start + SLICE, len(counts))
+        # What cannot be read was told, and nothing is said of its index rows.
+        for index, row in read_around(partial(scanning.numbered_rows, store), start, stop)[0]:
             if counts[index] != len(_stored_keys(row)):
                 yield index
 
 
 def _row(store: SqliteReader, index: int) -> Row | None:
-    found = scanning.numbered_rows(store, index, index + 1)
+    found, _ = read_around(partial(scanning.numbered_rows, store), index, index + 1)
     return found[0][1] if found else None
 
 

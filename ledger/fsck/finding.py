@@ -72,7 +72,7 @@ def unreadable(code: str, words: tuple[str, str], parts: Sequence[Unreadable]) -
 
 def span(one: str, several: str, start: int, stop: int) -> str:
     """Name a range in words."""
-    return f"{one} {start}" if stop == start + 1 else f"{several} {start} to {stop - 1}"
+    return f"{one}{start}" if stop == start + 1 else f"{several}{start} to {stop - 1}"
 
 
 def ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

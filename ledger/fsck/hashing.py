@@ -27,6 +27,7 @@ from verifier.note import Note
 _sha256 = hashlib.sha256
 _UNKNOWN = bytes(Hash.SIZE)  # stands for a leaf that nothing tells
 _MOST_EXPLAINED = 4096  # tiles that differ, of 16 KB each; what else differs is told in short
+_MOST_FORKED = 10_000  # checkpoints of other roots
 
 _Tiles = dict[int, bytes | None]  # by number; None for one that cannot be read
 
@@ -48,6 +49,7 @@ class TreeCheck:
         self._progress = progress
         self._known = True  # every leaf hash came from an entry, or at least from its tile
         self._differing: dict[TileId, tuple[bytes, bytes]] = {}  # as computed, as stored
+        self._forked: list[Finding] = []
         self.unreadable: set[int] = set()  # entries that the database cannot give
 
     def findings(self) -> Iterator[Finding]:
@@ -62,17 +64,21 @@ class TreeCheck:
             edge, full = advance(edge, extension)
             yield from self._compare(full, stored)
             if self._known:
-                yield from self._checkpoints(extension, compact)
+                self._checkpoints(extension, compact)
             compact = extension.compact
             self._progress(stop)
-        yield from self._explained(tree.root(compact))
+        root = tree.root(compact)
+        sound = self._known and self._head is not None and root == self._head.root
+        yield from self._explained(sound=sound)
         yield from self._root(compact)
+        # An entry that was changed gives every later tree another root: one of them says it all.
+        yield from self._forked if sound else self._forked[:1]
 
     def _tiles(self, level: int, start: int, stop: int) -> Generator[Finding, None, _Tiles]:
         """Return the stored tiles from `start` to before `stop`; None for what cannot be read."""
         read = partial(scanning.tiles, self._reader, level)
         found, bad = read_around(lambda lo, hi: list(read(lo, hi).items()), start, stop)
-        yield from unreadable("tile-unreadable", (f"tile {level}", f"tiles {level}"), bad)
+        yield from unreadable("tile-unreadable", (f"tile {level}/", f"tiles {level}/"), bad)
         tiles: _Tiles = dict(found)
         tiles.update((n, None) for part in bad for n in range(part.start, part.stop))
         return tiles
@@ -88,12 +94,12 @@ class TreeCheck:
                 return [_sha256(b"\0" + entry).digest() for _, entry in found]
             except TypeError:
                 pass  # a damaged page gave another type: look at each
-        yield from unreadable("entry-unreadable", ("entry", "entries"), bad)
+        yield from unreadable("entry-unreadable", ("entry ", "entries "), bad)
         self.unreadable.update(n for part in bad for n in range(part.start, part.stop))
         entries = {index: entry for index, entry in found if isinstance(entry, bytes)}
         lost = [n for n in range(start, stop) if n not in entries and n not in self.unreadable]
         for first, behind in ranges(lost):
-            yield Finding("entry-missing", first, span("entry", "entries", first, behind), "none")
+            yield Finding("entry-missing", first, span("entry ", "entries ", first, behind), "none")
         return [self._leaf(n, entries, stored) for n in range(start, stop)]
 
     def _leaf(self, index: int, entries: dict[int, bytes], stored: _Tiles) -> bytes:
@@ -121,7 +127,7 @@ class TreeCheck:
             else:
                 self._differing[tile.id] = tile.hashes, hashes
 
-    def _checkpoints(self, extension: tree.Extension, compact: Sequence[Hash]) -> Iterator[Finding]:
+    def _checkpoints(self, extension: tree.Extension, compact: Sequence[Hash]) -> None:
         """Compare the roots of kept checkpoints with what the entries hash to at their sizes."""
         first = extension.old_size + 1 if extension.old_size else 0
         notes, _ = read_around(  # what cannot be read, the look at each checkpoint tells
@@ -135,11 +141,11 @@ class TreeCheck:
             root = _root_within(extension, compact, size)
             if checkpoint.tree_size == size and checkpoint.root != root:
                 expected, found = f"root {root.hex()}", f"a checkpoint of {checkpoint.root.hex()}"
-                yield Finding("checkpoint-root", size, expected, found)
+                if len(self._forked) < _MOST_FORKED:
+                    self._forked.append(Finding("checkpoint-root", size, expected, found))
 
-    def _explained(self, root: Hash) -> Iterator[Finding]:
+    def _explained(self, *, sound: bool) -> Iterator[Finding]:
         """Yield, for each tile that differs, what was changed: the tile, or what lies below."""
-        sound = self._known and self._head is not None and root == self._head.root
         homes = {computed: id_ for id_, (computed, _) in self._differing.items()}
         for id_, (computed, stored) in self._differing.items():
             differs = [i for i in range(WIDTH) if _child(computed, i) != _child(stored, i)]
@@ -193,8 +199,9 @@ class TreeCheck:
             compact, head.compact, tree.cover(0, self._size), strict=True
         ):
             stop = start + (1 << node.level)
-            if ours != theirs:
-                expected = f"{span('entry', 'entries', start, stop)} to hash to {ours.hex()}"
+            behind = node.level < HEIGHT or not self._differing  # else the tiles told where
+            if ours != theirs and behind:
+                expected = f"{span('entry ', 'entries ', start, stop)} to hash to {ours.hex()}"
                 yield Finding("range", start, expected, f"a head with {theirs.hex()}")
             start = stop
 

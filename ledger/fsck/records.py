@@ -7,14 +7,13 @@ part gives its findings, and what has to be seen together with the other parts.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import dedup, labels
-from ledger.errors import DamagedError, StorageFailedError
+from ledger.errors import DamagedError
 from ledger.fsck.finding import Finding, read_around, unreadable
 from ledger.store import Row, scanning
 from ledger.store.reading import SqliteReader, index_keys
@@ -77,6 +76,7 @@ class _Checking:
         self._reader = reader
         self._question = question
         self._log_keys = [NoteKey.parse(key) for key in question.log_keys]
+        self._keys: dict[int, bytes] = {}
         self.findings: list[Finding] = []
         self.dedup = 0
         self.labels = 0
@@ -87,16 +87,17 @@ class _Checking:
     def rows(self, start: int, stop: int) -> None:
         """Check these rows, and what the label index has for them."""
         found, bad = read_around(partial(scanning.numbered_rows, self._reader), start, stop)
-        self.findings += unreadable("row-unreadable", ("row", "rows"), bad)
-        keys: defaultdict[int, list[int]] = defaultdict(list)
+        self.findings += unreadable("row-unreadable", ("row ", "rows "), bad)
+        self._keys.clear()
+        labelled: set[tuple[int, int]] = set()
         for index, row in found:
             if not _typed(row):
                 self._say("row-unreadable", index, "bytes and a time", "values of other types")
                 continue
             self._time(index, row.time)
-            for key in self._row(index, row):
-                keys[key].append(index)
-        self._index(keys, start, stop)
+            labelled.update((key, index) for key in self._row(index, row))
+        self._dedup(self._keys)
+        self._index(labelled, start, stop)
 
     def _row(self, index: int, row: Row) -> set[int]:
         """Check one row, and return the keys that the label index must have for it."""
@@ -125,7 +126,7 @@ class _Checking:
         expected = labels.encode(derived)
         if expected != row.labels:
             self._say("labels-altered", index, _text(expected), _text(row.labels))
-        self._dedup(index, dedup.key(derived["form"][0], entry.key, row.body))
+        self._keys[index] = dedup.key(derived["form"][0], entry.key, row.body)
         if self._question.signatures:
             self._signature(index, entry, row.body)
         return index_keys(row.entry, derived)
@@ -139,7 +140,7 @@ class _Checking:
         deletable = bool(kinds) and not any(map(labels.is_permanent, kinds))
         self.bodiless.append((index, name, deletable))
         if entry.key.algorithm.hash_name == "sha256" and stored.get("form"):
-            self._dedup(index, dedup.key_of(stored["form"][0], entry.key, entry.data_digest))
+            self._keys[index] = dedup.key_of(stored["form"][0], entry.key, entry.data_digest)
         return self._stored_keys(index, row)
 
     def _deleted(self, statement: Statement) -> None:
@@ -155,17 +156,26 @@ class _Checking:
             self._say("labels-altered", index, "labels", _text(row.labels))
             return set()
 
-    def _dedup(self, index: int, key: bytes) -> None:
-        expected = f"dedup key {key.hex()} for {index}"
-        try:
-            found = self._reader.find(key)
-        except (DamagedError, StorageFailedError) as e:
-            self._say("dedup-unreadable", index, expected, e.message)
-            return
-        if found == index:
-            self.dedup += 1
-        else:
-            self._say("dedup", index, expected, "none" if found is None else f"it for {found}")
+    def _dedup(self, keys: Mapping[int, bytes]) -> None:
+        """Compare the dedup keys that these entries must have with those that are there."""
+        wanted = list(keys.items())
+        pairs, bad = read_around(
+            lambda lo, hi: [*self._reader.find_many([k for _, k in wanted[lo:hi]]).items()],
+            0,
+            len(wanted),
+        )
+        there = dict(pairs)
+        for part in bad:
+            for index, key in wanted[part.start : part.stop]:
+                self._say("dedup-unreadable", index, f"dedup key {key.hex()}", part.why)
+        hidden = {index for part in bad for index, _ in wanted[part.start : part.stop]}
+        for index, key in wanted:
+            found = there.get(key)
+            if found == index:
+                self.dedup += 1
+            elif index not in hidden:
+                other = "none" if found is None else f"it for {found}"
+                self._say("dedup", index, f"dedup key {key.hex()} for {index}", other)
 
     def _signature(self, index: int, entry: Entry, body: bytes) -> None:
         try:
@@ -181,25 +191,29 @@ class _Checking:
         else:
             self.times.append(time)
 
-    def _index(self, keys: dict[int, list[int]], start: int, stop: int) -> None:
-        """Compare what the label index must have for these rows with what it has."""
-        for key, expected in keys.items():
-            try:
-                found = scanning.indexed(self._reader, key, start, stop)
-            except (DamagedError, StorageFailedError) as e:
-                self._say("label-unreadable", expected[0], f"label key {key:#x}", e.message)
-                continue
-            if found == expected:
-                self.labels += len(found)
-                continue
-            self.labels += len(set(found) & set(expected))
-            for index in sorted(set(expected).difference(found)):
+    def _index(self, expected: set[tuple[int, int]], start: int, stop: int) -> None:
+        """Compare what the label index must have for these rows, key and index, with what it has.
+
+        What it has too much under other keys, a count of the whole index shows.
+        """
+        keys = sorted({key for key, _ in expected})
+        rows, bad = read_around(
+            lambda lo, hi: scanning.indexed(self._reader, keys[lo:hi], start, stop), 0, len(keys)
+        )
+        found = set(rows)
+        hidden = {key for part in bad for key in keys[part.start : part.stop]}
+        for part in bad:
+            what = f"label keys {keys[part.start]:#x} to {keys[part.stop - 1]:#x}"
+            self._say("label-unreadable", start, what, part.why)
+        self.labels += len(found & expected)
+        for key, index in sorted(expected - found, key=lambda row: row[1]):
+            if key not in hidden:
                 self._say("label-missing", index, f"label key {key:#x} in the index", "none")
 
     def checkpoints(self, start: int, stop: int) -> None:
         """Check form, origin and signatures of the kept checkpoints of these tree sizes."""
         found, bad = read_around(partial(scanning.notes, self._reader), start, stop)
-        self.findings += unreadable("checkpoint-unreadable", ("checkpoint", "checkpoints"), bad)
+        self.findings += unreadable("checkpoint-unreadable", ("checkpoint ", "checkpoints "), bad)
         for size, text in found:
             try:
                 self._checkpoint(size, text)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from ledger.tiles import Tile, TileId
@@ -82,6 +83,7 @@ class Batch(NamedTuple):
 LABEL_KEY_BYTES = 8
 
 
+@lru_cache(maxsize=1024)  # most labels are those of many entries
 def label_key(name: str, value: str) -> int:
     """Return the number that a label is looked up by; a lucky stranger may share it."""
     digest = hashlib.sha256(f"{name}\0{value}".encode()).digest()
@@ -124,6 +126,9 @@ class Store(Protocol):
 
     def find(self, key: bytes) -> int | None:
         """Return the index of the entry with this dedup key."""
+
+    def find_many(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the index for each of these dedup keys that is there, at most `SLICE` keys."""
 
     def claim(self, key: bytes) -> Claim | None:
         """Return the claim with this idempotency key."""

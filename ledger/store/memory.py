@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 from threading import Lock
 
 from ledger import labels
@@ -84,6 +85,10 @@ class MemoryStore:
     def find(self, key: bytes) -> int | None:
         """Return the index of the entry with this dedup key."""
         return self._dedup.get(key)
+
+    def find_many(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the index for each of these dedup keys that is there."""
+        return {key: self._dedup[key] for key in keys if key in self._dedup}
 
     def claim(self, key: bytes) -> Claim | None:
         """Return the claim with this idempotency key."""

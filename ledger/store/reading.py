@@ -112,6 +112,13 @@ class SqliteReader:
         row = self.one("SELECT idx FROM dedup WHERE key=?", (key,))
         return None if row is None else int(row[0])
 
+    def find_many(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the index for each of these dedup keys that is there, at most `SLICE` keys."""
+        assert len(keys) <= SLICE
+        marks = ",".join("?" * len(keys))
+        found = self.all(f"SELECT key, idx FROM dedup WHERE key IN ({marks})", keys)  # noqa: S608
+        return {row[0]: int(row[1]) for row in found}
+
     def claim(self, key: bytes) -> Claim | None:
         """Return the claim with this idempotency key."""
         row = self.one("SELECT key, request, idx FROM claim WHERE key=?", (key,))

@@ -7,7 +7,7 @@ is being written to; everything else is read in slices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ledger.store import Row
@@ -57,10 +57,13 @@ def tiles(reader: SqliteReader, level: int, start: int, stop: int) -> dict[int, 
     return {tile_of(row[0]).n: row[1] for row in found}
 
 
-def indexed(reader: SqliteReader, key: int, start: int, stop: int) -> list[int]:
-    """Return the indices from `start` to before `stop` that the label index has for `key`."""
-    sql = "SELECT idx FROM label WHERE key = ? AND idx >= ? AND idx < ?"
-    return [row[0] for row in reader.all(sql, (key, start, stop))]
+def indexed(
+    reader: SqliteReader, keys: Sequence[int], start: int, stop: int
+) -> list[tuple[int, int]]:
+    """Return the rows of the label index under `keys`, from `start` to before `stop`."""
+    marks = ",".join("?" * len(keys))
+    sql = f"SELECT key, idx FROM label WHERE key IN ({marks}) AND idx >= ? AND idx < ?"  # noqa: S608
+    return reader.all(sql, (*keys, start, stop))
 
 
 def notes(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, str]]:
@@ -121,31 +124,42 @@ def label_rows(reader: SqliteReader) -> Iterator[tuple[int, int]]:
         page = reader.all(sql, (*page[-1], _COUNTED))
 
 
-_BEYOND = "{0} < 0 OR {0} >= (SELECT tree_size FROM head)"
-_OUTSIDE = (
-    ("entry", "idx", "'an entry'", _BEYOND.format("idx")),
-    ("claim", "idx", "'a claim ' || hex(key)", _BEYOND.format("idx")),
-    ("checkpoint", "tree_size", "'a checkpoint'", _BEYOND.replace(">=", ">").format("tree_size")),
-)
+# Which number of a row the head limits, what to call the row, and from where it is outside.
+_OUTSIDE = {
+    "entry": ("idx", "'an entry'", "tree_size"),
+    "claim": ("idx", "'a claim ' || hex(key)", "tree_size"),
+    "checkpoint": ("tree_size", "'a checkpoint'", "tree_size + 1"),
+}
 
 
-def outside(reader: SqliteReader) -> list[Outside]:
-    """Return rows that lie beyond the head or before entry 0, each table at one moment."""
+def outside(reader: SqliteReader, table: str) -> list[Outside]:
+    """Return rows of a table that lie beyond the head or before entry 0, at one moment."""
+    if table == "tile":
+        return _tiles_outside(reader)
+    number, what, limit = _OUTSIDE[table]
     found = []
-    for table, index, what, where in _OUTSIDE:
-        sql = f"SELECT {index}, {what} FROM {table} WHERE {where} ORDER BY 1 LIMIT {_MOST}"  # noqa: S608
+    for where in (f"< 0 AND {number} < ", ">= "):  # two look-ups; one OR would read it all
+        sql = (
+            f"SELECT {number}, {what} FROM {table} WHERE {number} {where}"  # noqa: S608
+            f" (SELECT {limit} FROM head) ORDER BY {number} LIMIT {_MOST}"
+        )
         found += [Outside(table, row[0], row[1]) for row in reader.all(sql)]
-    ids = []
+    return found
+
+
+def _tiles_outside(reader: SqliteReader) -> list[Outside]:
+    found = []
     for level in range(_LEVELS):
         sql = (
             "SELECT id FROM tile WHERE id >= ? + ((SELECT tree_size FROM head) >> ?) AND id < ?"
             " ORDER BY 1 LIMIT ?"
         )
         first, behind = tile_row_id(TileId(level, 0)), tile_row_id(TileId(level + 1, 0))
-        ids += reader.all(sql, (first, HEIGHT * (level + 1), behind, _MOST))
-    sql = "SELECT id FROM tile WHERE id < 0 OR id >= ? ORDER BY 1 LIMIT ?"
-    ids += reader.all(sql, (tile_row_id(TileId(_LEVELS, 0)), _MOST))
-    for (row_id,) in ids:
-        level, n = tile_of(row_id)
-        found.append(Outside("tile", n << HEIGHT * (level + 1), f"tile {level}/{n}"))
+        for (row_id,) in reader.all(sql, (first, HEIGHT * (level + 1), behind, _MOST)):
+            n = tile_of(row_id).n
+            found.append(Outside("tile", n << HEIGHT * (level + 1), f"tile {level}/{n}"))
+    for where in ("< 0", f">= {tile_row_id(TileId(_LEVELS, 0))}"):
+        sql = f"SELECT id FROM tile WHERE id {where} ORDER BY 1 LIMIT {_MOST}"  # noqa: S608
+        for (row_id,) in reader.all(sql):
+            found.append(Outside("tile", 0, f"a tile with the id {row_id}"))
     return found

@@ -180,13 +180,7 @@ def _prepare(path: Path, connection: Connection, *, read_only: bool) -> str:
 
 
 def _label_rows(batch: Batch) -> set[tuple[int, int]]:
-    keys: dict[tuple[str, str], int] = {}  # most labels are those of many entries
-    rows = set()
-    for name, value, index in batch.labels:
-        key = keys.get((name, value))
-        if key is None:
-            key = keys[name, value] = label_key(name, value)
-        rows.add((key, index))
+    rows = {(label_key(name, value), index) for name, value, index in batch.labels}
     for index, row in enumerate(batch.rows, batch.old_size):
         if body := labels.body_name(row.entry):
             rows.add((body_key(body), index))

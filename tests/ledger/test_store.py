@@ -81,6 +81,18 @@ def test_commit_is_read_back(store: Store) -> None:
     assert (None, "note") == (store.note(1), store.note(2))
 
 
+def test_find_many(store: Store) -> None:
+    """
+    Many dedup keys are found at once, each as alone; what is not there is left out.
+    """
+    store.commit(batch(0, 5))
+    asked = [KEY[i] + b"0" for i in (7, 3, 0, 3)]
+
+    assert {asked[1]: 3, asked[2]: 0} == store.find_many(asked)
+    assert {} == store.find_many([])
+    assert {} == store.find_many([KEY[9]])
+
+
 def test_optional_fields(store: Store) -> None:
     """
     A row without promise and timestamp is read back without them.
