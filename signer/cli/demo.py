@@ -28,6 +28,7 @@ _TRY_NEXT = """\
                  sealbook sign oci:image:TAG --repository REGISTRY/TEAM/APP
   your runner    sealbook sign sha256:DIGEST --repository REGISTRY/TEAM/APP \\
                      --service HOST:PORT --token-file TOKEN
+  your auditor   sealbook audit http://HOST:PORT --trust trust.json --token-file TOKEN --follow
   your cluster   python -m verifier --trust trust.json --repository REGISTRY/TEAM/APP \\
                      sha256:DIGEST bundle.json     # needs `cryptography` and nothing else"""
 
@@ -75,14 +76,14 @@ class _Demo:
         self._step("Run it. One process, one file; it listens on this machine only.")
         service = self._serve()
         try:
-            return self._story()
+            return self._story(http)
         finally:
             service.send_signal(signal.SIGTERM)
             if service.wait(30) != 0:
                 raise DemoError("the service did not stop cleanly")
             self._console.print("\nThe service has stopped cleanly.")
 
-    def _story(self) -> dict[str, object]:
+    def _story(self, http: str) -> dict[str, object]:
         self._step("Build an image: a real OCI layout with an index and two platforms.")
         digest = demo_image.write(self._scratch / "image", "1.0", "hello")
         self._say(f"oci:image:1.0 is {digest}")
@@ -110,6 +111,12 @@ class _Demo:
         if (ours["tree_size"], ours["root"]) != (theirs["tree_size"], theirs["root"]):
             raise DemoError(f"the roots differ: {ours['root']} and {theirs['root']}")
         self._console.print(f"  [green]the same root[/] over {ours['tree_size']} entries")
+        self._step("Audit it as an outsider: every entry, tile, body and label, over HTTP.")
+        words = ["--trust", "service/trust.json", "--token-file", "service/token"]
+        output = self._sealbook("audit", f"http://{http}", *words, "--state", "audit.json")
+        if f"checked     0 to {ours['tree_size']}" not in output:
+            raise DemoError(f"expected an audit of all entries, found {output!r}")
+        self._console.print("  [green]it only grew, and hides nothing[/]")
         self._console.print("\n[bold]Try next[/] (sealbook COMMAND --help has an example of each)")
         self._console.print(_TRY_NEXT, markup=False, soft_wrap=True)
         return {"accepted": digest, "refused": [other, other], "root": ours["root"]}
