@@ -140,7 +140,7 @@ class Auditor:
             for finding in told:
                 run.find(finding)
         old_size = 0 if asked.full else pin.checked
-        return Report(head, old_size, checked, opaque, run.matches, tiles, tuple(run.findings))
+        return Report(head, old_size, checked, opaque, run.matches, tiles, run.findings)
 
     def seen(self) -> list[Sighting]:
         """Return all that this auditor has verified checkpoints for, for `bounds`."""

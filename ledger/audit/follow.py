@@ -90,9 +90,11 @@ def follow(
     """Audit until `wait`, called after each audit, says that it is enough.
 
     Each finding is told once, however often it is found. What does not answer is
-    trouble, told, and tried again. Returns whether anything was found.
+    trouble, told, and tried again. Returns whether all was well: something could be
+    audited, and nothing was found.
     """
     known: set[Finding] = set()
+    audited = False
 
     def once(finding: Finding) -> None:
         if finding not in known:
@@ -105,6 +107,7 @@ def follow(
         except LedgerError as e:
             trouble(e)
         else:
+            audited = True
             done(report)
         if wait():
-            return bool(known)
+            return audited and not known

@@ -31,8 +31,8 @@ from verifier.merkle import Hash
 from verifier.note import Note
 
 TYPE = "urn:sealbook:audit:v1"
+MOST_OPEN = 10_000
 _LIMIT = 64 << 20
-_MOST_OPEN = 10_000
 _MOST_KEPT = 512
 _MOST_KINDS = 10_000
 
@@ -85,16 +85,6 @@ class Pin(NamedTuple):
             half = len(kept) // 2
             kept = [*kept[:half:2], *kept[half:]]
         return self._replace(kept=tuple(kept))
-
-    def still_open(self, finding: Finding) -> Self:
-        """Remember a finding, to tell it again until it is resolved."""
-        if finding in self.open or len(self.open) >= _MOST_OPEN:
-            return self
-        return self._replace(open=(*self.open, finding))
-
-    def resolved(self, code: str, index: int) -> Self:
-        """Forget a finding about the entry at `index`."""
-        return self._replace(open=tuple(f for f in self.open if (f.code, f.index) != (code, index)))
 
     @classmethod
     def load(cls, path: Path, origin: str) -> Self:
@@ -165,7 +155,7 @@ class Pin(NamedTuple):
             fields.take("bodies", bool),
             kinds,
             fields.number("opaque"),
-            tuple(_finding(v) for v in fields.items("open", most=_MOST_OPEN)),
+            tuple(_finding(v) for v in fields.items("open", most=MOST_OPEN)),
             tuple(_seen(v) for v in fields.items("kept", most=_MOST_KEPT)),
         )
         fields.done()

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from ledger.audit.ahead import Fetch, ahead
 from ledger.audit.finding import ContradictionError, Finding
 from ledger.audit.judge import BODY_MISSING, MUST_STAY, Judge, Judged
-from ledger.audit.pin import Pin
+from ledger.audit.pin import MOST_OPEN, Pin
 from ledger.audit.source import Listed, Source
 from ledger.audit.tiles import Grown
 from ledger.errors import SourceError
@@ -73,14 +73,19 @@ class Run:
     def __init__(self, tell: Callable[[Finding], None]) -> None:
         """Tell each finding when it is found."""
         self._tell = tell
-        self.findings: list[Finding] = []
+        self._found: dict[Finding, None] = {}
         self.matches = 0
 
     def find(self, finding: Finding) -> None:
         """Note a finding, once."""
-        if finding not in self.findings:
-            self.findings.append(finding)
+        if finding not in self._found:
+            self._found[finding] = None
             self._tell(finding)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All of them, in the order in which they were found."""
+        return tuple(self._found)
 
 
 class Scan:
@@ -96,6 +101,7 @@ class Scan:
         self._judge = judge
         self._asked = asked
         self._run = run
+        self._open = dict.fromkeys(pin.open)  # to be told again until resolved
         self._missing: dict[int, Finding] = {
             f.index: f for f in pin.open if f.code == BODY_MISSING and f.index is not None
         }
@@ -189,30 +195,27 @@ class Scan:
             judged = self._judge.judge(index, entry, said, fetch)
             opaque += judged.opaque
             for finding in judged.findings:
-                pin = pin.still_open(finding)
+                if len(self._open) < MOST_OPEN:
+                    self._open[finding] = None
                 if finding.code == BODY_MISSING:
                     self._missing[index] = finding  # a later entry may say why
                 else:
                     self._run.find(finding)
             if judged.deletes:
-                pin = self._deleted(pin, judged)
+                self._excuse(*judged.deletes)
             if index >= new_from and self._wanted(judged):
                 deliver(Match(index, entry, judged.labels))
                 self._run.matches += 1
-        return pin._replace(opaque=opaque)
+        return pin._replace(opaque=opaque, open=tuple(self._open))
 
-    def _deleted(self, pin: Pin, judged: Judged) -> Pin:
-        """Excuse a missing body that this event says was deleted."""
-        assert judged.deletes is not None
-        index, digest = judged.deletes
+    def _excuse(self, index: int, digest: str) -> None:
+        """Let the body of `index` be missing, because an event says that it was deleted."""
         finding = self._missing.get(index)
-        name = digest.rpartition(":")[2]
-        if finding is None or f" {name}, " not in finding.expected:
-            return pin
-        if MUST_STAY in finding.expected:
-            return pin
-        del self._missing[index]
-        return pin.resolved("body-missing", index)
+        if finding is None or MUST_STAY in finding.expected:
+            return
+        if f" {digest.rpartition(':')[2]}, " in finding.expected:
+            del self._missing[index]
+            self._open.pop(finding, None)
 
     def _settle(self) -> None:
         """Tell of the bodies that are missing still, now that all entries were read."""

@@ -85,9 +85,9 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     made = parser(
         "audit",
-        "Check from outside that a ledger only grew and that nothing in it is hidden. Remembers "
-        "what it has seen, and checks what is new since. A contradiction is written to a file "
-        "that anyone can check with `python -m verifier evidence`.",
+        "Check from outside that a ledger only grew and that nothing in it is hidden.\n"
+        "Remembers what it has seen, and checks what is new since. A contradiction is\n"
+        "written to a file that anyone can check with `python -m verifier evidence`.",
         _EXAMPLES,
         config=False,
     )
@@ -159,19 +159,24 @@ def _check(made: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 
 def _follow(args: argparse.Namespace, auditor: Auditor, origin: str) -> int:
-    """Audit until SIGINT or SIGTERM."""
+    """Audit until SIGINT or SIGTERM; a second one ends it at once, which leaves no gap either."""
     stop = threading.Event()
+
+    def finish(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, finish)
     asked, deliver = _asked(args), _deliver(args, origin, stop)
-    found = follow(
+    well = follow(
         lambda tell: auditor.audit(asked, deliver=deliver, tell=tell),
         tell=partial(_tell, args),
         done=partial(_sum_up, args),
         trouble=_trouble,
         wait=lambda: stop.wait(args.every),
     )
-    return 1 if found else 0
+    return 0 if well else 1
 
 
 def _trusted(args: argparse.Namespace) -> Trusted:

@@ -108,7 +108,7 @@ def test_following_goes_on_through_trouble(tmp_path: Path) -> None:
             tell(finding)  # type: ignore[operator]
         return report
 
-    found = follow(
+    well = follow(
         audit,  # type: ignore[arg-type]
         tell=findings.append,
         done=lambda _: None,
@@ -116,7 +116,7 @@ def test_following_goes_on_through_trouble(tmp_path: Path) -> None:
         wait=wait,
     )
 
-    assert found
+    assert not well
     assert [1, 2] == matched
     assert [("body-missing", 3)] == [(f.code, f.index) for f in findings]
     assert ["away", "away"] == [trouble.message for trouble in troubles]
