@@ -13,6 +13,7 @@ from functools import partial
 from ledger import dedup, labels
 from ledger.errors import DamagedError, StorageFailedError
 from ledger.fsck.finding import Finding, read_around
+from ledger.fsck.records import typed
 from ledger.store import SLICE, Row, scanning
 from ledger.store.reading import SqliteReader, index_keys
 from verifier.entry import Entry
@@ -33,7 +34,7 @@ def dedup_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) -> 
         suspects = {n for n, count in enumerate(counts) if count > 1} | wrong
         for key, index in scanning.dedup_rows(store):
             if index in suspects and (own := _dedup_key(store, index)) and own != key:
-                yield Finding("dedup-extra", index, f"only its key {own.hex()}", key.hex())
+                yield Finding("dedup-extra", index, f"only its key {own.hex()}", _text(key))
     except (DamagedError, StorageFailedError) as e:
         yield Finding("dedup-unreadable", 0, "all dedup keys", e.message)
 
@@ -47,7 +48,7 @@ def labels_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) ->
         suspects = wrong.union(_miscounted(store, counts))
         for key, index in scanning.label_rows(store):
             if index in suspects and (own := _label_keys(store, index)) and key not in own:
-                yield Finding("label-extra", index, "only its own labels", f"key {key:#x}")
+                yield Finding("label-extra", index, "only its own labels", f"key {_text(key)}")
     except (DamagedError, StorageFailedError) as e:
         yield Finding("label-unreadable", 0, "all of the label index", e.message)
 
@@ -55,7 +56,8 @@ def labels_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) ->
 def _counts(size: int, indices: Iterator[int]) -> Sequence[int]:
     counts = array("H", bytes(2 * size))
     for index in indices:
-        if 0 <= index < size and counts[index] < _MANY:
+        # A damaged page may give another type.
+        if isinstance(index, int) and 0 <= index < size and counts[index] < _MANY:
             counts[index] += 1
     return counts
 
@@ -66,13 +68,20 @@ def _miscounted(store: SqliteReader, counts: Sequence[int]) -> Iterator[int]:
         stop = min(start + SLICE, len(counts))
         # What cannot be read was told, and nothing is said of its index rows.
         for index, row in read_around(partial(scanning.numbered_rows, store), start, stop)[0]:
-            if counts[index] != len(_stored_keys(row)):
+            if typed(row) and counts[index] != len(_stored_keys(row)):
                 yield index
+
+
+def _text(key: object) -> str:
+    """Print a key, whatever type a damaged page made of it."""
+    if isinstance(key, bytes):
+        return key.hex()
+    return f"{key:#x}" if isinstance(key, int) else repr(key)
 
 
 def _row(store: SqliteReader, index: int) -> Row | None:
     found, _ = read_around(partial(scanning.numbered_rows, store), index, index + 1)
-    return found[0][1] if found else None
+    return found[0][1] if found and typed(found[0][1]) else None
 
 
 def _stored_keys(row: Row) -> set[int]:

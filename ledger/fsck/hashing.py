@@ -136,7 +136,7 @@ class TreeCheck:
         for size, note in notes:
             try:
                 checkpoint = Checkpoint.parse(Note.parse(note).text)
-            except VerificationError:
+            except (VerificationError, TypeError):
                 continue  # told with the others of its kind
             root = _root_within(extension, compact, size)
             if checkpoint.tree_size == size and checkpoint.root != root:

@@ -91,7 +91,7 @@ class _Checking:
         self._keys.clear()
         labelled: set[tuple[int, int]] = set()
         for index, row in found:
-            if not _typed(row):
+            if not typed(row):
                 self._say("row-unreadable", index, "bytes and a time", "values of other types")
                 continue
             self._time(index, row.time)
@@ -217,6 +217,8 @@ class _Checking:
         for size, text in found:
             try:
                 self._checkpoint(size, text)
+            except TypeError:
+                self._say("checkpoint-unreadable", size, "text", f"a {type(text).__name__}")
             except VerificationError as e:
                 self._say("checkpoint", size, f"a checkpoint that we signed at {size}", e.message)
 
@@ -238,7 +240,7 @@ class _Checking:
         self.findings.append(Finding(code, index, expected, found))
 
 
-def _typed(row: Any) -> bool:
+def typed(row: Any) -> bool:
     """Whether the row has the types that it was written with: a damaged page may give others."""
     blobs = (row.entry, row.labels)
     optional = (row.body, row.promise, row.timestamp)

@@ -174,6 +174,8 @@ def translated(what: str, *, commit: bool = False) -> Iterator[None]:
         raise
     except _UNSTORABLE as e:
         raise EntryError(f"{what}: a value that cannot be stored: {e}") from e
+    except UnicodeDecodeError as e:  # what SQLite quotes of a malformed page
+        _raise(what, _CORRUPT, e, commit=commit)
     except MemoryError as e:  # how Python spells SQLITE_NOMEM
         _raise(what, _NOMEM, e, commit=commit)
     except sqlite.Error as e:

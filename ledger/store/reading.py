@@ -72,6 +72,8 @@ class SqliteReader:
             raise DamagedError("the database has no head")
         tree_size, root, compact, time, frozen, seal = row
         try:
+            if not (_is_number(tree_size) and _is_number(time) and isinstance(seal, bytes)):
+                raise DamagedError("the head of the database: expected numbers and a seal")
             hashes = [Hash(compact[i : i + 32]) for i in range(0, len(compact), 32)]
             if frozen not in (0, 1):
                 raise DamagedError(f"the head of the database: expected frozen or not, {frozen!r}")
@@ -117,7 +119,7 @@ class SqliteReader:
         assert len(keys) <= SLICE
         marks = ",".join("?" * len(keys))
         found = self.all(f"SELECT key, idx FROM dedup WHERE key IN ({marks})", keys)  # noqa: S608
-        return {row[0]: int(row[1]) for row in found}
+        return {row[0]: row[1] for row in found}
 
     def claim(self, key: bytes) -> Claim | None:
         """Return the claim with this idempotency key."""
@@ -216,6 +218,10 @@ class SqliteReader:
                 self._readers.append(reader)
             self._local.reader = reader
         return reader
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
 
 
 def _slice(start: int, stop: int) -> tuple[int, int]:
