@@ -230,7 +230,12 @@ class Ledger:
         with self._publishing:
             if checkpoint.tree_size >= self._published.checkpoint.tree_size:
                 text = str(note)
-                self._publication.save(text)
+                try:
+                    self._publication.save(text)
+                except StorageFailedError as e:
+                    self._failed = True
+                    self._anchor.note_failure(e.message)
+                    raise
                 self._published = Published(checkpoint, text, self._clock.now())
             return self._published
 

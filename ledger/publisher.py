@@ -20,7 +20,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple, Protocol
 
-from ledger.errors import LedgerError, MirrorBehindError, QuorumError, WitnessAheadError
+from ledger.errors import (
+    LedgerError,
+    MirrorBehindError,
+    QuorumError,
+    StorageFailedError,
+    WitnessAheadError,
+)
 from ledger.ledger import Ledger
 from ledger.publication import Published
 from verifier.errors import SealbookError
@@ -79,11 +85,13 @@ class Publisher:
         patience: Patience,
         release: Release,
         on_alarm: Callable[[WitnessAheadError], None],
+        on_failure: Callable[[SealbookError], None],
     ) -> None:
         """Publish for `ledger`; `start` begins.
 
         `mirror` is None when nobody waits for it. `release` is told after every
-        round, and why when it came to nothing. `on_alarm` is told once.
+        round, and why when it came to nothing. `on_alarm` is told once, and so is
+        `on_failure` when nothing can be published any more because a disk failed.
         """
         self._ledger = ledger
         self._quorum = quorum
@@ -92,6 +100,7 @@ class Publisher:
         self._patience = patience
         self._release = release
         self._on_alarm = on_alarm
+        self._on_failure = on_failure
         self._wake = threading.Condition()
         self._woken = False
         self._stopping = False
@@ -136,9 +145,20 @@ class Publisher:
                 self.alarm, pause_s = e, _REFRESH_S
                 self._on_alarm(e)
                 self._release(e, hopeless=True)
+            except StorageFailedError as e:
+                self._fail(e)
+                return
             except LedgerError as e:
                 self._release(e)
                 pause_s, retry_s = retry_s, min(2 * retry_s, _LONGEST_RETRY_S)
+            except Exception as e:  # noqa: BLE001  a bug must not leave everybody waiting in silence
+                told = f"publishing failed: {type(e).__name__}: {e}"
+                self._fail(StorageFailedError(told))
+                return
+
+    def _fail(self, error: StorageFailedError) -> None:
+        self._release(error, hopeless=True)
+        self._on_failure(error)
 
     def _pause(self, seconds: float) -> bool:
         """Wait until woken, or for `seconds`; return whether to go on."""
@@ -178,7 +198,6 @@ class Publisher:
         asked = {self._busy[witness]: witness for witness in idle}
         lines: list[NoteSignature] = []
         names: set[str] = set()
-        errors = [f"{w.name}: busy with the last request" for w in self._witnesses if w not in idle]
         waiting = set(asked)
         while waiting and not (names and self._quorum.satisfied_by(names)):
             left = deadline - time.monotonic()
@@ -189,12 +208,13 @@ class Publisher:
                     names.add(asked[future].name)
                 except WitnessAheadError:
                     raise
-                except LedgerError as e:
-                    errors.append(f"{asked[future].name}: {e.message}")
+                except LedgerError:
+                    continue  # its own client tells why, to whoever runs the service
             if not done and left <= 0:
-                errors += [f"{asked[future].name}: no answer yet" for future in waiting]
                 break
         if not self._quorum.satisfied_by(names) and not self._patience.fail_open:
-            told = "; ".join(errors)
-            raise QuorumError(f"witnesses {len(names)} of {len(self._witnesses)}: {told}"[:500])
+            raise QuorumError(
+                f"witnesses {len(names)} of {len(self._witnesses)}, "
+                f"expected the quorum {self._quorum.name}"
+            )
         return lines

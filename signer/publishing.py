@@ -7,6 +7,8 @@ policy itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,6 +22,7 @@ from signer.config import Config
 from signer.errors import ConfigError
 from signer.metrics import Metrics
 from signer.transport import HttpTransport
+from verifier.errors import SealbookError
 from verifier.quorum import NONE
 from verifier.trust import TrustRoot
 
@@ -53,6 +56,7 @@ class Publishing:
         waits += [config.mirror.deadline_s] if config.mirror.synchronous else []
         self._patience = Patience(max(waits, default=0.0), config.witnesses.fail == "open")
         self._publisher: Publisher | None = None
+        self._troubled = False
         self._evidence = config.home.anchor / "evidence"
         self.mirrored = mirrored
         self.witnesses = _witnesses(config, trust, ledger)
@@ -67,8 +71,8 @@ class Publishing:
         """Why nothing is published any more, if so."""
         return self._publisher.alarm if self._publisher else None
 
-    def start(self, release: Release) -> None:
-        """Publish from now on, telling `release` after each round."""
+    def start(self, release: Release, on_failure: Callable[[SealbookError], None]) -> None:
+        """Publish from now on, telling `release` after each round, and `on_failure` of the end."""
         if not self._needed:
             return
         self._publisher = Publisher(
@@ -77,8 +81,9 @@ class Publishing:
             self.witnesses,
             self.mirrored if self._synchronous else None,
             patience=self._patience,
-            release=release,
+            release=partial(self._release, release),
             on_alarm=self._raise_alarm,
+            on_failure=on_failure,
         )
         self._publisher.start()
 
@@ -91,6 +96,18 @@ class Publishing:
         """Publish no more."""
         if self._publisher:
             self._publisher.stop()
+
+    def _release(
+        self, release: Release, why: SealbookError | None = None, *, hopeless: bool = False
+    ) -> None:
+        """Answer callers; the log is told when publishing stops and when it goes on."""
+        if why is not None and not self._troubled:
+            told = {witness.name: witness.error for witness in self.witnesses if witness.error}
+            log.warning("not published", code=why.code, error=why.message, witnesses=told)
+        if why is None and self._troubled:
+            log.info("published again")
+        self._troubled = why is not None
+        release(why, hopeless=hopeless)
 
     def _raise_alarm(self, error: WitnessAheadError) -> None:
         kept = ""

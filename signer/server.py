@@ -106,7 +106,7 @@ class Server:
         sequencer = Sequencer(
             ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
         )
-        publishing.start(sequencer.release)
+        publishing.start(sequencer.release, fail)
         signing = Signing(ledger, sequencer, self.keys, self._config.signing.default_key)
         events = Events(ledger, sequencer, self._own.event)
         receipts = self._receipts()

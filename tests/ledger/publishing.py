@@ -85,6 +85,7 @@ class Asking:
             patience=Patience(deadline_s, fail_open),
             release=self.sequencer.release,
             on_alarm=self.alarms.append,
+            on_failure=self.failures.append,
         )
         self.publisher.start()
 

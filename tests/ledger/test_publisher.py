@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from ledger.anchor import Anchor
-from ledger.errors import StorageFailedError, WitnessAheadError
+from ledger.errors import WitnessAheadError
 from ledger.ledger import Appended, Ledger
 from ledger.mirrored import Mirrored
 from ledger.opening import Home, open_ledger
@@ -95,7 +95,7 @@ def test_without_the_quorum_in_time(home: Home) -> None:
 
         [answer] = asyncio.run(append())
         assert ("witness-quorum", True) == (answer.code, "entry 1 is durable" in answer.message)
-        assert "b: no answer" in answer.message
+        assert "witnesses 1 of 2, expected the quorum enough" in answer.message
         assert (2, 0) == (asking.ledger.head.tree_size, size(asking.ledger))
         witnesses[1].error = None
         asking.wake()
@@ -260,21 +260,45 @@ def test_publication_never_goes_back(home: Home) -> None:
 
 def test_publication_on_a_failed_disk(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    What cannot be kept is not shown.
+    What cannot be kept is not shown: whoever waits is refused, the service is told to end, and
+    the next start demands a look at the disk.
     """
+    with Asking(home, [StandInWitness("a")], least=1) as asking:
+        assert eventually(lambda: size(asking.ledger) == 1)
 
-    def fail(*_: object) -> None:
-        raise OSError(5, "input/output error")
+        async def run() -> list[object]:
+            return await soon(asking.sequencer.append([entry(0)]))
 
-    with open_ledger(home, KEYS, asks=True) as ledger:
-        ledger.commit(entries(0, 3))
-        note = Note.parse(ledger.signed.note)
         with monkeypatch.context() as patch:
-            patch.setattr("ledger.publication.write_durably", fail)
-            with pytest.raises(StorageFailedError):
-                ledger.publish(note)
+            patch.setattr("ledger.publication.write_durably", _fail)
+            [answer] = asyncio.run(run())
+            assert eventually(lambda: len(asking.failures) > 0)
 
-        assert 0 == size(ledger)
+        assert "storage-failed" == answer.code
+        assert ["storage-failed"] == [failure.code for failure in asking.failures]
+        assert 1 == size(asking.ledger)
+    refused("fsck-needed", lambda: open_ledger(home, KEYS, asks=True))
+
+
+def test_bug_while_publishing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A bug in publishing leaves nobody waiting, and tells the service to end.
+    """
+    with Asking(home, [StandInWitness("a")], least=1) as asking:
+        assert eventually(lambda: size(asking.ledger) == 1)
+        monkeypatch.setattr(asking.publisher, "_cosignatures", lambda *_: 1 // 0)
+
+        async def run() -> list[object]:
+            return await soon(asking.sequencer.append([entry(0)]))
+
+        [answer] = asyncio.run(run())
+        assert eventually(lambda: len(asking.failures) > 0)
+
+        assert ("storage-failed", True) == (answer.code, "ZeroDivision" in answer.message)
+
+
+def _fail(*_: object) -> None:
+    raise OSError(5, "input/output error")
 
 
 def test_stopping_answers_everybody(home: Home) -> None:
