@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import grpc
@@ -81,8 +82,12 @@ class Caller:
 
     async def settle(self) -> None:
         """Return when readers may see everything that is durable."""
+        await self.wait_until(lambda now: now.published_size == now.tree_size)
+
+    async def wait_until(self, holds: Callable[[operator_pb2.GetStatusResponse], bool]) -> None:
+        """Return when the status is such that `holds`; looks often, and not for ever."""
         async with asyncio.timeout(_TIMEOUT_S):
-            while (now := await self.status()).published_size < now.tree_size:  # noqa: ASYNC110
+            while not holds(await self.status()):  # noqa: ASYNC110  another process changes it
                 await asyncio.sleep(0.01)
 
     async def sign(self, digest: Digest) -> Answer:
@@ -99,6 +104,13 @@ class Caller:
         messages = [message async for message in self._signer.SignBatch(request, **self._options)]
         note = messages[0].checkpoint.note
         return [_answer(a.signatures[0], note) for message in messages for a in message.answers]
+
+    async def refusals(self, digests: list[Digest]) -> list[str]:
+        """Ask for digests in one commit that are all refused, and return the codes."""
+        items = [signer_pb2.SignBatchRequest.Item(digest=digest) for digest in digests]
+        request = signer_pb2.SignBatchRequest(repository=REPOSITORY, items=items)
+        messages = [message async for message in self._signer.SignBatch(request, **self._options)]
+        return [answer.refusal.code for message in messages for answer in message.answers]
 
     async def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""

@@ -6,9 +6,11 @@ meet, and logs to `service.log` in its directory.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,17 +46,34 @@ class Service:
         """
         found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0")
         self.directory = directory
-        file = directory / "sealbook.toml"
-        file.write_text(file.read_text() + more)
+        self._file = directory / "sealbook.toml"
+        self._file.write_text(self._file.read_text() + more)
         trust = directory / "trust.json"
         self.trust = TrustRoot.parse(trust.read_bytes())
         if quorum:
             self.trust = self.trust._replace(quorum=Quorum.parse(quorum))
             trust.write_bytes(self.trust.json())
-        self.config = Config.load(file)
+        self.config = Config.load(self._file)
         self.token = (directory / "token").read_text().strip()
         self.addresses = Addresses("", "")
         self._process: subprocess.Popen[str] | None = None
+
+    def twin(self, directory: Path | None = None) -> Self:
+        """Return another process of this service, not running; over a copy of it in `directory`.
+
+        Over the same files it has an operator's socket of its own.
+        """
+        twin = copy.copy(self)
+        twin._process = None
+        if directory is not None:
+            shutil.copytree(self.directory, directory, ignore=shutil.ignore_patterns("run"))
+            twin.directory = directory
+            twin._file = directory / self._file.name
+        else:
+            twin._file = self.directory / "twin.toml"
+            twin._file.write_text(self._file.read_text().replace('"run/', '"run-of-twin/'))
+        twin.config = Config.load(twin._file)
+        return twin
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +126,7 @@ class Service:
         assert self._process is None
         with (self.directory / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*program, "serve", "--config", str(self.directory / "sealbook.toml")],
+                [*program, "serve", "--config", str(self._file)],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -115,6 +134,16 @@ class Service:
                 text=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+
+    def pause(self) -> None:
+        """Let the process stand still with SIGSTOP, as a machine does that is suspended."""
+        os.kill(self.pid, signal.SIGSTOP)
+        stopped = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+        assert stopped is not None
+
+    def resume(self) -> None:
+        """Let a paused process go on where it was."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End the process with SIGKILL, which it cannot see coming; return when it is gone."""
