@@ -20,7 +20,7 @@ from starlette.routing import Route
 from ledger.ledger import Ledger
 from signer import tiles_http
 from signer.access import Access
-from signer.errors import NotFoundError
+from signer.errors import ConfigError, NotFoundError
 from signer.guard import refused
 from signer.metrics import Metrics
 from signer.service import find_bundles
@@ -28,6 +28,7 @@ from verifier._strict import decimal
 from verifier.digest import Digest
 from verifier.errors import VerificationError
 from verifier.repository import Repository
+from verifier.trust import TrustRoot
 
 _JSON = "application/json"
 _STATUS = {
@@ -47,6 +48,9 @@ def application(
     ready: Callable[[], bool],
 ) -> Starlette:
     """Return the ASGI application; `trust_files` are served by their key under /v1/.
+
+    What trust.json says of logs and witnesses is there for other tools too, as a
+    policy of c2sp.org/tlog-policy.
 
     Bundles come a page at a time: `next` is the `start` of the next one, or 0.
     """
@@ -70,6 +74,13 @@ def application(
         path = trust_files[request.url.path.rpartition("/")[2]]
         return Response(await asyncio.to_thread(path.read_bytes), media_type=_JSON)
 
+    async def policy(_: Request) -> Response:
+        pinned = await asyncio.to_thread(trust_files["trust.json"].read_bytes)
+        try:
+            return PlainTextResponse(str(TrustRoot.parse(pinned).policy()))
+        except VerificationError as e:  # ours, and not the caller's
+            raise ConfigError(f"the trust file cannot be read: {e.message}") from e
+
     async def scrape(_: Request) -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
@@ -84,6 +95,7 @@ def application(
     routes = {
         "/v1/bundles/{digest}": bundles,
         **{f"/v1/{name}": trust_file for name in trust_files},
+        "/v1/tlog-policy": policy,
         **tiles_http.routes(ledger, access),
         "/metrics": scrape,
         "/healthz": healthz,

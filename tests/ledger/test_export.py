@@ -454,6 +454,17 @@ def test_fresh_file_is_a_link(tmp_path: Path) -> None:
     assert "mine" == (tmp_path / "victim").read_text()
 
 
+def test_longer_leftover(tmp_path: Path) -> None:
+    """
+    Nothing of what a kill left half written gets into the file that is written next.
+    """
+    (tmp_path / "checkpoint.new").write_bytes(b"x" * 10_000)
+    store = planted(1)
+    export(store, tmp_path)
+
+    assert signed(store, 1) == (tmp_path / "checkpoint").read_text()
+
+
 @pytest.mark.parametrize("thing", ["file", "folder", "pipe"])
 def test_things_in_the_way(tmp_path: Path, thing: str) -> None:
     """

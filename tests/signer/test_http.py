@@ -14,6 +14,7 @@ from tests.signer.running import InProcess, running
 from tests.signer.world import World
 from verifier.checkpoint import Checkpoint
 from verifier.note import Note
+from verifier.tlogpolicy import TlogPolicy
 from verifier.trust import TrustRoot
 
 
@@ -154,6 +155,30 @@ def test_trust_file_is_read_each_time(world: World) -> None:
         (world.directory / "trust.json").write_bytes(new)
 
         assert 2 == TrustRoot.parse(h.get("/v1/trust.json").content).version
+
+
+def test_policy(service: InProcess, http: httpx.Client) -> None:
+    """
+    Other people's tools get the pinned logs and witnesses as a policy that they read.
+    """
+    answer = http.get("/v1/tlog-policy")
+
+    assert (200, "text/plain; charset=utf-8") == (
+        answer.status_code,
+        answer.headers["content-type"],
+    )
+    assert service.trust.policy() == TlogPolicy.parse(answer.text)
+    assert str(service.ledger.log_key) in answer.text
+
+
+def test_policy_of_a_trust_file_that_cannot_be_read(world: World) -> None:
+    """
+    A trust file that was spoiled is our fault, and not the caller's.
+    """
+    with running(world) as service, httpx.Client(base_url=f"http://{service.addresses.http}") as h:
+        (world.directory / "trust.json").write_text("{}")
+
+        assert 500 <= h.get("/v1/tlog-policy").status_code
 
 
 def test_checkpoint(service: InProcess, http: httpx.Client) -> None:
