@@ -161,6 +161,17 @@ class Service:
         """Return the exit code of a process that ends by itself; -9 for one that was killed."""
         return self._reap()
 
+    def command(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `sealbook` with this service's configuration until it ends."""
+        return subprocess.run(
+            [*SEALBOOK, *args, "--config", str(self._file)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_START_S,
+            check=False,
+        )
+
     def log(self) -> str:
         """Return what it has logged, over all starts."""
         return (self.directory / "service.log").read_text()

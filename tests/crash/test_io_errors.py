@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ledger.anchor import clear_failure, failure_note
+from ledger.anchor import failure_note
 from ledger.errors import CheckNeededError
 from ledger.opening import open_ledger
 from signer.server import EX_IOERR
@@ -108,8 +108,9 @@ def fail_and_come_back(
 
     with pytest.raises(CheckNeededError) as caught:
         open_ledger(home, service.log_keys())
-    assert "fsck" in caught.value.hint
-    clear_failure(home.anchor)
+    assert "sealbook fsck" in caught.value.hint
+    looked = service.command("fsck")
+    assert (0, False) == (looked.returncode, failure_note(home.anchor).exists()), looked.stdout
     service.start()
     asyncio.run(ask_again(service, journal))
     assert 0 == service.stop()
