@@ -32,6 +32,7 @@ from ledger.errors import (
     ConflictError,
     DamagedError,
     FrozenError,
+    LedgerError,
     OutcomeUnknownError,
     StorageBusyError,
     StorageFailedError,
@@ -357,7 +358,11 @@ class Ledger:
         try:
             self._store.commit(batch)
         except OutcomeUnknownError as e:
-            found = self._store.head()
+            try:
+                found = self._store.head()
+            except LedgerError as unread:
+                told = f"nobody knows whether a commit landed: {unread.message}"
+                raise StorageFailedError(told) from unread
             if found == batch.head:
                 return
             if found == self._head:
