@@ -125,8 +125,11 @@ def open_ledger(home: Home, keys: LogKeys, *, asks: bool = False) -> OpenLedger:
         head = store.head()
         if head.tree_size > mark.tree_size:
             anchor.write(head.tree_size, head.root)
-        publication = PublicationFile(home.anchor) if asks else None
-        opened = OpenLedger(Ledger(store, anchor, keys, publication=publication), lock)
+        publication = PublicationFile(home.anchor)
+        if not asks:  # its head is public at once; a file that says less must not outlive that
+            publication.forget()
+        ledger = Ledger(store, anchor, keys, publication=publication if asks else None)
+        opened = OpenLedger(ledger, lock)
         stack.pop_all()  # from here on `opened` owns them
         return opened
 
@@ -199,6 +202,7 @@ def check_growth(store: Store, tree_size: int, root: Hash) -> None:
 def check_entries(
     store: Store, tree_size: int, root: Hash, progress: Callable[[int, int], None]
 ) -> None:
+    """Hash every entry, and check that they make the tree with this size and root."""
     compact: tuple[Hash, ...] = ()
     for start in range(0, tree_size, SLICE):
         stop = min(tree_size, start + SLICE)

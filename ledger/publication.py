@@ -66,6 +66,24 @@ class PublicationFile:
         except OSError as e:
             raise StorageFailedError(f"{self._path}: {e.strerror}") from e
 
+    def forget(self) -> None:
+        """Have published nothing; durable on return.
+
+        Raises:
+            StorageFailedError: nobody knows whether it is.
+        """
+        try:
+            self._path.unlink()
+            fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return
+        except OSError as e:
+            raise StorageFailedError(f"{self._path}: {e.strerror}") from e
+
 
 def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Put `content` in the place of whatever is at `path`, whole or not at all, and durably."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ledger import joining
 from ledger import restore as restoring
 from ledger.anchor import failure_note
 from ledger.backup import back_up
@@ -28,7 +29,7 @@ from tests.ledger.making import (
     prove_all,
     refused,
 )
-from tests.ledger.mirroring import content, mirrored
+from tests.ledger.mirroring import content, follow, mirrored
 from verifier.checkpoint import Checkpoint
 from verifier.merkle import verify_consistency
 from verifier.note import Note
@@ -47,10 +48,19 @@ class Lost(NamedTuple):
         """The mirror's database."""
         return self.mirror / "ledger.db"
 
-    def restore(self, *, mirror: bool = True, newest: bool = False) -> Restored:
+    def restore(
+        self, *, mirror: bool = True, newest: bool = False, synchronous: bool = False
+    ) -> Restored:
         """Bring it back."""
-        source = self.mirror if mirror else None
-        return restore(self.home, KEYS, self.backup, source, lambda *_: None, newest=newest)
+        return restore(
+            self.home,
+            KEYS,
+            self.backup,
+            self.mirror if mirror else None,
+            lambda *_: None,
+            newest=newest,
+            synchronous=synchronous,
+        )
 
     def nothing_is_in_place(self) -> None:
         """Check that no database is there, nor a part of one."""
@@ -366,6 +376,77 @@ def test_unsealed_backup_beyond_the_anchor(home: Home, tmp_path: Path) -> None:
     lost.nothing_is_in_place()
 
 
+def under_way(home: Home, folder: Path, published: int, at_mirror: int) -> Lost:
+    """Return a lost ledger of 8 that asks its mirror: what each of them had come to."""
+    back_up(home.database, folder / "backup.db", lambda *_: None)
+    with open_ledger(home, KEYS, asks=True) as ledger:
+        for size in range(2, 9):
+            ledger.commit(entries(size, size + 1))
+            if size == at_mirror:
+                follow(ledger, folder / "mirror")
+            if size == published:
+                ledger.publish(Note.parse(ledger.signed.note))
+    shutil.rmtree(home.directory)
+    return Lost(home, folder / "backup.db", folder / "mirror", {})
+
+
+def test_what_nobody_was_told_of(home: Home, tmp_path: Path) -> None:
+    """
+    A service that answers when its mirror has the entry is restored up to what was published:
+    what had reached the anchor alone is gone, and nobody was told of it.
+    """
+    lost = under_way(home, tmp_path, 5, 6)
+
+    assert "the anchor has seen 8" in refused("ledger-rollback", lost.restore).message
+    found = lost.restore(synchronous=True)
+    assert (6, 2, 0) == (found.tree_size, found.unanswered, found.left_out)
+    with open_ledger(home, KEYS, asks=True) as ledger:
+        assert 5 == ledger.published.checkpoint.tree_size
+        ledger.commit(entries(20, 21))
+        assert 7 == follow(ledger, lost.mirror)
+
+
+def test_what_was_published(home: Home, tmp_path: Path) -> None:
+    """
+    What was published is never given up, nor taken for less because nothing says what it was.
+    """
+    lost = under_way(home, tmp_path, 5, 4)
+    refused("ledger-rollback", lambda: lost.restore(synchronous=True))
+    lost.nothing_is_in_place()
+    (home.anchor / "published").unlink()
+    refused("ledger-rollback", lambda: lost.restore(synchronous=True))
+
+
+def test_published_in_another_tree(home: Home, tmp_path: Path) -> None:
+    """
+    A tree without the root that was published is refused, though it is sealed and long enough.
+    """
+    lost = under_way(home, tmp_path, 5, 6)
+    fork = home_in(tmp_path / "fork")
+    create(fork, KEYS, GENESIS)
+    grow(fork, 40, 46)
+    mirrored(fork, tmp_path / "fork-mirror")
+    other = lost._replace(mirror=tmp_path / "fork-mirror")
+
+    refused("ledger-damaged", lambda: other.restore(synchronous=True))
+    lost.nothing_is_in_place()
+
+
+def test_published_is_not_outlived(home: Home, tmp_path: Path) -> None:
+    """
+    When a service stops asking, what it had published before says nothing any more.
+    """
+    with open_ledger(home, KEYS, asks=True) as ledger:
+        ledger.commit(entries(2, 3))
+        ledger.publish(Note.parse(ledger.signed.note))
+    back_up(home.database, tmp_path / "backup.db", lambda *_: None)
+    grow(home, 3, 6)
+    shutil.rmtree(home.directory)
+    lost = Lost(home, tmp_path / "backup.db", tmp_path / "none", {})
+
+    refused("ledger-rollback", lambda: lost.restore(mirror=False, synchronous=True))
+
+
 def test_without_the_anchor(lost: Lost) -> None:
     """
     With the anchor lost too nothing here says how far the ledger was: only who says so gets it.
@@ -418,9 +499,9 @@ def test_a_frozen_ledger(home: Home, tmp_path: Path) -> None:
 
 CUTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "copying": lambda patch: patch.setattr(restoring, "migrate_database", interrupted),
-    "hashing": lambda patch: patch.setattr(restoring, "_rehash", interrupted),
-    "joining": lambda patch: patch.setattr(restoring, "derive", interrupted),
-    "sealing": lambda patch: patch.setattr(restoring._Building, "_final", interrupted),
+    "hashing": lambda patch: patch.setattr(joining, "_rehash", interrupted),
+    "joining": lambda patch: patch.setattr(joining, "derive", interrupted),
+    "sealing": lambda patch: patch.setattr(joining.Joining, "_final", interrupted),
     "naming": lambda patch: patch.setattr(Path, "rename", interrupted),
 }
 

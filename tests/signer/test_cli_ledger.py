@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -149,6 +150,37 @@ def test_without_a_service(world: World) -> None:
     freeze = ("--origin", "ledger.example", "--reason", "why")
     check_refused(world.command("ledger", "freeze", *freeze), "unreachable")
     check_refused(world.command("ledger", "accept-clock", "--reason", "why"), "unreachable")
+
+
+def test_mirror_that_may_not_go_on(tmp_path: Path) -> None:
+    """
+    A mirror that follows ends when going on would be wrong: of a service that lost entries, that
+    forgot its token, or of a ledger that the trust file does not list.
+    """
+    world, mirror = init(tmp_path / "service"), tmp_path / "mirror"
+    shutil.copytree(world.directory / "ledger", tmp_path / "old")
+    with running(world) as service:
+        service.asking(lambda client: client.sign(digest(1), REPOSITORY))
+        assert 0 == world.command("ledger", "mirror", mirror).returncode
+        (tmp_path / "token").write_text("sealbook_" + "x" * 40)
+        stranger = world.command(
+            "ledger", "mirror", mirror, "--follow", "--service", service.addresses.grpc,
+            "--token-file", tmp_path / "token",
+        )  # fmt: skip
+        found_in(tmp_path / "other")
+        other = tmp_path / "other" / "trust.json"
+        untrusted = world.command("ledger", "mirror", mirror, "--follow", "--trust", other)
+    shutil.rmtree(world.directory / "ledger")
+    shutil.copytree(tmp_path / "old", world.directory / "ledger")
+    shutil.rmtree(world.directory / "anchor")
+    assert 0 == world.command("ledger", "adopt").returncode
+    with running(world):
+        behind = world.command("ledger", "mirror", mirror, "--follow", "--json")
+
+    check_refused(stranger, "unauthenticated")
+    check_refused(untrusted, "untrusted-log")
+    check_refused(behind, "ledger-rollback")
+    assert "ledger-rollback" == json.loads(behind.stdout.splitlines()[-1])["error"]
 
 
 def test_mirror_of_a_stopped_service(world: World, tmp_path: Path) -> None:

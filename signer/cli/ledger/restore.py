@@ -34,10 +34,21 @@ def main(argv: list[str]) -> int:
     config = Config.load(args.config)
     with progress("hashing entries") as report:
         found = restore(
-            config.home, config.log_keys(), args.backup, args.mirror, report, newest=args.newest
+            config.home,
+            config.log_keys(),
+            args.backup,
+            args.mirror,
+            report,
+            newest=args.newest,
+            synchronous=config.mirror.synchronous,
         )
     lines = [f"restored {found.tree_size} entries, {found.from_mirror} of them from the mirror"]
     lines.append(f"root {found.root.hex()}")
+    if found.unanswered:
+        lines.append(
+            f"{found.unanswered} entries were under way when the disk died and are gone: the "
+            "mirror did not hold them yet, so nobody was told of them"
+        )
     if found.left_out:
         lines.append(
             f"left out {found.left_out} entries of the mirror that bear neither seal nor "
