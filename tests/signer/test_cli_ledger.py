@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from signer.keys.file import write_secret
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import check_refused, one
 from tests.signer.running import running
@@ -162,7 +163,7 @@ def test_mirror_that_may_not_go_on(tmp_path: Path) -> None:
     with running(world) as service:
         service.asking(lambda client: client.sign(digest(1), REPOSITORY))
         assert 0 == world.command("ledger", "mirror", mirror).returncode
-        (tmp_path / "token").write_text("sealbook_" + "x" * 40)
+        write_secret(tmp_path / "token", b"sealbook_" + b"x" * 40)
         stranger = world.command(
             "ledger", "mirror", mirror, "--follow", "--service", service.addresses.grpc,
             "--token-file", tmp_path / "token",
