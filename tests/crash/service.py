@@ -56,6 +56,7 @@ class Service:
         self.config = Config.load(self._file)
         self.token = (directory / "token").read_text().strip()
         self.addresses = Addresses("", "")
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[str] | None = None
 
     def twin(self, directory: Path | None = None) -> Self:
@@ -132,7 +133,7 @@ class Service:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
 
     def pause(self) -> None:
