@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ledger import labels, tree
@@ -43,7 +43,8 @@ class Plan:
         self.leaves: list[bytes] = []
         self.rows: list[Row] = []
         self.extension: tree.Extension | None = None
-        self.places = [self._place(store, entry) for entry in entries]
+        known = store.find_many([entry.dedup for entry in entries])
+        self.places = [self._place(store, known, entry) for entry in entries]
 
     @property
     def writes(self) -> bool:
@@ -69,7 +70,7 @@ class Plan:
             notes,
         )
 
-    def _place(self, store: Store, entry: NewEntry) -> int | Refusal:
+    def _place(self, store: Store, stored: Mapping[bytes, int], entry: NewEntry) -> int | Refusal:
         try:
             _check(entry)
         except EntryError as e:
@@ -84,7 +85,7 @@ class Plan:
                 return known.index
         index = self._fresh.get(entry.dedup)
         if index is None:
-            index = store.find(entry.dedup)
+            index = stored.get(entry.dedup)
         if index is None:
             index = self._add(entry)
         if entry.claim is not None:

@@ -96,9 +96,9 @@ class Unindexed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def find(self, key: bytes) -> int | None:
+    def find_many(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Look up only what would be kept."""
-        return self._inner.find(key) if self._dedup else None
+        return self._inner.find_many(keys) if self._dedup else {}
 
     def commit(self, batch: Batch) -> None:
         """Commit without what is not to be kept."""
