@@ -24,6 +24,7 @@ from tests.ledger.making import (
     GENESIS,
     KEYS,
     ORIGIN,
+    REPOSITORY,
     LogSigner,
     edit,
     entries,
@@ -34,7 +35,9 @@ from tests.ledger.making import (
     refused,
 )
 from tests.ledger.mirroring import SOMEBODY, answer, content, feed, follow, mirrored
+from verifier import dsse, statement
 from verifier.checkpoint import Checkpoint
+from verifier.digest import Digest
 from verifier.note import Note, NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustedLog, TrustRoot
@@ -172,6 +175,14 @@ def swap(messages: Messages) -> None:
     messages[0].rows[1].CopyFrom(first)
 
 
+def another_body(messages: Messages) -> None:
+    """Send a body that another entry could have, with the same labels."""
+    row = messages[0].rows[1]
+    payload = statement.approval(REPOSITORY, Digest.of(b"3"), {"env": "prod"})
+    row.body = dsse.pae(dsse.IN_TOTO, payload)
+    row.ClearField("dedup")
+
+
 def another_root(messages: Messages) -> None:
     """Send a checkpoint with another root."""
     text = str(Checkpoint(ORIGIN, 5, entry(0) and GENESIS_ROOT))
@@ -192,6 +203,7 @@ def another_origin(messages: Messages) -> None:
 LIES: dict[str, tuple[str, Callable[[Messages], object]]] = {
     "entry": ("ledger-damaged", flip("entry")),
     "body": ("ledger-damaged", flip("body")),
+    "another body": ("ledger-damaged", another_body),
     "labels": ("ledger-damaged", flip("labels")),
     "dedup": ("ledger-damaged", flip("dedup")),
     "no body": ("ledger-damaged", rows(lambda row: row.ClearField("body"))),

@@ -14,6 +14,7 @@ from ledger import joining
 from ledger import restore as restoring
 from ledger.anchor import failure_note
 from ledger.backup import back_up
+from ledger.errors import IdempotencyError
 from ledger.ledger import LogKeys
 from ledger.opening import Home, adopt, create, open_ledger
 from ledger.restore import Restored, restore
@@ -197,6 +198,13 @@ def test_never_over_a_database(home: Home, tmp_path: Path) -> None:
     wal.write_bytes(b"acknowledged entries")
     refused("transfer", lambda: lost.restore(mirror=False))
     assert b"acknowledged entries" == wal.read_bytes()
+    wal.unlink()
+
+    def appear(_: int, __: int) -> None:
+        home.database.write_bytes(b"another")
+
+    refused("transfer", lambda: restore(home, KEYS, lost.backup, None, appear))
+    assert b"another" == home.database.read_bytes()
 
 
 def test_another_origin(lost: Lost, tmp_path: Path) -> None:
@@ -255,6 +263,40 @@ def test_damaged_tile_in_the_backup(home: Home, tmp_path: Path) -> None:
 
     refused("ledger-damaged", lost.restore)
     lost.nothing_is_in_place()
+
+
+def test_damage_below_a_tile(home: Home, tmp_path: Path) -> None:
+    """
+    An entry that no proof reads any more, because a tile covers it, is hashed nevertheless.
+    """
+    lost = lose(home, tmp_path, 300, 310, 310)
+    other = entry(999)
+    edit(
+        lost.backup,
+        "UPDATE entry SET entry = ?, body = ? WHERE idx = 5",
+        other.entry,
+        other.body,
+    )
+
+    assert "tile 0/0 is not that" in refused("ledger-damaged", lost.restore).message
+    lost.nothing_is_in_place()
+
+
+def test_claims_that_came_after_the_backup(home: Home, tmp_path: Path) -> None:
+    """
+    An idempotency key that was used again for an entry of the backup is known afterwards.
+    """
+    grow(home, 0, 3)
+    back_up(home.database, tmp_path / "backup.db", lambda *_: None)
+    with open_ledger(home, KEYS) as ledger:
+        ledger.append([entry(1, (key(1), key(2)))])
+    mirrored(home, tmp_path / "mirror")
+    shutil.rmtree(home.directory)
+    Lost(home, tmp_path / "backup.db", tmp_path / "mirror", {}).restore()
+
+    with open_ledger(home, KEYS) as ledger:
+        [answer] = ledger.append([entry(7, (key(1), key(3)))])
+        assert isinstance(answer, IdempotencyError)
 
 
 MIRROR_DAMAGE = {
