@@ -112,7 +112,7 @@ class Auditor:
             # 4.
             self._same(pin, head, seen)
             # 5.
-            tree = self._tree(head.checkpoint)
+            tree = tree_of(self._source, head.checkpoint, self._proofs)
             if old := pin.checkpoint:
                 self._grown(old, (pin.note, pin.seen), tree, (head.note, seen), "fork")
             if pin.checked and root(pin.compact) != tree.root_at(pin.checked).root:
@@ -215,11 +215,6 @@ class Auditor:
             expected = f"root {old.root.hex()} at size {old.tree_size}"
             raise _contradiction("split-view", expected, new.root.hex(), name)
 
-    def _tree(self, checkpoint: Checkpoint) -> Tree:
-        if self._proofs:
-            return ProofTree(cast("ProofSource", self._source), checkpoint)
-        return TileTree(self._source, checkpoint)
-
     def _grown(
         self,
         old: Checkpoint,
@@ -254,6 +249,13 @@ class Auditor:
             raise _contradiction("split-view", expected, ours.root.hex(), name)
         self._grown(theirs, first, tree, second, "split-view")
         return other
+
+
+def tree_of(source: Source, checkpoint: Checkpoint, proofs: bool) -> Tree:
+    """Return the tree of `checkpoint`: by `proofs`, which need a `ProofSource`, or by tiles."""
+    if proofs:
+        return ProofTree(cast("ProofSource", source), checkpoint)
+    return TileTree(source, checkpoint)
 
 
 def _contradiction(code: str, expected: str, found: str, evidence: str) -> ContradictionError:

@@ -12,8 +12,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -24,11 +22,11 @@ from ledger.audit.bounds import bounds, marks, utc
 from ledger.audit.finding import Finding
 from ledger.audit.follow import Poster, follow, match_json
 from ledger.audit.scan import Asked, Match
-from ledger.audit.source import DirectoryReader, HttpReader, Source, StaticSource
 from ledger.audit.trusted import Trusted
 from ledger.errors import LedgerError
 from signer.cli.arguments import parser
 from signer.cli.progress import progress
+from signer.cli.sources import add_source, check_source, open_source
 from verifier import limits
 from verifier._strict import decimal
 from verifier.bundle import Bundle
@@ -49,8 +47,6 @@ sealbook audit https://ledger.example --trust trust.json --token-file token
 exit code: 0 nothing was found, 1 there are findings or no answer, 2 asked wrongly.
 A match is delivered before the pin moves past it: at least once, never not at all."""
 
-_PARALLEL = 8  # bodies asked for at once over HTTP
-
 
 def main(argv: list[str]) -> int:
     """Audit, and return 1 if anything was found."""
@@ -58,7 +54,7 @@ def main(argv: list[str]) -> int:
     args = made.parse_args(argv[1:])
     _check(made, args)
     trusted = _trusted(args)
-    with _source(args) as source:
+    with open_source(args) as source:
         auditor = Auditor(
             source,
             trusted,
@@ -92,8 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         config=False,
     )
     add = made.add_argument
-    add("source", nargs="?", metavar="SOURCE", help="an http(s) URL, or a directory")
-    add("--service", metavar="HOST:PORT", help="a service's gRPC address, instead of SOURCE")
+    add_source(made)
     add("--trust", type=Path, metavar="FILE", help="the trust file: logs, witnesses and keys")
     add("--policy", type=Path, metavar="FILE", help="a tlog-policy instead: logs and witnesses")
     add("--origin", default="", metavar="NAME", help="which log, if the file names several")
@@ -135,19 +130,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where evidence is written to (default: %(default)s)",
     )
-    add("--token-file", type=Path, metavar="FILE", help="the file with the token, for bodies")
-    add("--ca", type=Path, metavar="FILE", help="PEM roots of the server's certificate")
     return made
 
 
 def _check(made: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Refuse what cannot be meant, with exit code 2."""
-    if (args.source is None) == (args.service is None):
-        made.error("expected one SOURCE, or --service")
+    check_source(made, args)
     if (args.trust is None) == (args.policy is None):
         made.error("expected one of --trust and --policy")
-    if args.service is not None and args.token_file is None:
-        made.error("--service needs --token-file")
     if args.no_bodies and args.match:
         made.error("--match needs bodies: labels are derived from them")
     if args.post and not args.match:
@@ -183,30 +173,6 @@ def _trusted(args: argparse.Namespace) -> Trusted:
     if args.trust is not None:
         return Trusted.root(TrustRoot.parse(args.trust.read_bytes()), args.origin, time.time())
     return Trusted.policy(TlogPolicy.parse(_text(args.policy)), args.origin)
-
-
-@contextmanager
-def _source(args: argparse.Namespace) -> Iterator[Source]:
-    token = ""
-    if args.token_file is not None:
-        from signer.keys.file import read_token
-
-        token = read_token(args.token_file)
-    if args.service is not None:
-        from signer.client.source import GrpcSource
-
-        with GrpcSource(args.service, token, args.ca.read_bytes() if args.ca else None) as source:
-            yield source
-    elif args.source.startswith(("http://", "https://")):
-        from signer.transport import HttpTransport
-
-        transport = HttpTransport(args.ca)
-        try:
-            yield StaticSource(HttpReader(args.source, transport, token), _PARALLEL)
-        finally:
-            transport.close()
-    else:
-        yield StaticSource(DirectoryReader(Path(args.source)))
 
 
 def _state(args: argparse.Namespace, origin: str) -> Path:
