@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
@@ -77,20 +77,13 @@ def fsck(
     origin = known.origin or store.origin
     if store.origin != origin:
         yield Finding("origin", 0, f"the ledger {origin}", f"the ledger {store.origin}")
-    head, size = None, scanning.top(store)
+    head: Head | None = None
     try:
         head = store.head()
         yield from _head(origin, head, known)
-        if head.tree_size > size:
-            yield Finding(
-                "entry-missing",
-                size,
-                span("entry ", "entries ", size, head.tree_size),
-                f"none from {size} on",
-            )
-        size = min(size, head.tree_size)
     except DamagedError as e:
-        yield Finding("head-unreadable", size, "a head", e.message)
+        yield Finding("head-unreadable", 0, "a head", e.message)
+    size = yield from _size(store, head)
     # 2.
     hashing = TreeCheck(store, head, size, lambda done: progress(done, 2 * size))
     yield from hashing.findings()
@@ -100,12 +93,13 @@ def fsck(
     newest = head.time if head else 2**63 - 1
     question = Question(origin, newest, tuple(str(key) for key in known.log_keys), signatures)
     parts: list[Part] = []
-    wrong: dict[str, set[int]] = {"dedup": set(), "label-missing": set()}
+    wrong: dict[str, set[int]] = {"dedup": set(), "label-missing": set()}  # by code
     for part in _parts(store, question, size, processes):
         for finding in part.findings:
             if not _told(finding, hashing.unreadable):
                 yield finding
-            wrong.setdefault(finding.code, set()).add(finding.index)
+            if finding.code in wrong:
+                wrong[finding.code].add(finding.index)
         parts.append(part._replace(findings=[]))
         progress(size + part.stop, 2 * size)
     yield from time_findings(parts)
@@ -128,6 +122,26 @@ def _head(origin: str, head: Head, known: Known) -> Iterator[Finding]:
     elif tree.root(head.compact) != head.root:
         expected = f"a compact range of root {head.root.hex()}"
         yield Finding("compact-range", size, expected, f"one of {tree.root(head.compact).hex()}")
+
+
+def _size(store: SqliteReader, head: Head | None) -> Generator[Finding, None, int]:
+    """Return how many entries there are to check: those of the head that are there.
+
+    Looked up after the head, because a ledger that is being written to grows.
+    """
+    try:
+        there = scanning.top(store)
+    except (DamagedError, StorageFailedError) as e:
+        yield Finding("entry-unreadable", 0, "the last entry", e.message)
+        # A head that agrees with itself says it too; another one could send us anywhere.
+        sound = head is not None and len(head.compact) == head.tree_size.bit_count()
+        return head.tree_size if head is not None and sound else 0
+    if head is None:
+        return there
+    if head.tree_size > there:
+        missing = span("entry ", "entries ", there, head.tree_size)
+        yield Finding("entry-missing", there, missing, "none")
+    return min(there, head.tree_size)
 
 
 def _outside(store: SqliteReader) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from ledger.fsck.hashing import TreeCheck
 from ledger.opening import Home, create, open_ledger
 from ledger.plan import NewEntry
 from ledger.seal import empty_head
-from ledger.store import Batch, Head, Row
+from ledger.store import Batch, Head, Row, scanning
 from ledger.store.sqlite import SqliteStore
 from ledger.tiles import Edge, TileId
 from tests.ledger.making import (
@@ -175,9 +175,9 @@ DAMAGE = [
     ("UPDATE head SET compact = zeroblob(32 * 4)", {("seal", 600), ("compact-range", 600)}),
     ("UPDATE head SET compact = x''", {("seal", 600), ("compact-range", 600)}),
     ("UPDATE head SET frozen = 1", {("seal", 600)}),
-    ("UPDATE head SET frozen = 2", {("head-unreadable", 600)}),
-    ("UPDATE head SET root = zeroblob(31)", {("head-unreadable", 600)}),
-    ("DELETE FROM head", {("head-unreadable", 600)}),
+    ("UPDATE head SET frozen = 2", {("head-unreadable", 0)}),
+    ("UPDATE head SET root = zeroblob(31)", {("head-unreadable", 0)}),
+    ("DELETE FROM head", {("head-unreadable", 0)}),
     ("UPDATE head SET time = 5", {("seal", 600), ("time", 0)}),
     ("UPDATE ledger SET origin = 'other.example'", {("origin", 0)}),
     ("UPDATE entry SET time = time + 9999 WHERE idx = 7", {("time", 7)}),
@@ -440,6 +440,48 @@ def test_beside_a_writer(home: Home) -> None:
         assert {(0, 0, 0)} == set(seen)
         assert 4 <= len(seen)
         assert ledger.head.tree_size == LAST + 1 + 50 * len(seen)
+
+
+@pytest.mark.parametrize("asked", ["head", "top", "outside", "count_dedup", "count_labels"])
+def test_entry_that_lands_between_two_reads(
+    home: Home, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """
+    An entry that lands right before any of the looks at the whole ledger is no finding.
+    """
+    with open_ledger(home, KEYS) as ledger:
+        store = SqliteStore(home.database, read_only=True)
+        place = store if asked == "head" else scanning
+        ask = getattr(place, asked)
+        landed: list[int] = []
+
+        def land_first(*args: Any) -> Any:
+            start = ledger.head.tree_size - 1
+            landed.extend(prove_all(ledger.append(entries(start, start + 300))))
+            return ask(*args)
+
+        monkeypatch.setattr(place, asked, land_first)
+        try:
+            assert [] == list(fsck(store, KNOWN))
+        finally:
+            store.close()
+        assert landed
+
+
+def test_last_page_of_entries(home: Home) -> None:
+    """
+    When the page with the newest entries cannot be read, the others are checked all the same.
+    """
+    edit(home.database, "UPDATE entry SET entry = x'00' WHERE idx = 3")
+    page = leaves(home, "entry")[-1]
+    with home.database.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+    found = check(home)
+
+    assert ("entry-altered", 3) in codes(found)
+    assert "entry-unreadable" in {finding.code for finding in found}
 
 
 def test_wrong_signature(home: Home) -> None:
