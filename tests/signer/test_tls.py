@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from signer.client import AsyncClient, Client
 from tests.signer.asking import REPOSITORY, digest, refused
-from tests.signer.commands import sealbook
+from tests.signer.commands import check_refused, sealbook
 from tests.signer.running import InProcess, running
 from tests.signer.world import World, found_in
 
@@ -164,3 +164,17 @@ def test_bad_files(world: World, spoil: str, code: str) -> None:
             pass
 
     refused(code, start)
+
+
+def test_mirror(secure: tuple[InProcess, bytes], tmp_path: Path) -> None:
+    """
+    A mirror on another host copies over TLS, and not from whom it cannot know.
+    """
+    service, _ = secure
+    where = ("--service", local(service.addresses.grpc), "--token-file", "token")
+    mirror = service.command("ledger", "mirror", tmp_path / "m", *where, "--ca", "tls.pem")
+    stranger = service.command("ledger", "mirror", tmp_path / "n", *where)
+
+    assert 0 == mirror.returncode, mirror.stderr
+    assert f"{service.tree_size} entries" in mirror.stderr
+    check_refused(stranger, "unreachable")
