@@ -17,6 +17,7 @@ found when it is asked to restore, but cannot add an entry that restores.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import threading
@@ -26,7 +27,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.backup import remove_database, sync
-from ledger.errors import DamagedError, ForeignLedgerError, RollbackError, TransferError
+from ledger.errors import (
+    DamagedError,
+    ForeignLedgerError,
+    RollbackError,
+    StorageFailedError,
+    StorageFullError,
+    TransferError,
+)
 from ledger.lock import LedgerLock
 from ledger.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.store import MAX_BATCH, Claim, Head, Row
@@ -214,6 +222,7 @@ class Incoming:
             RollbackError: the service has fewer entries than we do.
             DamagedError: a row, a note or the head does not fit the others, or ours.
             ForeignLedgerError, VerificationError: a note is not what it must be.
+            StorageFullError, StorageFailedError: the disk does not take it.
         """
         part = self._parse(raw)
         if self._head is not None:
@@ -237,7 +246,12 @@ class Incoming:
                 )
             self._judge.check(part.head)
             self._head = part.head
-        self._spool.write(len(raw).to_bytes(_LENGTH, "big") + raw)
+        try:
+            self._spool.write(len(raw).to_bytes(_LENGTH, "big") + raw)
+        except OSError as e:
+            if e.errno == errno.ENOSPC:
+                raise StorageFullError("no space left for what came") from e
+            raise StorageFailedError(f"keeping what came: {e.strerror}") from e
 
     def apply(self, progress: Callable[[int, int], None]) -> bool:
         """Store all that came; return whether it did, and not `Mirror.stop`.

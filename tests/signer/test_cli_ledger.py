@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from ledger.errors import StorageFullError
+from ledger.replica import Grower
 from signer.keys.file import write_secret
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import check_refused, one
@@ -182,6 +189,28 @@ def test_mirror_that_may_not_go_on(tmp_path: Path) -> None:
     check_refused(untrusted, "untrusted-log")
     check_refused(behind, "ledger-rollback")
     assert "ledger-rollback" == json.loads(behind.stdout.splitlines()[-1])["error"]
+
+
+def test_mirror_waits_for_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A mirror whose disk is full goes on when there is space, and ends on SIGTERM.
+    """
+    world, append, calls = init(tmp_path / "service"), Grower.append, []
+
+    def full(grower: Grower, *args: Any, **more: Any) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise StorageFullError("commit: no space left for the database")
+        append(grower, *args, **more)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with running(world), monkeypatch.context() as patch:
+        patch.setattr(Grower, "append", full)
+        done = world.command("ledger", "mirror", tmp_path / "mirror", "--follow")
+
+    assert 0 == done.returncode, done.stderr
+    assert "(storage-full)" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("1 entries, root ")
 
 
 def test_mirror_of_a_stopped_service(world: World, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ledger.errors import StorageBusyError, StorageFullError
 from ledger.mirror import Mirror
 from signer.cli.arguments import add_service, parser, service_of
 from signer.client import AsyncClient
@@ -109,7 +110,7 @@ class _Run:
                             retry_s = _FIRST_RETRY_S
                 finally:
                     await puller.close()
-            except ServiceUnreachableError as e:
+            except (ServiceUnreachableError, StorageFullError, StorageBusyError) as e:
                 self._lost(e)
             except ServiceError as e:
                 if e.code not in _PASSING:
