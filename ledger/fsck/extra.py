@@ -28,7 +28,10 @@ def dedup_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) -> 
     `right` keys are known to be, and those of the entries in `wrong` were not found.
     """
     try:
-        if scanning.count_dedup(store, size) == right:
+        count = scanning.count_dedup(store, size)
+        if count.beyond:
+            yield from _beyond("dedup-extra", store, size, scanning.dedup_rows(store))
+        if count.within == right:
             return
         counts = _counts(size, (index for _, index in scanning.dedup_rows(store)))
         suspects = {n for n, count in enumerate(counts) if count > 1} | wrong
@@ -42,7 +45,10 @@ def dedup_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) -> 
 def labels_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) -> Iterator[Finding]:
     """Yield rows of the label index that no label gives, likewise."""
     try:
-        if scanning.count_labels(store, size) == right:
+        count = scanning.count_labels(store, size)
+        if count.beyond:
+            yield from _beyond("label-extra", store, size, scanning.label_rows(store))
+        if count.within == right:
             return
         counts = _counts(size, (index for _, index in scanning.label_rows(store)))
         suspects = wrong.union(_miscounted(store, counts))
@@ -51,6 +57,17 @@ def labels_extra(store: SqliteReader, size: int, right: int, wrong: set[int]) ->
                 yield Finding("label-extra", index, "only its own labels", f"key {_text(key)}")
     except (DamagedError, StorageFailedError) as e:
         yield Finding("label-unreadable", 0, "all of the label index", e.message)
+
+
+def _beyond(
+    code: str, store: SqliteReader, size: int, rows: Iterator[tuple[object, object]]
+) -> Iterator[Finding]:
+    """Yield the rows of entries that there are not; the head only grows while we look."""
+    for key, index in rows:
+        if not isinstance(index, int):
+            yield Finding(code, 0, "rows of entries", f"key {_text(key)} of {index!r}")
+        elif index < 0 or (index >= size and index >= store.head().tree_size):
+            yield Finding(code, index, "nothing beyond the head", f"key {_text(key)}")
 
 
 def _counts(size: int, indices: Iterator[int]) -> Sequence[int]:

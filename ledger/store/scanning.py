@@ -72,23 +72,38 @@ def notes(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, str]]:
     return reader.all(sql, (start, stop))
 
 
-def count_dedup(reader: SqliteReader, stop: int) -> int:
-    """Return how many dedup keys there are of the entries before `stop`."""
-    count, after = 0, b""
+class Count(NamedTuple):
+    """How many rows an index has for the entries that are checked, and for none at all."""
+
+    within: int
+    beyond: int
+
+
+# One statement sees one head: rows of entries that land meanwhile are within it.
+_COUNT = (
+    "SELECT count(*) FILTER (WHERE idx >= 0 AND idx < ?),"
+    " count(*) FILTER (WHERE idx < 0 OR idx >= (SELECT tree_size FROM head))"
+)
+
+
+def count_dedup(reader: SqliteReader, stop: int) -> Count:
+    """Count the dedup keys of the entries before `stop`, and those beyond the head."""
+    total, after = Count(0, 0), b""
     while True:
         sql = "SELECT key FROM dedup WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
         last = reader.one(sql, (after, _COUNTED - 1))
         bound = ("key <= ?", last[0]) if last else ("? IS NULL", None)
-        sql = f"SELECT count(*) FROM dedup WHERE key > ? AND {bound[0]} AND idx < ? AND idx >= 0"  # noqa: S608
-        count += int(reader.one(sql, (after, bound[1], stop))[0])
+        sql = f"{_COUNT} FROM dedup WHERE key > ? AND {bound[0]}"
+        found = reader.one(sql, (stop, after, bound[1]))
+        total = Count(total.within + found[0], total.beyond + found[1])
         if not last:
-            return count
+            return total
         after = last[0]
 
 
-def count_labels(reader: SqliteReader, stop: int) -> int:
-    """Return how many rows the label index has for the entries before `stop`."""
-    count, after = 0, (-(2**63), -1)
+def count_labels(reader: SqliteReader, stop: int) -> Count:
+    """Count the rows of the label index likewise."""
+    total, after = Count(0, 0), (-(2**63), -(2**63))
     while True:
         sql = (
             "SELECT key, idx FROM label WHERE (key, idx) > (?, ?)"
@@ -96,13 +111,11 @@ def count_labels(reader: SqliteReader, stop: int) -> int:
         )
         last = reader.one(sql, (*after, _COUNTED - 1))
         bound = last or (2**63 - 1, 2**63 - 1)
-        sql = (
-            "SELECT count(*) FROM label WHERE (key, idx) > (?, ?) AND (key, idx) <= (?, ?)"
-            " AND idx < ? AND idx >= 0"
-        )
-        count += int(reader.one(sql, (*after, *bound, stop))[0])
+        sql = f"{_COUNT} FROM label WHERE (key, idx) > (?, ?) AND (key, idx) <= (?, ?)"
+        found = reader.one(sql, (stop, *after, *bound))
+        total = Count(total.within + found[0], total.beyond + found[1])
         if not last:
-            return count
+            return total
         after = last
 
 

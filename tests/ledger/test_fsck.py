@@ -110,6 +110,17 @@ def test_undamaged(good: Home, processes: int | None) -> None:
     assert [] == check(good, signatures=True, processes=processes)
 
 
+def test_time_between_parts(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Time does not go back where one part of the check ends and the next begins either.
+    """
+    monkeypatch.setattr("ledger.fsck.SLICE", 100)
+    assert [] == check(home)
+    edit(home.database, "UPDATE entry SET time = 5 WHERE idx >= 300")
+
+    assert {("time", 300)} == codes(check(home))
+
+
 def test_little_known(good: Home) -> None:
     """
     Without seal and keys an undamaged ledger has nothing wrong with it either.
@@ -192,6 +203,14 @@ DAMAGE = [
     ("UPDATE dedup SET idx = 700 WHERE idx = 7", {("dedup", 7)}),
     ("INSERT INTO dedup VALUES (zeroblob(32), 7)", {("dedup-extra", 7)}),
     ("DELETE FROM label WHERE idx = 7", {("label-missing", 7)}),
+    ("INSERT INTO dedup VALUES (zeroblob(32), 600)", {("dedup-extra", 600)}),
+    ("INSERT INTO dedup VALUES (zeroblob(32), -1)", {("dedup-extra", -1)}),
+    ("INSERT INTO label VALUES (12345, 600)", {("label-extra", 600)}),
+    ("INSERT INTO label VALUES (12345, -1)", {("label-extra", -1)}),
+    (
+        "UPDATE entry SET entry = x'00' WHERE idx IN (7, 599)",
+        {("entry-altered", 7), ("range", 592)},
+    ),
     ("INSERT INTO label VALUES (12345, 7)", {("label-extra", 7)}),
     ("INSERT INTO claim VALUES (zeroblob(32), zeroblob(32), 600)", {("claim-extra", 600)}),
     ("UPDATE checkpoint SET note = 'x' WHERE tree_size = 301", {("checkpoint", 301)}),
