@@ -68,7 +68,7 @@ def _verdict(account: Account) -> Html:
     if account.counted and not account.findings:
         said = (
             f"Nothing was found: the ledger only grew, all {account.checked:,} entries are in its "
-            "tree, and nothing in it is hidden."
+            "tree, and no entry of its keys is hidden."
         )
         return tag("p", text(said), cls="verdict")
     count = len(account.findings)
@@ -89,7 +89,7 @@ def _facts(counted: Counted) -> Html:
     ]
     return tag(
         "div",
-        *(tag("div", tag("b", _number(n)), tag("span", text(what))) for n, what in facts),
+        *(tag("div", tag("b", text(f"{n:,}")), tag("span", text(what))) for n, what in facts),
         cls="facts",
     )
 
@@ -132,8 +132,8 @@ def _findings(account: Account) -> Iterable[Html]:
     yield _heading("Findings", len(account.findings))
     rows = [
         cells(
-            tag("code", text(f.code)),
-            text("" if f.index is None else f"{f.index:,}"),
+            tag("code", text(f.code), cls="t"),
+            _number(f.index) if f.index is not None else text(""),
             text(f.expected),
             text(f.found),
             cls="bad",
@@ -164,21 +164,22 @@ def _groups(heading: str, column: str, groups: Sequence[Group], total: int) -> I
             )
         )
     heads = (column, "Signatures", "", "First", "Last", "Along the part")
-    yield _table(heads, rows, len(groups), number=(1, 3, 4))
+    yield _table(heads, rows, len(groups), number=(1, 3, 4), cls="groups")
 
 
 def _events(counted: Counted) -> Iterable[Html]:
     yield _heading("Events", len(counted.events))
+    dated = counted.times is not None
     rows = [
         cells(
             _number(e.index),
             joined((text(e.kind), tag("small", text(e.key_name or "key not in the trust file")))),
-            text("" if e.time is None else utc(e.time)),
             tag("code", text(e.summary)),
+            *((text("" if e.time is None else utc(e.time)),) if dated else ()),
         )
         for e in counted.events[:_MOST_ROWS]
     ]
-    heads = ("Entry", "Kind and key", "Time, by the service", "Predicate")
+    heads = ("Entry", "Kind and key", "Predicate", *(("Time, by the service",) if dated else ()))
     yield _table(heads, rows, len(counted.events), number=(0,))
 
 
@@ -269,14 +270,19 @@ def _heading(said: str, count: int | None = None) -> Html:
 
 
 def _table(
-    heads: Sequence[str], rows: Sequence[Html], total: int, *, number: Sequence[int] = ()
+    heads: Sequence[str],
+    rows: Sequence[Html],
+    total: int,
+    *,
+    number: Sequence[int] = (),
+    cls: str = "",
 ) -> Html:
     if not rows:
         return tag("p", text("None."), cls="note")
     head = tag(
         "tr", *(tag("th", text(h), cls="n" if i in number else "") for i, h in enumerate(heads))
     )
-    made = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), cls="wide")
+    made = tag("div", tag("table", tag("thead", head), tag("tbody", *rows), cls=cls), cls="wide")
     if total <= len(rows):
         return made
     left = f"{total - len(rows):,} more are in the JSON of this report."

@@ -38,7 +38,7 @@ p.note { color: var(--soft); margin: .3rem 0 .8rem; max-width: 46rem; }
   background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   padding: .7rem .9rem;
 }
-.facts b { display: block; font-size: 1.5rem; line-height: 1.25; }
+.facts b { display: block; font-size: 1.6rem; line-height: 1.25; font-weight: 650; }
 .facts span { color: var(--soft); font-size: .85rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; margin: 1rem 0; }
 dt { color: var(--soft); }
@@ -50,6 +50,7 @@ th {
   border-bottom: 2px solid var(--line);
 }
 td { overflow-wrap: anywhere; }
+td:nth-child(2):not(.n) { min-width: 8.5rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .t { white-space: nowrap; }
 td small { display: block; color: var(--soft); }
@@ -65,6 +66,11 @@ svg { display: block; width: 12rem; height: 1.7rem; fill: var(--bar); }
   display: block; height: .55rem; margin-top: .45rem; border-radius: .2rem;
   background: var(--accent);
 }
+.groups { table-layout: fixed; min-width: 52rem; }
+.groups th:nth-child(2) { width: 6.5rem; }
+.groups th:nth-child(3) { width: 9rem; }
+.groups th:nth-child(4), .groups th:nth-child(5) { width: 5.5rem; }
+.groups th:nth-child(6) { width: 13.5rem; }
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
 .wide tr:last-child td { border-bottom: 0; }
 footer {
@@ -86,7 +92,16 @@ footer {
   thead { display: table-header-group; }
   tr, .facts div, .verdict, pre { break-inside: avoid; }
   .wide { overflow: visible; border: 0; }
+  .groups { min-width: 0; }
+  .groups th:nth-child(2) { width: 18mm; }
+  .groups th:nth-child(3) { width: 18mm; }
+  .groups th:nth-child(4), .groups th:nth-child(5) { width: 15mm; }
+  .groups th:nth-child(6) { width: 36mm; }
+  .share { width: 100%; }
   svg, .share i, .verdict { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  svg { width: 34mm; height: 5mm; }
+  svg { width: 32mm; height: 5mm; }
+  .facts { grid-template-columns: repeat(6, 1fr); gap: 2mm; }
+  .facts b { font-size: 14pt; }
+  th, td { padding: 1.2mm 1.6mm; }
 }
 """
