@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import grpc
@@ -57,6 +58,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
 
 _PASSING = (ledger_errors.QueueFullError, ledger_errors.StorageBusyError)
 _PUSHBACK_MS = 1000
+_MOST_CALLS = 512  # under way at once
 
 
 class Refused(NamedTuple):
@@ -83,9 +85,17 @@ class Guard(grpc.GenericRpcHandler):
     With `access` None the caller is whoever could open the admin socket.
     """
 
-    def __init__(self, table: Mapping[str, Method], access: Access | None) -> None:
-        """Guard the full method names of `table`, as in "/sealbook.v1.Signer/Sign"."""
+    def __init__(
+        self, table: Mapping[str, Method], access: Access | None, most: int = _MOST_CALLS
+    ) -> None:
+        """Guard the full method names of `table`, as in "/sealbook.v1.Signer/Sign".
+
+        More than `most` calls under way are refused here, with a code and a hint: gRPC's own
+        limit refuses while the request still arrives, and some callers then see CANCELLED.
+        """
         self._access = access
+        self._most = most
+        self._under_way = 0
         self._handlers = {name: self._handler(method) for name, method in table.items()}
         self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             _refuse_unknown
@@ -99,7 +109,8 @@ class Guard(grpc.GenericRpcHandler):
         async def unary(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             try:
                 assert method.unary is not None
-                return await method.unary(*self._admit(method, raw, context))
+                with self._one_more():
+                    return await method.unary(*self._admit(method, raw, context))
             except asyncio.CancelledError:
                 raise
             except Exception as e:
@@ -111,8 +122,9 @@ class Guard(grpc.GenericRpcHandler):
         ) -> AsyncIterator[Message]:
             try:
                 assert method.streaming is not None
-                async for message in method.streaming(*self._admit(method, raw, context)):
-                    yield message
+                with self._one_more():
+                    async for message in method.streaming(*self._admit(method, raw, context)):
+                        yield message
             except asyncio.CancelledError:
                 raise
             except Exception as e:  # noqa: BLE001  this is where they all end
@@ -127,6 +139,16 @@ class Guard(grpc.GenericRpcHandler):
             streaming,
             response_serializer=_serialize,
         )
+
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
+        if self._under_way >= self._most:
+            raise ledger_errors.QueueFullError(f"expected at most {self._most} calls under way")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     def _admit(
         self, method: Method, raw: bytes, context: grpc.aio.ServicerContext[Any, Any]

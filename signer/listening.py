@@ -28,10 +28,15 @@ GRPC_OPTIONS = (
     ("grpc.absolute_max_metadata_size", 8 << 10),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.server_handshake_timeout_ms", 5_000),
+    # What waits to be looked at. By default gRPC cancels beyond a thousand, by dice and without
+    # a word; here everybody is told by `signer.guard`.
+    ("grpc.server.max_pending_requests", 16_384),
+    ("grpc.server.max_pending_requests_hard_limit", 16_384),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
-MOST_CALLS = 512  # under way at once; more are refused with RESOURCE_EXHAUSTED
+# Far more than `signer.guard` lets through: who opens calls and sends nothing costs memory too.
+MOST_OPEN_CALLS = 4096
 
 
 class Addresses(NamedTuple):

@@ -71,7 +71,10 @@ class Server:
         self._access = Access(read_token(config.path(config.access.token)))
         self._tls = listening.tls(config)
         self._opened: OpenLedger = open_ledger(
-            config.home, self._own.ledger, asks=asks(config, self._trust)
+            config.home,
+            self._own.ledger,
+            asks=asks(config, self._trust),
+            signs_late=config.mirror.synchronous,
         )
         self._mirrored = Mirrored()
         self._pulls = PullService(self._opened.ledger, self._mirrored)
@@ -178,7 +181,7 @@ class Server:
             | self._pulls.table()
         )
         server = grpc.aio.server(
-            options=listening.GRPC_OPTIONS, maximum_concurrent_rpcs=listening.MOST_CALLS
+            options=listening.GRPC_OPTIONS, maximum_concurrent_rpcs=listening.MOST_OPEN_CALLS
         )
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

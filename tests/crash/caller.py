@@ -48,8 +48,9 @@ class Caller:
     """Calls one service; an async context manager. Raises `grpc.aio.AioRpcError`."""
 
     def __init__(self, service: Service) -> None:
-        """Call `service`, which runs."""
-        self._channel = grpc.aio.insecure_channel(service.addresses.grpc)
+        """Call `service`, which runs, over a connection of its own."""
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.aio.insecure_channel(service.addresses.grpc, options)
         self._signer = signer_pb2_grpc.SignerStub(self._channel)  # type: ignore[no-untyped-call]
         self._ledger = ledger_pb2_grpc.LedgerStub(self._channel)  # type: ignore[no-untyped-call]
         self._admin = grpc.aio.insecure_channel(f"unix:{service.operator_socket}")

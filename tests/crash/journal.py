@@ -34,7 +34,7 @@ class Journal:
         self.asked: set[Digest] = set()
         self.signatures: dict[Digest, Record] = {}
         self.notes: dict[int, str] = {}  # by tree size
-        self._unproven: set[Digest] = set()  # signatures since the last check
+        self.unproven: set[Digest] = set()  # signatures since the last check
         self._unjoined: set[int] = set()  # tree sizes since the last check
 
     @property
@@ -46,7 +46,7 @@ class Journal:
         """Write an answer down; it must be the answer that was given before, if one was."""
         known = self.signatures.setdefault(digest, record)
         assert known == record
-        self._unproven.add(digest)
+        self.unproven.add(digest)
         self.see(note)
 
     def see(self, note: str) -> Checkpoint:
@@ -110,8 +110,8 @@ class Journal:
             verified = verifier.verify(bundle, digest, REPOSITORY)
             assert (record.index, newest.tree_size) == (verified.index, verified.tree_size)
 
-        await _for_each(self.signatures if everything else self._unproven, prove)
-        self._unproven.clear()
+        await _for_each(self.signatures if everything else self.unproven, prove)
+        self.unproven.clear()
         # 5.
 
         async def join(old_size: int) -> None:
