@@ -421,15 +421,16 @@ def test_entries_around_a_malformed_page(home: Home) -> None:
     assert not any(finding.code == "row-unreadable" for finding in found)
 
 
+@pytest.mark.parametrize("rounds", [40, pytest.param(5000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("seed", [random.SystemRandom().randrange(2**32)])
-def test_flipped_bits_of_the_file(home: Home, tmp_path: Path, seed: int) -> None:
+def test_flipped_bits_of_the_file(home: Home, seed: int, rounds: int) -> None:
     """
     Whatever happens to the bytes of the file, the answer is findings or a refusal by its code.
     """
     print(f"seed {seed}")
     chance = random.Random(seed)
     data = home.database.read_bytes()
-    for _ in range(40):
+    for _ in range(rounds):
         broken = bytearray(data)
         for _ in range(8):
             broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)

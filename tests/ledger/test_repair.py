@@ -118,6 +118,10 @@ def test_what_was_wrong_is_counted(grown: Home) -> None:
         "UPDATE entry SET entry = x'00' WHERE idx = 7",
         "UPDATE entry SET entry = (SELECT entry FROM entry WHERE idx = 8) WHERE idx = 7",
         "UPDATE entry SET entry = x'00' WHERE idx = 600",
+        (
+            "UPDATE entry SET (entry, body) = (SELECT entry, body FROM entry WHERE idx = 8)"
+            " WHERE idx = 7"
+        ),
         "DELETE FROM entry WHERE idx = 7",
         "DELETE FROM entry WHERE idx = 600",
         "UPDATE entry SET body = x'00' WHERE idx = 7",
