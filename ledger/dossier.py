@@ -37,8 +37,8 @@ One entry of the ledger {origin}, with everything that proves it.
 
   {proven}
 
-That sentence is only what this file claims. To check it, get the trust file of
-whoever runs the ledger from them, not from here, and ask a verifier:
+That sentence is only what this file claims. To check it, get the trust file from
+whoever runs the ledger, not from here, and ask a verifier:
 
   pip install sealbook
   python -m verifier evidence --trust trust.json {name}

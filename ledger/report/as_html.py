@@ -256,6 +256,8 @@ def _how_to_check(account: Account) -> Iterable[Html]:
     )
     yield tag("p", text(note), cls="note")
     where = account.source if account.source.startswith("--") else shlex.quote(account.source)
+    if account.source.startswith(("--", "http://", "https://")):
+        where += " --token-file token"
     start, stop = account.start.index, account.stop.index
     lines = (
         f"sealbook audit {where} --trust trust.json --full",

@@ -50,8 +50,8 @@ def main(argv: list[str]) -> int:
             trusted,
             Auditor(source, trusted, args.state, args.evidence, proofs=args.service is not None),
             Wanted(
-                args.start,
-                args.stop,
+                args.start or "",
+                args.stop or "",
                 f"--service {args.service}" if args.service else args.source,
                 args.by,
                 f"sealbook {__version__}",
@@ -87,7 +87,6 @@ def _parser() -> argparse.ArgumentParser:
         add(
             option,
             dest=name,
-            default="",
             type=_when,
             metavar="INDEX|TIME",
             help=f"{what} this entry, day or moment (default: all)",
