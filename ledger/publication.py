@@ -8,11 +8,12 @@ anybody sees it.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.errors import DamagedError, StorageFailedError
+from ledger.errors import DamagedError, StorageFailedError, StorageFullError
 from verifier import limits
 from verifier.checkpoint import Checkpoint
 from verifier.errors import VerificationError
@@ -59,11 +60,14 @@ class PublicationFile:
         """Put `note` in the place of the last one; durable on return.
 
         Raises:
+            StorageFullError: no space; the last one is there.
             StorageFailedError: nobody knows which of the two is there.
         """
         try:
             write_durably(self._path, note.encode())
         except OSError as e:
+            if e.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFullError(f"{self._path}: no space left") from e
             raise StorageFailedError(f"{self._path}: {e.strerror}") from e
 
     def forget(self) -> None:

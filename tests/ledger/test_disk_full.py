@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +22,7 @@ from tests.ledger.making import (
     refused,
     script,
 )
+from tests.ledger.small_disk import fill, mounted
 from verifier.merkle import hash_leaf, verify_inclusion
 
 pytestmark = pytest.mark.root
@@ -42,37 +41,15 @@ print(max(found))
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB with a ledger on it, closed."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "sealbook-test", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"mounting a small disk was refused: {mounted.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "disk", "2m") as disk:
         create(home_in(disk), KEYS, GENESIS)
         yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.fixture
 def home(disk: Path) -> Home:
     """The ledger on the small disk."""
     return home_in(disk)
-
-
-def fill(disk: Path, left: int = 0) -> Path:
-    """Take all space but `left` bytes, and return the file that holds it."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            file.truncate(max(0, file.tell() - left))
-    return ballast
 
 
 def append_until_full(ledger: Ledger, batch: int) -> int:
