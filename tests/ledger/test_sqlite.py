@@ -381,6 +381,7 @@ def test_errors_are_told_apart(
     ("error", "code"),
     [
         (MemoryError(), "outcome-unknown"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "in a malformed schema"), "storage-failed"),
         (OverflowError("int too large"), "bad-entry"),
         (module.sqlite.InterfaceError("unsupported type"), "bad-entry"),
         (module.sqlite.ProgrammingError("closed"), "outcome-unknown"),
