@@ -92,7 +92,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 def vkey_of(service: Process) -> str:
     """The Ed25519 verifier key of a service's ledger, as its trust file has it."""
     vkeys = [str(log.checkpoint_key) for log in service.trust.logs]
-    [ed25519] = [vkey for vkey in vkeys if vkey.rpartition("+")[2].startswith("A")]
+    [ed25519] = [vkey for vkey in vkeys if vkey.split("+", 2)[2].startswith("A")]
     return ed25519
 
 
