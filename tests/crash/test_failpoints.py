@@ -99,6 +99,7 @@ def die_and_come_back(
     Returns every tree that it has ever signed.
     """
     home, journal = service.config.home, Journal(service)
+    asks = expected_published is not None
     service.start(mortal(step, count=len(FIRST) + 1))
     asyncio.run(acknowledge(service, journal, FIRST))
     asyncio.run(ask_in_vain(service, journal))
@@ -110,12 +111,12 @@ def die_and_come_back(
     if step == "inside":
         on_disk = b"".join(path.read_bytes() for path in (left / "ledger").iterdir())
         assert all(digest.encode() in on_disk for digest in BATCH), "this would prove nothing"
-    if expected_published is not None:
+    if asks:
         published = PublicationFile(home.anchor).load()
         assert published is not None
         assert expected_published == published.checkpoint.tree_size
     trees = signed_trees([left], service.log_key)
-    with open_ledger(home, service.log_keys()) as ledger:
+    with open_ledger(home, service.log_keys(), asks=asks) as ledger:
         assert expected_size == ledger.head.tree_size
         for size, roots in trees.items():
             assert size <= expected_size
