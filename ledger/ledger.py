@@ -110,11 +110,15 @@ class Ledger:
         keys: LogKeys,
         clock: LedgerClock | None = None,
         publication: PublicationFile | None = None,
+        *,
+        signs_late: bool = False,
     ) -> None:
         """Serve `store`, whose head was checked by `ledger.opening`, and sign its tree.
 
         Without `publication` a tree is published as soon as it is signed. With it,
-        `publish` decides when, and a restart shows what was published last.
+        `publish` decides when, and a restart shows what was published last. What
+        was not asked for before is published already. With `signs_late`, `sign`
+        decides when a tree is signed: not before a copy of it is elsewhere.
         """
         self._store = store
         self._anchor = anchor
@@ -128,10 +132,17 @@ class Ledger:
         self._unkept: list[tuple[int, str]] = []
         self._failed = False
         self._publishing = Lock()
+        self._signing = Lock()
         self._grown = Condition()
+        self._signs_late = signs_late
         self._public: tuple[str, float, str] = ("", 0.0, "")  # note, when, with the public lines
-        self._signed = self._sign(self._head)
-        self._published = self._signed if publication is None else self._last(publication)
+        last = publication.load() if publication else None
+        if last is not None:
+            self._check_last(last)
+        self._signed = last if last and signs_late else self._sign(self._head)
+        self._published = last or self._signed
+        if publication and last is None:  # until now nobody was asked: all of it could be seen
+            publication.save(self._published.note)
 
     @property
     def log_key(self) -> NoteKey:
@@ -200,8 +211,8 @@ class Ledger:
         if plan.writes or freeze:
             self._write(plan, freeze=freeze)
         # 5. Also when an earlier signature failed after its commit.
-        if self._signed.checkpoint.tree_size != self._head.tree_size:
-            self._signed = self._sign(self._head)
+        if not self._signs_late:
+            self.sign(self._head)
         # 6.
         if self._publication is None:
             self._published = self._signed
@@ -215,6 +226,16 @@ class Ledger:
             self._answer(place, pending, published) if isinstance(place, int) else place
             for place in pending.places
         ]
+
+    def sign(self, head: Head) -> Published:
+        """Sign the tree of `head`, a durable state of ours, unless that or a newer one is signed.
+
+        Returns the newest signed tree.
+        """
+        with self._signing:
+            if self._signed.checkpoint.tree_size < head.tree_size:
+                self._signed = self._sign(head)
+            return self._signed
 
     def publish(self, note: Note) -> Published:
         """Let readers see the tree of `note`: a signed checkpoint of ours, with cosignatures.
@@ -338,7 +359,9 @@ class Ledger:
             self._keys.seal,
             Head(extension.tree_size, extension.root, extension.compact, moment, freeze, b""),
         )
-        batch = plan.batch(new_head, full, moment, self._unkept)
+        with self._signing:
+            kept, self._unkept = self._unkept, []
+        batch = plan.batch(new_head, full, moment, kept)
         try:
             self._store_batch(batch)
             self._head, self._edge, plan.extension = new_head, edge, extension
@@ -349,7 +372,10 @@ class Ledger:
             if isinstance(e, StorageFailedError):
                 self._anchor.note_failure(e.message)
             raise
-        self._unkept = []
+        except LedgerError:  # nothing was written
+            with self._signing:
+                self._unkept = kept + self._unkept
+            raise
         with self._grown:
             self._grown.notify_all()
 
@@ -383,12 +409,8 @@ class Ledger:
             lines.append(NoteSignature(named.name, named.key_id, key.sign(text.encode())))
         return Note(text, tuple(lines))
 
-    def _last(self, publication: PublicationFile) -> Published:
-        """Return what was published before the restart, once it is seen to be ours."""
-        last = publication.load()
-        if last is None:  # nothing ever was: an empty tree is what everybody knows
-            checkpoint = Checkpoint(self._store.origin, 0, EMPTY_ROOT)
-            return Published(checkpoint, str(self._note(checkpoint)), self._clock.now())
+    def _check_last(self, last: Published) -> None:
+        """Check that what was published before the restart is ours, and of this tree."""
         try:
             notes.verify(Note.parse(last.note), self.log_keys)
         except VerificationError as e:
@@ -396,7 +418,6 @@ class Ledger:
         size = last.checkpoint.tree_size
         if size > self._head.tree_size or self.root_at(size) != last.checkpoint.root:
             raise DamagedError(f"the published checkpoint of {size} entries is of another tree")
-        return last
 
     def _answer(self, index: int, pending: Pending, published: Published) -> Appended:
         tree_size = published.checkpoint.tree_size

@@ -98,10 +98,13 @@ def create(home: Home, keys: LogKeys, genesis: NewEntry) -> None:
         Ledger(store, anchor, keys).append([genesis])
 
 
-def open_ledger(home: Home, keys: LogKeys, *, asks: bool = False) -> OpenLedger:
+def open_ledger(
+    home: Home, keys: LogKeys, *, asks: bool = False, signs_late: bool = False
+) -> OpenLedger:
     """Open the ledger for writing, once everything about it has been checked.
 
     When it `asks`, a tree is published only by `Ledger.publish`: others must have it first.
+    When it `signs_late`, it is not even signed before `Ledger.sign`: a mirror must have it first.
 
     1. Nobody else serves it, and no disk failed under it that nobody has looked at since.
     2. The database exists, has our schema, and is this ledger's.
@@ -128,7 +131,13 @@ def open_ledger(home: Home, keys: LogKeys, *, asks: bool = False) -> OpenLedger:
         publication = PublicationFile(home.anchor)
         if not asks:  # its head is public at once; a file that says less must not outlive that
             publication.forget()
-        ledger = Ledger(store, anchor, keys, publication=publication if asks else None)
+        ledger = Ledger(
+            store,
+            anchor,
+            keys,
+            publication=publication if asks else None,
+            signs_late=signs_late,
+        )
         opened = OpenLedger(ledger, lock)
         stack.pop_all()  # from here on `opened` owns them
         return opened

@@ -1,8 +1,9 @@
 """The publisher: lets readers see a tree once everybody who must have it does.
 
-One thread takes the newest signed tree, and
+One thread takes the newest tree, and
 
-1. waits until the mirror holds it, where the mirror is synchronous;
+1. waits until the mirror holds it, where the mirror is synchronous, and only then signs
+   it: a disk that dies takes no signed tree with it that nobody else has;
 2. asks every witness at the same time for its cosignature, until the quorum is there;
 3. publishes the checkpoint with the cosignatures, and lets callers have their answers.
 
@@ -106,6 +107,7 @@ class Publisher:
         self._stopping = False
         self._published_at = float("-inf")
         self._busy: dict[Asked, Future[tuple[NoteSignature, ...]]] = {}
+        self._ended: LedgerError | None = None
         self.alarm: WitnessAheadError | None = None
         self._pool = ThreadPoolExecutor(max(1, len(witnesses)), thread_name_prefix="witness")
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -133,32 +135,33 @@ class Publisher:
         retry_s = _FIRST_RETRY_S
         pause_s = 0.0  # what a crash left unpublished is published first
         while self._pause(pause_s):
-            if self.alarm is not None:
-                self._release(self.alarm, hopeless=True)
-                pause_s = _REFRESH_S
+            pause_s = _REFRESH_S
+            if self._ended is not None:
+                self._release(self._ended, hopeless=True)
                 continue
             try:
                 self._round()
-                retry_s, pause_s = _FIRST_RETRY_S, _REFRESH_S
+                retry_s = _FIRST_RETRY_S
                 self._release()
             except WitnessAheadError as e:
-                self.alarm, pause_s = e, _REFRESH_S
+                self.alarm = e
                 self._on_alarm(e)
-                self._release(e, hopeless=True)
+                self._end(e)
             except StorageFailedError as e:
-                self._fail(e)
-                return
+                self._on_failure(e)
+                self._end(e)
             except LedgerError as e:
                 self._release(e)
                 pause_s, retry_s = retry_s, min(2 * retry_s, _LONGEST_RETRY_S)
             except Exception as e:  # noqa: BLE001  a bug must not leave everybody waiting in silence
-                told = f"publishing failed: {type(e).__name__}: {e}"
-                self._fail(StorageFailedError(told))
-                return
+                failure = StorageFailedError(f"publishing failed: {type(e).__name__}: {e}")
+                self._on_failure(failure)
+                self._end(failure)
 
-    def _fail(self, error: StorageFailedError) -> None:
-        self._release(error, hopeless=True)
-        self._on_failure(error)
+    def _end(self, why: LedgerError) -> None:
+        """Publish nothing more: whoever waits, and whoever comes, is told why."""
+        self._ended = why
+        self._release(why, hopeless=True)
 
     def _pause(self, seconds: float) -> bool:
         """Wait until woken, or for `seconds`; return whether to go on."""
@@ -169,18 +172,19 @@ class Publisher:
             return not self._stopping
 
     def _round(self) -> None:
-        """Publish the newest signed tree; raises `LedgerError` when it may not be."""
-        signed = self._ledger.signed
-        grown = signed.checkpoint.tree_size > self._ledger.published.checkpoint.tree_size
+        """Publish the newest tree; raises `LedgerError` when it may not be."""
+        head = self._ledger.head
+        grown = head.tree_size > self._ledger.published.checkpoint.tree_size
         if not grown and (
             not self._witnesses or time.monotonic() - self._published_at < _REFRESH_S
         ):
             return
-        deadline = time.monotonic() + self._patience.deadline_s
         # 1.
-        size = signed.checkpoint.tree_size
+        size = head.tree_size
         if self._mirror and not self._mirror.wait_for(size, self._patience.deadline_s):
             raise MirrorBehindError(f"the mirror does not hold {size} entries yet")
+        signed = self._ledger.sign(head)
+        deadline = time.monotonic() + self._patience.deadline_s
         # 2.
         lines = self._cosignatures(signed, deadline)
         # 3.

@@ -71,7 +71,7 @@ class Asking:
     ) -> None:
         self.failures: list[SealbookError] = []
         self.alarms: list[WitnessAheadError] = []
-        self._opened: OpenLedger = open_ledger(home, KEYS, asks=True)
+        self._opened: OpenLedger = open_ledger(home, KEYS, asks=True, signs_late=mirror is not None)
         self.ledger: Ledger = self._opened.ledger
         self.quorum = policy(witnesses, least) if witnesses else Quorum.parse("quorum none\n")
         self.sequencer = Sequencer(

@@ -66,7 +66,7 @@ def test_nothing_is_shown_before_the_quorum(home: Home) -> None:
     """
     witness = StandInWitness("a")
     with Asking(home, [witness], least=1) as asking:
-        assert eventually(lambda: size(asking.ledger) == 1)
+        assert eventually(lambda: "a.example" in asking.ledger.published.note)
         witness.gate.clear()
 
         async def run() -> list[object]:
@@ -96,7 +96,7 @@ def test_without_the_quorum_in_time(home: Home) -> None:
         [answer] = asyncio.run(append())
         assert ("witness-quorum", True) == (answer.code, "entry 1 is durable" in answer.message)
         assert "witnesses 1 of 2, expected the quorum enough" in answer.message
-        assert (2, 0) == (asking.ledger.head.tree_size, size(asking.ledger))
+        assert (2, 1) == (asking.ledger.head.tree_size, size(asking.ledger))
         witnesses[1].error = None
         asking.wake()
         assert eventually(lambda: size(asking.ledger) == 2)
@@ -203,7 +203,8 @@ def test_restart_shows_no_less(home: Home) -> None:
         note = asking.ledger.published.note
     for witness in witnesses:
         witness.gate.clear()
-    grow(home, 5, 8)
+    with open_ledger(home, KEYS, asks=True) as ledger:
+        ledger.commit(entries(5, 8))
     with Asking(home, witnesses, least=3) as asking:
         assert (note, 9) == (asking.ledger.published.note, asking.ledger.head.tree_size)
         for witness in witnesses:
@@ -212,15 +213,37 @@ def test_restart_shows_no_less(home: Home) -> None:
         assert 3 == len(witnessed(asking.ledger, witnesses))
 
 
-def test_before_anything_was_published(home: Home) -> None:
+def test_asking_for_the_first_time(home: Home) -> None:
     """
-    A ledger that never published shows the signed checkpoint of an empty tree.
+    A ledger that asks for the first time goes on showing what everybody could see before; what
+    comes is shown only once it is published, after a restart as well.
     """
+    grow(home, 0, 3)
     with open_ledger(home, KEYS, asks=True) as ledger:
-        checkpoint = ledger.published.checkpoint
-        notes.verify(Note.parse(ledger.published.note), [ledger.log_key])
+        assert 4 == size(ledger)
+        ledger.commit(entries(3, 5))
+        assert (6, 4) == (ledger.head.tree_size, size(ledger))
+    with open_ledger(home, KEYS, asks=True) as ledger:
+        assert (6, 4) == (ledger.head.tree_size, size(ledger))
 
-        assert (0, EMPTY_ROOT) == (checkpoint.tree_size, checkpoint.root)
+
+def test_nothing_is_signed_before_the_mirror_has_it(home: Home) -> None:
+    """
+    With a synchronous mirror a tree is not even signed before the mirror holds it: nowhere, at
+    no time, and not by a restart.
+    """
+    mirror = Mirrored()
+    with Asking(home, [], deadline_s=0.3, mirror=mirror) as asking:
+
+        async def append() -> list[object]:
+            return await soon(asking.sequencer.append([entry(0)]))
+
+        asyncio.run(append())
+        assert (2, 1) == (asking.ledger.head.tree_size, asking.ledger.signed.checkpoint.tree_size)
+    with open_ledger(home, KEYS, asks=True, signs_late=True) as ledger:
+        assert (2, 1) == (ledger.head.tree_size, ledger.signed.checkpoint.tree_size)
+        assert 2 == ledger.sign(ledger.head).checkpoint.tree_size
+        assert ledger.signed is ledger.sign(ledger.head)
 
 
 @pytest.mark.parametrize("content", ["", "garbage\n", "foreign", "another", "longer"])
@@ -264,7 +287,7 @@ def test_publication_on_a_failed_disk(home: Home, monkeypatch: pytest.MonkeyPatc
     the next start demands a look at the disk.
     """
     with Asking(home, [StandInWitness("a")], least=1) as asking:
-        assert eventually(lambda: size(asking.ledger) == 1)
+        assert eventually(lambda: "a.example" in asking.ledger.published.note)
 
         async def run() -> list[object]:
             return await soon(asking.sequencer.append([entry(0)]))
@@ -285,7 +308,7 @@ def test_bug_while_publishing(home: Home, monkeypatch: pytest.MonkeyPatch) -> No
     A bug in publishing leaves nobody waiting, and tells the service to end.
     """
     with Asking(home, [StandInWitness("a")], least=1) as asking:
-        assert eventually(lambda: size(asking.ledger) == 1)
+        assert eventually(lambda: "a.example" in asking.ledger.published.note)
         monkeypatch.setattr(asking.publisher, "_cosignatures", lambda *_: 1 // 0)
 
         async def run() -> list[object]:
