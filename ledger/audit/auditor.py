@@ -14,7 +14,7 @@ from ledger.audit.bounds import Floor, Sighting, sightings, utc
 from ledger.audit.evidence import EvidenceFolder
 from ledger.audit.finding import ContradictionError, Finding
 from ledger.audit.judge import BODY_MISSING, Judge
-from ledger.audit.pin import Pin, PinError
+from ledger.audit.pin import MOST_OPEN, Pin, PinError
 from ledger.audit.proofs import ProofSource, ProofTree
 from ledger.audit.scan import Asked, Match, Run, Scan, Tree
 from ledger.audit.source import Source
@@ -141,6 +141,11 @@ class Auditor:
                 run.find(finding)
         old_size = 0 if asked.full else pin.checked
         return Report(head, old_size, checked, opaque, run.matches, tiles, run.findings)
+
+    def whole(self) -> bool:
+        """Whether earlier audits judged every body before the pin, and remember all they found."""
+        pin = Pin.load(self._state, self._trusted.origin) if self._state else self._empty()
+        return pin.bodies and len(pin.open) < MOST_OPEN
 
     def seen(self) -> list[Sighting]:
         """Return all that this auditor has verified checkpoints for, for `bounds`."""

@@ -56,7 +56,8 @@ def make(
     """
     # 1.
     now = int(clock())
-    audited = auditor.audit(Asked(), progress=progress)
+    # Only who judged every body can say that a missing one was deleted.
+    audited = auditor.audit(Asked(full=not auditor.whole()), progress=progress)
     findings = list(audited.findings)
     head = audited.head
     start, stop = Boundary(0, wanted.start, ""), Boundary(0, wanted.stop, "")

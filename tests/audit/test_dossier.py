@@ -152,6 +152,8 @@ def test_the_same_bytes(court: Court) -> None:
     """
     assert court.make(5).content == court.make(5).content
     assert court.make(5).content != court.make(6).content
+    with zipfile.ZipFile(io.BytesIO(court.make(5).content)) as archive:
+        assert {(1980, 1, 1, 0, 0, 0)} == {info.date_time for info in archive.infolist()}
 
 
 def test_each_change_is_refused(court: Court) -> None:
@@ -249,7 +251,7 @@ def test_never_over_another_file(tmp_path: Path) -> None:
     assert write_new(target, b"one")
     assert not write_new(target, b"one")
     link.symlink_to(target)
-    for path, content in ((target, b"two"), (target, b"on"), (link, b"two")):
+    for path, content in ((target, b"two"), (target, b"on"), (link, b"two"), (link, b"one")):
         with pytest.raises(TransferError):
             write_new(path, content)
     assert b"one" == target.read_bytes()

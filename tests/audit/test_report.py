@@ -33,6 +33,7 @@ from tests.audit.making import (
     REPOSITORY,
     STRANGER,
     Log,
+    Outsider,
     trust,
 )
 from tests.signer.asking import refused
@@ -268,6 +269,37 @@ def test_an_old_pin_vouches_for_nothing_that_is_counted(tmp_path: Path) -> None:
     assert account.counted is None
 
 
+def test_an_audit_without_bodies_vouches_for_none(tmp_path: Path) -> None:
+    """
+    Behind a pin that looked at no bodies, a missing one is missing and a stranger's key is found.
+    """
+    log, outsider = busy(), Outsider(tmp_path)
+    strange = log.sign(asked(1, REPOSITORY, "a"), STRANGER)
+    bare = log.attest(4)
+    log.delete_body(bare, logged=False)
+    folder = log.write(tmp_path / "tree")
+    assert [] == outsider.found(folder, bodies=False)
+    account = report(tmp_path, folder, state=outsider.state)
+
+    assert {("unannounced-key", strange), ("body-missing", bare)} == {
+        (f.code, f.index) for f in account.findings
+    }
+    assert account.counted is not None
+    assert (1, 1) == (account.counted.missing.entries, account.counted.deleted.entries)
+
+
+def test_a_rolled_back_ledger_is_not_counted(tmp_path: Path) -> None:
+    """
+    Fewer entries than an earlier audit saw are a finding, however sound their tree is.
+    """
+    log, state = Log().grow(9), tmp_path / "pin.json"
+    assert () == report(tmp_path, log.write(tmp_path / "tree"), state=state).findings
+    account = report(tmp_path, log.write(tmp_path / "tree", 8), state=state)
+
+    assert ["rollback"] == [f.code for f in account.findings]
+    assert account.counted is None
+
+
 class Reader(html.parser.HTMLParser):
     """Reads a page as a browser does: which elements, attributes and words there are."""
 
@@ -429,7 +461,7 @@ def test_the_page_says_what_it_is_about(tmp_path: Path) -> None:
         "2 to before 7",
         account.tree.root,
         f"Made {utc(NOW)} by sealbook.",
-        "sealbook report https://ledger.example --token-file token --trust trust.json "
+        "sealbook report https://ledger.example --token-file token --trust trust.json",
         "--from 2 --to 7 --format json",
     ):
         assert said in words

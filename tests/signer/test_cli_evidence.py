@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,25 @@ def test_whichever_way_it_is_read(desk: Desk) -> None:
         assert reports[0]["counted"][name] == reports[2]["counted"][name]
     # Only the service itself says when an entry came.
     assert [None, None, True] == [r["counted"]["times"] and True for r in reports]
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 6, 12, 128, 256, 260, 263])
+def test_from_anywhere(service_: InProcess, start: int) -> None:
+    """
+    Over gRPC a part may begin anywhere: the edge of the tree there is proven as well.
+    """
+    where = ("--service", service_.addresses.grpc, "--token-file", "token")
+    done = service_.command("report", *where, "--trust", "trust.json", "--from", start)
+
+    assert 0 == done.returncode, done.stderr
+    assert 263 - start == json.loads(done.stdout)["counted"]["entries"]
+
+
+@pytest.fixture(scope="module", name="service_")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    with Operator(tmp_path_factory.mktemp("anywhere")).serve() as service:
+        sign(service, 1, 263)
+        yield service
 
 
 def test_the_same_bytes_from_everywhere(desk: Desk) -> None:
