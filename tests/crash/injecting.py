@@ -23,7 +23,10 @@ _PATIENCE_S = 60
 
 
 class Fault(NamedTuple):
-    """The `nth` call of `syscall` on a file fails: "database", "log" (its -wal) or "anchor"."""
+    """The `nth` call of `syscall` on a file fails.
+
+    The files are "database", "log" (its -wal), "anchor", and "publication" while it is written.
+    """
 
     file: str
     syscall: str
@@ -61,10 +64,15 @@ def failing(service: Service, fault: Fault, trace: Path) -> Iterator[Trace]:
         pytest.skip("strace is not installed (tests/debian does)")
     home = service.config.home
     log = home.database.with_name(home.database.name + "-wal")
-    files = {"database": home.database, "log": log, "anchor": home.anchor / "anchor"}
+    files = {
+        "database": home.database,
+        "log": log,
+        "anchor": home.anchor / "anchor",
+        "publication": home.anchor / "published.new",
+    }
     command: Sequence[str] = (
         "strace", "-f", "-qq", "-o", str(trace), "-p", str(service.pid),
-        "-P", str(files[fault.file]), "-e", "trace=pwrite64,fsync,fdatasync,ftruncate,unlink",
+        "-P", str(files[fault.file]), "-e", "trace=pwrite64,write,fsync,fdatasync,ftruncate,unlink",
         "-e", f"inject={fault.syscall}:error={fault.error}:when={fault.nth}",
     )  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:

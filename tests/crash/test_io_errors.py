@@ -20,6 +20,7 @@ from tests.crash.caller import Caller
 from tests.crash.injecting import Fault, failing
 from tests.crash.journal import Journal
 from tests.crash.service import SEALBOOK, Service
+from tests.crash.witnesses import Witnesses
 from verifier.digest import Digest
 
 CALLS = 6
@@ -49,6 +50,8 @@ FOLDED = [
     Fault("database", "fsync", 1),
     Fault("log", "fsync", 4),
 ]
+
+PUBLICATION = [Fault("publication", "write", 2), Fault("publication", "fsync", 2)]
 
 
 @pytest.fixture
@@ -90,6 +93,19 @@ def test_io_error_in_the_database(service: Service, tmp_path: Path, fault: Fault
     matter of no commit, and which SQLite by itself would keep quiet about.
     """
     fail_and_come_back(service, tmp_path, fault, FOLDING)
+
+
+@pytest.mark.parametrize("fault", PUBLICATION, ids=name)
+def test_io_error_in_the_publication(tmp_path: Path, fault: Fault) -> None:
+    """
+    The same when what fails is the keeping of what readers may see, behind the witnesses.
+    """
+    with (
+        Witnesses(tmp_path / "witnesses") as witnesses,
+        Service(tmp_path / "service", witnesses.policy) as service,
+    ):
+        witnesses.watch(service.log_key)
+        fail_and_come_back(service, tmp_path, fault)
 
 
 def fail_and_come_back(
