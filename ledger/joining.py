@@ -17,9 +17,9 @@ from typing import NamedTuple
 from ledger import labels, opening, tree
 from ledger.edge import advance
 from ledger.errors import DamagedError, ForeignLedgerError, RollbackError
-from ledger.ledger import LogKeys
 from ledger.replica import Grower, Judge, check_tree, derive, root_at
 from ledger.seal import sealed
+from ledger.signatory import LogKeys
 from ledger.store import MAX_BATCH, SLICE, Claim, Head, Row
 from ledger.store.sqlite import SqliteStore
 from ledger.tiles import Edge

@@ -22,12 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Condition, Lock
-from typing import NamedTuple, Self
 
-from ledger import labels, tree
+from ledger import tree
 from ledger.anchor import Anchor
+from ledger.answer import Appended, Pending, make_record
 from ledger.clock import LedgerClock
-from ledger.edge import advance, load_edge
+from ledger.edge import advance
 from ledger.errors import (
     ConflictError,
     DamagedError,
@@ -39,65 +39,17 @@ from ledger.errors import (
     UnknownEntryError,
 )
 from ledger.plan import NewEntry, Plan
+from ledger.prover import Prover
 from ledger.publication import PublicationFile, Published
 from ledger.seal import sealed
+from ledger.signatory import LogKeys, Signatory
 from ledger.store import MAX_BATCH, Batch, Head, Row, Store
-from ledger.tiles import TileReader
-from verifier import cosignature
 from verifier import note as notes
 from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
 from verifier.errors import SealbookError, VerificationError
-from verifier.merkle import EMPTY_ROOT, Hash, InclusionProof
-from verifier.note import Note, NoteKey, NoteSignature
-from verifier.publickey import Key
-
-_FRESH_S = 60  # how old the time in a post-quantum line may get before it is made again
-
-
-class LogKeys(NamedTuple):
-    """What the ledger signs and seals with: `log` is Ed25519, `seal` a secret of 32 bytes.
-
-    While the log key rotates, the Ed25519 keys in `also` sign every checkpoint too.
-    `post_quantum` (ML-DSA-44) signs those that are shown to the public, and is not
-    in bundles, which it would make 3.3 KB longer.
-    """
-
-    log: Key
-    seal: bytes
-    also: tuple[Key, ...] = ()
-    post_quantum: Key | None = None
-
-
-class Appended(NamedTuple):
-    """The record of one append, fresh or found, proven under `published`."""
-
-    record: Record
-    proof: InclusionProof
-    published: Published
-    fresh: bool
-
-
-class Pending(NamedTuple):
-    """What was committed and waits until a tree of `tree_size` is published.
-
-    `places` has, for each entry in order, its index or why it was refused; those
-    from `old_size` on are new. `plan` still holds what was just made, if it was
-    made in one commit.
-    """
-
-    places: Sequence[int | SealbookError]
-    tree_size: int
-    old_size: int
-    plan: Plan | None = None
-
-    @classmethod
-    def of(
-        cls, places: Sequence[int | SealbookError], old_size: int, plan: Plan | None = None
-    ) -> Self:
-        """Wait for the last of `places`."""
-        last = max((place for place in places if isinstance(place, int)), default=-1)
-        return cls(places, last + 1, old_size, plan)
+from verifier.merkle import Hash, InclusionProof
+from verifier.note import Note, NoteKey
 
 
 class Ledger:
@@ -122,20 +74,18 @@ class Ledger:
         """
         self._store = store
         self._anchor = anchor
-        self._keys = keys
+        self._seal = keys.seal
         self._clock = clock or LedgerClock()
         self._publication = publication
-        self._log_key = NoteKey.of(store.origin, keys.log.public)
-        self._reader = TileReader(store.tile)
+        self._signatory = Signatory(store.origin, keys, self._clock)
         self._head = store.head()
-        self._edge = load_edge(store, self._head.tree_size)
+        self._prover = Prover(store, self._head.tree_size)
         self._unkept: list[tuple[int, str]] = []
         self._failed = False
         self._publishing = Lock()
         self._signing = Lock()
         self._grown = Condition()
         self._signs_late = signs_late
-        self._public: tuple[str, float, str] = ("", 0.0, "")  # note, when, with the public lines
         last = publication.load() if publication else None
         if last is not None:
             self._check_last(last)
@@ -147,14 +97,12 @@ class Ledger:
     @property
     def log_key(self) -> NoteKey:
         """The key that signs checkpoints, under the ledger's origin."""
-        return self._log_key
+        return self._signatory.key
 
     @property
     def log_keys(self) -> tuple[NoteKey, ...]:
         """Every key that signs checkpoints: also one that rotates, and the post-quantum one."""
-        quantum = (self._keys.post_quantum,) if self._keys.post_quantum else ()
-        more = (*self._keys.also, *quantum)
-        return (self._log_key, *(NoteKey.of(self._store.origin, key.public) for key in more))
+        return self._signatory.keys
 
     @property
     def signed(self) -> Published:
@@ -248,7 +196,7 @@ class Ledger:
         assert self._publication is not None
         checkpoint = Checkpoint.parse(note.text)
         assert checkpoint.root == self.root_at(checkpoint.tree_size)
-        notes.verify(note, [self._log_key])
+        notes.verify(note, [self.log_key])
         with self._publishing:
             if checkpoint.tree_size >= self._published.checkpoint.tree_size:
                 text = str(note)
@@ -262,23 +210,8 @@ class Ledger:
             return self._published
 
     def public_note(self) -> str:
-        """Return the published note as the public reads it: with the post-quantum line.
-
-        Its time says when this ledger last said so; it is at most a minute old.
-        """
-        key = self._keys.post_quantum
-        if key is None:
-            return self._published.note
-        with self._publishing:
-            published = self._published
-            note, made_at, public = self._public
-            now = self._clock.now()
-            if note != published.note or not 0 <= now - made_at < _FRESH_S:
-                parsed = Note.parse(published.note)
-                line = cosignature.cosign(key, self._store.origin, parsed.text, int(now))
-                public = str(parsed._replace(signatures=(*parsed.signatures, line)))
-                self._public = (published.note, now, public)
-            return public
+        """Return the published note as the public reads it: with the post-quantum line."""
+        return self._signatory.shown(self._published)
 
     def row(self, index: int) -> Row:
         """Return what is stored at `index`.
@@ -309,8 +242,7 @@ class Ledger:
                 f"no proof for entry {index} in a tree of {tree_size}, "
                 f"{self._published.checkpoint.tree_size} entries are published"
             )
-        ranges = tree.inclusion_ranges(index, tree_size)
-        return InclusionProof(index, tree_size, tuple(self._hash(lo, hi) for lo, hi in ranges))
+        return InclusionProof(index, tree_size, self._prover.inclusion(index, tree_size))
 
     def prove_consistency(self, old_size: int, tree_size: int) -> tuple[Hash, ...]:
         """Return the proof that the tree of `tree_size` grew out of that of `old_size`.
@@ -328,8 +260,7 @@ class Ledger:
     def path_between(self, old_size: int, tree_size: int) -> tuple[Hash, ...]:
         """Return the consistency path between two durable trees, published or not; 0 needs none."""
         assert 0 <= old_size <= tree_size <= self._head.tree_size
-        ranges = tree.consistency_ranges(old_size, tree_size) if old_size else ()
-        return tuple(self._hash(lo, hi) for lo, hi in ranges)
+        return self._prover.consistency(old_size, tree_size)
 
     def wait_past(self, tree_size: int, timeout_s: float) -> bool:
         """Return whether more than `tree_size` entries are durable, at the latest after a while."""
@@ -338,7 +269,7 @@ class Ledger:
 
     def root_at(self, tree_size: int) -> Hash:
         """Return the root that the tree had at `tree_size`, up to the head's."""
-        return self._hash(0, tree_size) if tree_size else EMPTY_ROOT
+        return self._prover.root_at(tree_size)
 
     def close(self) -> None:
         """Close store and anchor; nothing may be called afterwards."""
@@ -352,11 +283,11 @@ class Ledger:
         moment = self._clock.moment(head.time)
         # 2.
         extension = tree.extend(head.tree_size, head.compact, plan.leaves)
-        edge, full = advance(self._edge, extension)
+        edge, full = advance(self._prover.edge, extension)
         # 3.
         new_head = sealed(
             self._store.origin,
-            self._keys.seal,
+            self._seal,
             Head(extension.tree_size, extension.root, extension.compact, moment, freeze, b""),
         )
         with self._signing:
@@ -364,7 +295,7 @@ class Ledger:
         batch = plan.batch(new_head, full, moment, kept)
         try:
             self._store_batch(batch)
-            self._head, self._edge, plan.extension = new_head, edge, extension
+            self._head, self._prover.edge, plan.extension = new_head, edge, extension
             # 4.
             self._anchor.write(new_head.tree_size, new_head.root)
         except (StorageFailedError, ConflictError) as e:
@@ -397,17 +328,9 @@ class Ledger:
 
     def _sign(self, head: Head) -> Published:
         checkpoint = Checkpoint(self._store.origin, head.tree_size, head.root)
-        note = str(self._note(checkpoint))
+        note = str(self._signatory.sign(checkpoint))
         self._unkept.append((head.tree_size, note))
         return Published(checkpoint, note, self._clock.now())
-
-    def _note(self, checkpoint: Checkpoint) -> Note:
-        text = str(checkpoint)
-        lines = []
-        for key in (self._keys.log, *self._keys.also):
-            named = NoteKey.of(self._store.origin, key.public)
-            lines.append(NoteSignature(named.name, named.key_id, key.sign(text.encode())))
-        return Note(text, tuple(lines))
 
     def _check_last(self, last: Published) -> None:
         """Check that what was published before the restart is ours, and of this tree."""
@@ -421,26 +344,6 @@ class Ledger:
 
     def _answer(self, index: int, pending: Pending, published: Published) -> Appended:
         tree_size = published.checkpoint.tree_size
-        fresh = index >= pending.old_size
-        extension = pending.plan.extension if pending.plan and fresh else None
-        if extension is None or pending.plan is None:
-            return Appended(self.record(index), self.prove(index, tree_size), published, fresh)
-        # What was just made need not be read back.
-        record = make_record(index, pending.plan.rows[index - extension.old_size])
-        if tree_size == extension.tree_size:
-            proof = InclusionProof(index, tree_size, extension.path(index))
-        else:
-            proof = self.prove(index, tree_size)
-        return Appended(record, proof, published, fresh)
-
-    def _hash(self, lo: int, hi: int) -> Hash:
-        edge = self._edge
-        return tree.fold([self._reader.node(node, edge) for node in tree.cover(lo, hi)])
-
-
-def make_record(index: int, row: Row) -> Record:
-    """Return a stored row as the record that every output is a rendering of."""
-    form = labels.decode(row.labels).get("form")
-    if not form:
-        raise DamagedError(f"entry {index} has no form")
-    return Record(index, form[0], row.entry, row.body or b"")
+        record, proof = pending.made(index, tree_size) or (self.record(index), None)
+        proof = proof or self.prove(index, tree_size)
+        return Appended(record, proof, published, fresh=index >= pending.old_size)

@@ -16,11 +16,12 @@ from ledger import tree
 from ledger.anchor import Anchor, check_no_failure
 from ledger.edge import load_edge
 from ledger.errors import ConflictError, DamagedError, ForeignLedgerError, RollbackError
-from ledger.ledger import Ledger, LogKeys
+from ledger.ledger import Ledger
 from ledger.lock import LedgerLock
 from ledger.plan import NewEntry
 from ledger.publication import PublicationFile
 from ledger.seal import check_head, empty_head
+from ledger.signatory import LogKeys
 from ledger.store import SLICE, Store
 from ledger.store.sqlite import SqliteStore, migrate_database
 from ledger.tiles import TileReader

@@ -32,10 +32,10 @@ from ledger.anchor import Anchor, Mark, failure_note
 from ledger.backup import make_empty, remove_database, sync
 from ledger.errors import AnchorMissingError, TransferError
 from ledger.joining import Joining, Known
-from ledger.ledger import LogKeys
 from ledger.lock import LedgerLock
 from ledger.opening import Home
 from ledger.publication import PublicationFile
+from ledger.signatory import LogKeys
 from ledger.store.copying import copy_database
 from ledger.store.sqlite import migrate_database
 from verifier.merkle import Hash

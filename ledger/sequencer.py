@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ledger.answer import Appended, Pending
 from ledger.errors import (
     ConflictError,
     EntryError,
@@ -27,7 +28,7 @@ from ledger.errors import (
     StoppingError,
     StorageFailedError,
 )
-from ledger.ledger import Appended, Ledger, Pending
+from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.store import MAX_BATCH
 from verifier.errors import SealbookError

@@ -16,8 +16,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ledger.anchor import LONGEST_ORIGIN
-from ledger.ledger import LogKeys
 from ledger.opening import Home
+from ledger.signatory import LogKeys
 from signer.errors import ConfigError, KeyFileError, ListenError
 from signer.keys import open_key
 from signer.keys.file import read_secret

@@ -16,7 +16,7 @@ _RETRY_S = 600.0
 
 
 async def keep_receipts(ledger: Ledger, receipts: Receipts) -> None:
-    """Take a receipt for each day (UTC) that has none, until cancelled; failures are tried again."""
+    """Take a receipt for each day (UTC) without one, until cancelled; failures are tried again."""
     while True:
         pause_s = _LOOK_S
         now = ledger.clock.now()
@@ -25,6 +25,6 @@ async def keep_receipts(ledger: Ledger, receipts: Receipts) -> None:
                 path = await asyncio.to_thread(receipts.take, ledger.published.note, now)
                 log.info("receipt", path=str(path))
             except ReceiptError as e:
-                log.error("no receipt for today", code=e.code, error=e.message)
+                log.warning("no receipt for today", code=e.code, error=e.message)
                 pause_s = _RETRY_S
         await asyncio.sleep(pause_s)

@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Mapping
 
 from ledger import dedup, labels
+from ledger.answer import Appended
 from ledger.errors import FrozenError
-from ledger.ledger import Appended, Ledger
+from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.sequencer import Sequencer
 from verifier import dsse

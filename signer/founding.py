@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from ledger import opening
-from ledger.ledger import LogKeys
 from ledger.plan import NewEntry
+from ledger.signatory import LogKeys
 from signer.config import check_address, check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Self
 
-from ledger.ledger import LogKeys
+from ledger.signatory import LogKeys
 from signer.config import Config
 from signer.keys import open_key
 from verifier.errors import UntrustedLogError

@@ -21,8 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ledger import dedup, labels
+from ledger.answer import Appended
 from ledger.errors import IdempotencyError
-from ledger.ledger import Appended, Ledger
+from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from ledger.answer import make_record
 from ledger.errors import UnknownEntryError
-from ledger.ledger import Ledger, make_record
+from ledger.ledger import Ledger
 from ledger.store import SLICE
 from signer.access import Principal
 from signer.guard import Method

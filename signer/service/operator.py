@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from ledger.answer import Appended
 from ledger.errors import ForeignLedgerError
-from ledger.ledger import Appended, Ledger
+from ledger.ledger import Ledger
 from ledger.opening import Home
 from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer

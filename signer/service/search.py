@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ledger import labels
-from ledger.ledger import Ledger, make_record
+from ledger.answer import make_record
+from ledger.ledger import Ledger
 from signer.errors import RequestError
 from signer.v1 import ledger_pb2
 from verifier.bundle import Record

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from ledger import labels
-from ledger.ledger import Ledger, make_record
+from ledger.answer import make_record
+from ledger.ledger import Ledger
 from ledger.publication import Published
 from signer.access import Principal
 from signer.guard import Method, refused

@@ -15,10 +15,10 @@ from pathlib import Path
 from ledger import dedup, labels, tree
 from ledger.anchor import Anchor
 from ledger.edge import advance, load_edge
-from ledger.ledger import LogKeys
 from ledger.opening import Home, create
 from ledger.plan import NewEntry
 from ledger.seal import sealed
+from ledger.signatory import LogKeys
 from ledger.store import Batch, Head, Row
 from ledger.store.sqlite import SqliteStore
 from signer.events import signed_event

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from ledger.ledger import LogKeys
 from ledger.opening import Home, open_ledger
+from ledger.signatory import LogKeys
 from signer.keys.file import FileKey
 from tests.bench.machine import peak_memory
 from tests.bench.millions import ORIGIN

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from ledger.ledger import LogKeys
+from ledger.signatory import LogKeys
 from signer.config import Config
 from signer.founding import found
 from signer.listening import Addresses

@@ -25,13 +25,15 @@ from pysqlite3 import dbapi2
 
 from ledger import labels
 from ledger.anchor import Anchor
+from ledger.answer import Appended
 from ledger.clock import LedgerClock
 from ledger.dedup import key as dedup_key
 from ledger.errors import StorageFailedError
-from ledger.ledger import Appended, Ledger, LogKeys
+from ledger.ledger import Ledger
 from ledger.opening import Home, open_ledger
 from ledger.plan import NewEntry
 from ledger.seal import empty_head
+from ledger.signatory import LogKeys
 from ledger.store import Batch, Store
 from ledger.store.memory import MemoryStore
 from verifier import dsse, statement

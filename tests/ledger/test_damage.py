@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.anchor import Anchor
-from ledger.ledger import LogKeys
 from ledger.opening import Home, adopt, create, open_ledger
+from ledger.signatory import LogKeys
 from ledger.store import Head
 from tests.ledger.making import GENESIS, KEYS, edit, entry, grow, home_in, prove_all, refused
 

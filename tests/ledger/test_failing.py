@@ -9,10 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 from ledger.anchor import Anchor, clear_failure
+from ledger.answer import Appended
 from ledger.clock import LedgerClock
 from ledger.errors import ConflictError, StorageFailedError, StorageFullError
-from ledger.ledger import Appended, Ledger, LogKeys
+from ledger.ledger import Ledger
 from ledger.opening import Home, open_ledger
+from ledger.signatory import LogKeys
 from ledger.store import Batch, Store
 from ledger.store.sqlite import SqliteStore
 from tests.ledger.making import (

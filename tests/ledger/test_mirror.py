@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ledger.backup import back_up
-from ledger.ledger import Ledger, LogKeys
+from ledger.ledger import Ledger
 from ledger.mirror import Mirror
 from ledger.mirrored import Mirrored
 from ledger.opening import Home, adopt, create, open_ledger
+from ledger.signatory import LogKeys
 from ledger.store import Head
 from ledger.store.sqlite import SqliteStore
 from signer.client.pulling import parse

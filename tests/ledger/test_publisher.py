@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from ledger.anchor import Anchor
+from ledger.answer import Appended
 from ledger.errors import WitnessAheadError
-from ledger.ledger import Appended, Ledger
+from ledger.ledger import Ledger
 from ledger.mirrored import Mirrored
 from ledger.opening import Home, open_ledger
 from tests.ledger.making import KEYS, entries, entry, grow, prove_all, refused
@@ -260,7 +261,7 @@ def test_publication_of_something_else(home: Home, content: str) -> None:
             content = str(note._replace(signatures=(line._replace(signature=bytes(64)),)))
         elif content in ("another", "longer"):
             size = other.tree_size + (content == "longer")
-            content = str(ledger._note(other._replace(root=EMPTY_ROOT, tree_size=size)))
+            content = str(ledger._signatory.sign(other._replace(root=EMPTY_ROOT, tree_size=size)))
     published_file(home).write_text(content)
 
     refused("ledger-damaged", lambda: open_ledger(home, KEYS, asks=True))

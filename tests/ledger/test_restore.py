@@ -15,9 +15,9 @@ from ledger import restore as restoring
 from ledger.anchor import failure_note
 from ledger.backup import back_up
 from ledger.errors import IdempotencyError
-from ledger.ledger import LogKeys
 from ledger.opening import Home, adopt, create, open_ledger
 from ledger.restore import Restored, restore
+from ledger.signatory import LogKeys
 from tests.ledger.making import (
     GENESIS,
     KEYS,

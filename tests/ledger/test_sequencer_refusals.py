@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from ledger.answer import Appended
 from ledger.clock import LedgerClock
 from ledger.errors import QueueFullError, StoppingError
-from ledger.ledger import Appended
 from tests.ledger.making import (
     entries,
     entry,
