@@ -13,6 +13,7 @@ from ledger.audit.bounds import utc
 from ledger.report.as_json import days
 from ledger.report.markup import Html, cells, definitions, joined, tag, text, verbatim
 from ledger.report.model import Account, Boundary, Counted, Group, Range, Ranges
+from ledger.report.parts import heading, number, share, spread, table
 from ledger.report.style import CSS
 
 _MOST_ROWS = 500  # of a table; the JSON has all
@@ -54,8 +55,8 @@ def _sections(account: Account) -> Iterable[Html]:
     if account.findings:
         yield from _findings(account)
     if counted:
-        for name, (heading, column) in _TITLES.items():
-            yield from _groups(heading, column, counted.by[name], counted.signatures)
+        for name, (title, column) in _TITLES.items():
+            yield from _groups(title, column, counted.by[name], counted.signatures)
         yield from _events(counted)
         yield from _gaps(counted)
     yield from _witnesses(account)
@@ -129,22 +130,22 @@ def _boundary(boundary: Boundary) -> str:
 
 
 def _findings(account: Account) -> Iterable[Html]:
-    yield _heading("Findings", len(account.findings))
+    yield heading("Findings", len(account.findings))
     rows = [
         cells(
             tag("code", text(f.code), cls="t"),
-            _number(f.index) if f.index is not None else text(""),
+            number(f.index) if f.index is not None else text(""),
             text(f.expected),
             text(f.found),
             cls="bad",
         )
         for f in account.findings[:_MOST_ROWS]
     ]
-    yield _table(("Code", "Entry", "Expected", "Found"), rows, len(account.findings), number=(1,))
+    yield table(("Code", "Entry", "Expected", "Found"), rows, len(account.findings), number=(1,))
 
 
-def _groups(heading: str, column: str, groups: Sequence[Group], total: int) -> Iterable[Html]:
-    yield _heading(heading, len(groups))
+def _groups(title: str, column: str, groups: Sequence[Group], total: int) -> Iterable[Html]:
+    yield heading(title, len(groups))
     most = max((g.signatures for g in groups), default=1)
     rows = []
     for group in groups[:_MOST_ROWS]:
@@ -156,23 +157,23 @@ def _groups(heading: str, column: str, groups: Sequence[Group], total: int) -> I
         rows.append(
             cells(
                 value,
-                _number(group.signatures),
-                _share(group.signatures, most, total),
-                _number(group.first),
-                _number(group.last),
-                _spread(group.spread),
+                number(group.signatures),
+                share(group.signatures, most, total),
+                number(group.first),
+                number(group.last),
+                spread(group.spread),
             )
         )
     heads = (column, "Signatures", "", "First", "Last", "Along the part")
-    yield _table(heads, rows, len(groups), number=(1, 3, 4), cls="groups")
+    yield table(heads, rows, len(groups), number=(1, 3, 4), cls="groups")
 
 
 def _events(counted: Counted) -> Iterable[Html]:
-    yield _heading("Events", len(counted.events))
+    yield heading("Events", len(counted.events))
     dated = counted.times is not None
     rows = [
         cells(
-            _number(e.index),
+            number(e.index),
             joined((text(e.kind), tag("small", text(e.key_name or "key not in the trust file")))),
             tag("code", text(e.summary)),
             *((text("" if e.time is None else utc(e.time)),) if dated else ()),
@@ -180,11 +181,11 @@ def _events(counted: Counted) -> Iterable[Html]:
         for e in counted.events[:_MOST_ROWS]
     ]
     heads = ("Entry", "Kind and key", "Predicate", *(("Time, by the service",) if dated else ()))
-    yield _table(heads, rows, len(counted.events), number=(0,))
+    yield table(heads, rows, len(counted.events), number=(0,))
 
 
 def _gaps(counted: Counted) -> Iterable[Html]:
-    yield _heading("Gaps")
+    yield heading("Gaps")
     rows = [
         ("Opaque", counted.opaque, "foreign entries without a body: nobody here can say what"),
         ("Deleted bodies", counted.deleted, "a logged statement says that they were taken away"),
@@ -195,21 +196,21 @@ def _gaps(counted: Counted) -> Iterable[Html]:
     lines = [
         cells(
             joined((text(what), tag("small", text(why)))),
-            _number(found.entries),
+            number(found.entries),
             text(_positions(found)),
         )
         for what, found, why in rows
     ]
     if counted.quiet_days is not None:
         silent = counted.quiet_days
-        number = sum(r.last - r.first + 1 for r in silent)
+        count = sum(r.last - r.first + 1 for r in silent)
         said = ", ".join(" to ".join(dict.fromkeys(days(r))) for r in silent[:_MOST_RANGES])
         said += _more(len(silent) - _MOST_RANGES)
         label = joined(
             (text("Days without a signature"), tag("small", text("by the service's word")))
         )
-        lines.append(cells(label, _number(number), text(said or "none")))
-    yield _table(("What", "How many", "Where"), lines, len(lines), number=(1,))
+        lines.append(cells(label, number(count), text(said or "none")))
+    yield table(("What", "How many", "Where"), lines, len(lines), number=(1,))
 
 
 def _positions(found: Ranges) -> str:
@@ -229,7 +230,7 @@ def _witnesses(account: Account) -> Iterable[Html]:
     if account.tree is None:
         return
     tree = account.tree
-    yield _heading("Witnesses", len(tree.witnesses))
+    yield heading("Witnesses", len(tree.witnesses))
     if not tree.witnesses:
         yield tag(
             "p", text("The trust file names none: only the log vouches for its time."), cls="note"
@@ -245,11 +246,11 @@ def _witnesses(account: Account) -> Iterable[Html]:
         )
         for w in tree.witnesses
     ]
-    yield _table(("Witness", "Address", "Cosigned"), rows, len(rows))
+    yield table(("Witness", "Address", "Cosigned"), rows, len(rows))
 
 
 def _how_to_check(account: Account) -> Iterable[Html]:
-    yield _heading("How to check this")
+    yield heading("How to check this")
     note = (
         "Nobody has to believe this page. With the trust file, which you get from whoever runs "
         "the ledger, anyone can audit it, count again, and take the proof of any one entry along."
@@ -265,54 +266,3 @@ def _how_to_check(account: Account) -> Iterable[Html]:
         f"sealbook evidence {where} --trust trust.json --entry {start}",
     )
     yield tag("pre", tag("code", joined(joined((text(line), verbatim("\n"))) for line in lines)))
-
-
-def _heading(said: str, count: int | None = None) -> Html:
-    return tag("h2", text(said), *(() if count is None else (tag("small", _number(count)),)))
-
-
-def _table(
-    heads: Sequence[str],
-    rows: Sequence[Html],
-    total: int,
-    *,
-    number: Sequence[int] = (),
-    cls: str = "",
-) -> Html:
-    if not rows:
-        return tag("p", text("None."), cls="note")
-    head = tag(
-        "tr", *(tag("th", text(h), cls="n" if i in number else "") for i, h in enumerate(heads))
-    )
-    made = tag("div", tag("table", tag("thead", head), tag("tbody", *rows), cls=cls), cls="wide")
-    if total <= len(rows):
-        return made
-    left = f"{total - len(rows):,} more are in the JSON of this report."
-    return joined((made, tag("p", text(left), cls="note")))
-
-
-def _number(n: int) -> Html:
-    return tag("span", text(f"{n:,}"), cls="n")
-
-
-def _share(n: int, most: int, total: int) -> Html:
-    percent = f"{100 * n / total:.1f} %" if total else ""
-    return verbatim(
-        f'<div class="share" title="{percent}"><i style="width:{100 * n / most:.1f}%"></i></div>'
-    )
-
-
-def _spread(spread: Sequence[int]) -> Html:
-    """Draw where along the part the signatures are, as bars."""
-    most = max(spread, default=0) or 1
-    bars = "".join(
-        f'<rect x="{4 * i}" y="{20 - height:.1f}" width="3" height="{height:.1f}"/>'
-        for i, n in enumerate(spread)
-        if (height := max(20 * n / most, 1.5 if n else 0))
-    )
-    width = 4 * len(spread) - 1
-    return verbatim(
-        f'<svg viewBox="0 0 {width} 20" preserveAspectRatio="none" role="img" '
-        f'aria-label="signatures along the part">'
-        f'<rect x="0" y="19.6" width="{width}" height=".4"/>{bars}</svg>'
-    )
