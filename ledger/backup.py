@@ -20,6 +20,7 @@ from ledger import opening
 from ledger.errors import ForeignLedgerError, TransferError
 from ledger.store import Head
 from ledger.store.copying import copy_database
+from ledger.store.files import remove
 from ledger.store.sqlite import SqliteStore
 from verifier.merkle import Hash
 
@@ -58,14 +59,8 @@ def back_up(
         found = _check(fresh, before)
         _put(fresh, file)
     finally:
-        remove_database(fresh)
+        remove(fresh)
     return found
-
-
-def remove_database(path: Path) -> None:
-    """Remove a database that nobody has open, and what SQLite left beside it."""
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -93,7 +88,7 @@ def make_empty(fresh: Path) -> None:
     Raises:
         TransferError: it cannot be made.
     """
-    remove_database(fresh)
+    remove(fresh)
     try:
         os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     except OSError as e:

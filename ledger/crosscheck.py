@@ -17,6 +17,7 @@ from pymerkle import InmemoryTree
 
 from ledger.errors import UnknownEntryError
 from ledger.store import SLICE, Store
+from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from verifier._strict import decimal
 from verifier.errors import SealbookError
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
         print(USAGE, end="")
         return 0 if words in (["-h"], ["--help"]) else 2
     try:
-        store = SqliteStore(Path(words[0]) / "ledger.db", read_only=True)
+        store = SqliteStore(path_in(Path(words[0])), read_only=True)
         try:
             head = store.head()
             tree_size = decimal(words[1]) if len(words) == 2 else head.tree_size

@@ -26,7 +26,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.backup import remove_database, sync
+from ledger.backup import sync
 from ledger.errors import (
     DamagedError,
     ForeignLedgerError,
@@ -38,6 +38,7 @@ from ledger.errors import (
 from ledger.lock import LedgerLock
 from ledger.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.store import MAX_BATCH, Claim, Head, Row
+from ledger.store.files import path_in, remove
 from ledger.store.sqlite import SqliteStore
 from verifier.checkpoint import Checkpoint
 from verifier.errors import UntrustedLogError
@@ -154,7 +155,7 @@ class Mirror:
 
     @property
     def _database(self) -> Path:
-        return self._directory / "ledger.db"
+        return path_in(self._directory)
 
     def _open(self) -> None:
         store = SqliteStore(self._database)
@@ -168,7 +169,7 @@ class Mirror:
     def _create(self, origin: str) -> None:
         """Make the empty database, whole or not at all."""
         fresh = self._directory / "ledger.db.new"
-        remove_database(fresh)  # of a beginning that was cut off
+        remove(fresh)  # of a beginning that was cut off
         head = Head(0, EMPTY_ROOT, (), 0, False, b"")  # noqa: FBT003
         SqliteStore.create(fresh, origin, head).close()
         fresh.rename(self._database)

@@ -23,6 +23,7 @@ from ledger.publication import PublicationFile
 from ledger.seal import check_head, empty_head
 from ledger.signatory import LogKeys
 from ledger.store import SLICE, Store
+from ledger.store.files import path_in, sizes
 from ledger.store.sqlite import SqliteStore, migrate_database
 from ledger.tiles import TileReader
 from verifier.merkle import EMPTY_ROOT, Hash, hash_leaf
@@ -39,7 +40,7 @@ class Home(NamedTuple):
     @property
     def database(self) -> Path:
         """The database; only SQLite may open it."""
-        return self.directory / "ledger.db"
+        return path_in(self.directory)
 
     @property
     def lock(self) -> Path:
@@ -48,12 +49,7 @@ class Home(NamedTuple):
 
     def size_bytes(self) -> int:
         """Return what the database and its write-ahead log take, by lstat: nothing is opened."""
-        sizes = []
-        for name in (self.database.name, self.database.name + "-wal"):
-            path = self.directory / name
-            if os.path.lexists(path):
-                sizes.append(path.lstat().st_size)
-        return sum(sizes)
+        return sum(sizes(self.database))
 
 
 class OpenLedger:

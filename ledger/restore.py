@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.anchor import Anchor, Mark, failure_note
-from ledger.backup import make_empty, remove_database, sync
+from ledger.backup import make_empty, sync
 from ledger.errors import AnchorMissingError, TransferError
 from ledger.joining import Joining, Known
 from ledger.lock import LedgerLock
@@ -37,6 +37,7 @@ from ledger.opening import Home
 from ledger.publication import PublicationFile
 from ledger.signatory import LogKeys
 from ledger.store.copying import copy_database
+from ledger.store.files import files, give_name, remove
 from ledger.store.sqlite import migrate_database
 from verifier.merkle import Hash
 
@@ -99,7 +100,7 @@ def restore(
         _check_free(home)
         fresh = home.directory / "ledger.db.restoring"
         make_empty(fresh)
-        stack.callback(remove_database, fresh)
+        stack.callback(remove, fresh)
         anchor = Anchor(home.anchor, home.origin, fresh, each_second=home.each_second)
         stack.callback(anchor.close)
         mark = _mark(anchor, newest=newest)
@@ -117,7 +118,7 @@ def restore(
             joining.close()
         # 5.
         _check_free(home)
-        fresh.rename(home.database)
+        give_name(fresh, home.database)
         sync(home.directory)
         head = found.head
         anchor.create(head.tree_size, head.root)
@@ -132,8 +133,7 @@ def restore(
 
 
 def _check_free(home: Home) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path = home.database.with_name(home.database.name + suffix)
+    for path in files(home.database):
         if os.path.lexists(path):
             raise TransferError(
                 f"expected no database in {home.directory}, found {path.name}",

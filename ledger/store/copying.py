@@ -8,12 +8,12 @@ grows by all that is written; `most_log` bounds it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ledger.errors import StorageBusyError
 from ledger.store.connection import connect, translated
+from ledger.store.files import sizes
 
 _PAGES = 2048  # a step: between two of them progress is told, and the log looked at
 LEAST_LOG = 1 << 30  # bytes that the log may always grow to
@@ -38,12 +38,11 @@ def copy_database(
         copy = connect(target, "rw")
         try:
             with translated("copying"):
-                log = source.with_name(source.name + "-wal")
-                most = most_log or max(LEAST_LOG, source.lstat().st_size)
+                most = most_log or max(LEAST_LOG, sizes(source)[0])
 
                 def step(_: int, left: int, total: int) -> None:
                     progress(total - left, total)
-                    if os.path.lexists(log) and log.lstat().st_size > most:
+                    if sizes(source)[1] > most:
                         raise StorageBusyError(
                             f"the write-ahead log has grown beyond {most} bytes while copying",
                             hint="try again when less is written, or keep a mirror",

@@ -16,6 +16,7 @@ from ledger import anchor
 from ledger.errors import DamagedError
 from ledger.fsck import Finding, Known, fsck
 from ledger.repair import repair
+from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from signer.cli.arguments import parser, show
 from signer.cli.progress import progress
@@ -65,7 +66,7 @@ def _check(args: argparse.Namespace, config: Config | None) -> int:
     if args.repair:
         _repair(args, config, known)
     directory = args.directory if config is None else config.home.directory
-    store = SqliteStore(directory / "ledger.db", read_only=True)
+    store = SqliteStore(path_in(directory), read_only=True)
     count = 0
     try:
         with progress("checking") as bar:

@@ -116,11 +116,17 @@ HARMLESS = {
     "Rebuilder",
     "SqliteStore",
     "SqliteStore.create",
+    "_look",
+    "back_up",
+    "copy_database",
+    "files",
+    "give_name",
     "migrate_database",
     "os.lstat",
     "os.path.lexists",
+    "sizes",
 }
-ONLY = ROOT / "ledger/store/connection.py"
+ONLY = {ROOT / "ledger/store" / name for name in ("connection.py", "files.py")}
 
 
 def openings(source: str) -> Iterator[str]:
@@ -159,11 +165,11 @@ def test_nobody_opens_the_database() -> None:
     Outside the SQLite store no code does more with the database's path than look at it.
     """
     sources = [p for room in ("verifier", "ledger", "signer") for p in (ROOT / room).rglob("*.py")]
-    assert ONLY in sources
+    assert set(sources) >= ONLY
     found = {
         str(path.relative_to(ROOT)): places
         for path in sources
-        if path != ONLY and (places := list(openings(path.read_text())))
+        if path not in ONLY and (places := list(openings(path.read_text())))
     }
 
     assert {} == found

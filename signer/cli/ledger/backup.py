@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.backup import back_up
+from ledger.store.files import path_in
 from signer.cli.arguments import parser, show
 from signer.cli.progress import progress
 from signer.config import Config
@@ -28,12 +29,12 @@ def main(argv: list[str]) -> int:
     )
     args = made.parse_args(argv)
     if args.directory:
-        database, origin = args.directory / "ledger.db", None
+        path, origin = path_in(args.directory), None
     else:
         home = Config.load(args.config).home
-        database, origin = home.database, home.origin
+        path, origin = path_in(home.directory), home.origin
     with progress("copying pages") as report:
-        backup = back_up(database, args.file, report, origin)
+        backup = back_up(path, args.file, report, origin)
     show(
         {
             "file": str(args.file),

@@ -11,6 +11,7 @@ from ledger.export import Export, newest_note
 from ledger.publication import PublicationFile
 from ledger.static import StaticFiles
 from ledger.store import Store
+from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from ledger.transport import Request, TransportError
 from signer.cli.arguments import parser, show
@@ -21,8 +22,6 @@ from verifier.trust import TrustRoot
 
 if TYPE_CHECKING:
     from signer.config import Config
-
-_DATABASE = "ledger.db"
 
 
 def main(argv: list[str]) -> int:
@@ -61,8 +60,8 @@ def main(argv: list[str]) -> int:
     trust = TrustRoot.parse(_trust_path(args, config).read_bytes())
     # The note first: the tree that it covers is in the database by then.
     note = _read(args.checkpoint) if args.checkpoint else _published(args, config)
-    database = args.directory / _DATABASE if args.directory else _service(config).home.database
-    store = SqliteStore(database, read_only=True)
+    directory = args.directory or _service(config).home.directory
+    store = SqliteStore(path_in(directory), read_only=True)
     try:
         note = note or _kept(store, config, trust)
         with StaticFiles(args.to) as files, progress("exporting entries") as report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ledger.anchor import Anchor
@@ -10,6 +9,7 @@ from ledger.errors import AnchorMissingError
 from ledger.opening import Home
 from ledger.publication import PublicationFile
 from ledger.receipts import Receipts
+from ledger.store.files import sizes
 from ledger.store.sqlite import SqliteStore
 from signer.cli import operator
 from signer.cli.arguments import parser, show
@@ -40,6 +40,7 @@ def _stored(config: Config) -> dict[str, Any]:
     """Return what the database says; it is only read."""
     home = config.home
     store = SqliteStore(home.database, read_only=True)
+    data_bytes, log_bytes = sizes(home.database)
     try:
         head = store.head()
         size = head.tree_size
@@ -55,8 +56,8 @@ def _stored(config: Config) -> dict[str, Any]:
             "frozen": head.frozen,
             "first_at": ends[0] if ends else 0,
             "last_at": ends[1] if ends else 0,
-            "database_bytes": _bytes(home, ""),
-            "wal_bytes": _bytes(home, "-wal"),
+            "database_bytes": data_bytes,
+            "wal_bytes": log_bytes,
             "witnesses": [],
             "mirror_size": 0,
             "mirrored_at": 0,
@@ -65,12 +66,6 @@ def _stored(config: Config) -> dict[str, Any]:
         }
     finally:
         store.close()
-
-
-def _bytes(home: Home, suffix: str) -> int:
-    """Return the size of a file of the database, by lstat: only SQLite opens it."""
-    path = home.database.with_name(home.database.name + suffix)
-    return path.lstat().st_size if os.path.lexists(path) else 0
 
 
 def _anchored(home: Home) -> dict[str, Any]:
