@@ -29,6 +29,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from ledger.durable import write_durably
 from ledger.errors import (
     AnchorMissingError,
     CheckNeededError,
@@ -37,7 +38,6 @@ from ledger.errors import (
     ForeignLedgerError,
     StorageFailedError,
 )
-from ledger.publication import write_durably
 from verifier._strict import Fields, canonical_json, hexadecimal, json_object
 from verifier.errors import MalformedError
 from verifier.merkle import Hash

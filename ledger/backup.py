@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import opening
+from ledger.durable import sync
 from ledger.errors import ForeignLedgerError, TransferError
 from ledger.store import Head
 from ledger.store.copying import copy_database
@@ -61,15 +62,6 @@ def back_up(
     finally:
         remove(fresh)
     return found
-
-
-def sync(path: Path) -> None:
-    """Push a file, or a directory, to the disk. No database that is open: see `ledger.lock`."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _look(database: Path, origin: str | None) -> tuple[str, Head]:

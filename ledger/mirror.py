@@ -26,7 +26,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.backup import sync
+from ledger.durable import sync
 from ledger.errors import (
     DamagedError,
     ForeignLedgerError,

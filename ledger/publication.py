@@ -9,10 +9,10 @@ anybody sees it.
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger.durable import sync, write_durably
 from ledger.errors import DamagedError, StorageFailedError, StorageFullError
 from verifier import limits
 from verifier.checkpoint import Checkpoint
@@ -78,28 +78,8 @@ class PublicationFile:
         """
         try:
             self._path.unlink()
-            fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync(self._path.parent)
         except FileNotFoundError:
             return
         except OSError as e:
             raise StorageFailedError(f"{self._path}: {e.strerror}") from e
-
-
-def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put `content` in the place of whatever is at `path`, whole or not at all, and durably."""
-    fresh = path.with_name(path.name + ".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
-    fresh.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ledger.durable import write_durably
 from ledger.errors import LedgerError
-from ledger.publication import write_durably
 
 _MOST_RECEIPT = 16 << 20  # bytes
 _RECEIPT = re.compile(r"(\d{4}-\d\d-\d\d)\.receipt", re.ASCII)

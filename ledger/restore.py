@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.anchor import Anchor, Mark, failure_note
-from ledger.backup import make_empty, sync
+from ledger.backup import make_empty
+from ledger.durable import sync
 from ledger.errors import AnchorMissingError, TransferError
 from ledger.joining import Joining, Known
 from ledger.lock import LedgerLock

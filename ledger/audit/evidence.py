@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ledger.audit.bounds import utc
 from ledger.audit.tiles import Grown
+from ledger.durable import write_durably
 from ledger.errors import SourceError
-from ledger.publication import write_durably
 from verifier.evidence import Evidence
 from verifier.merkle import Hash
 from verifier.note import Note

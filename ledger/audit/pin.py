@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from ledger.audit.finding import Finding
+from ledger.durable import write_durably
 from ledger.errors import SourceError
-from ledger.publication import write_durably
 from ledger.tree import root
 from verifier import limits
 from verifier._strict import Fields, b64, b64encode, canonical_json, json_object

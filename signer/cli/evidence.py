@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from ledger.dossier import file_name, make
-from ledger.newfile import write_new
+from ledger.durable import write_new
 from signer.cli.arguments import parser, show
 from signer.cli.sources import add_source, add_trust, check_source, open_source
 from verifier._strict import decimal

@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.audit.auditor import Auditor
 from ledger.audit.bounds import marks
 from ledger.audit.trusted import Trusted
-from ledger.newfile import write_new
+from ledger.durable import write_new
 from ledger.report import as_csv, as_html, as_json
 from ledger.report.make import Wanted, make
 from ledger.report.model import Account

@@ -14,8 +14,8 @@ import pytest
 from ledger.audit.finding import ContradictionError
 from ledger.audit.source import DirectoryReader, StaticSource
 from ledger.dossier import Made, make, pack
+from ledger.durable import write_new
 from ledger.errors import LedgerError, TransferError
-from ledger.newfile import write_new
 from tests.audit.making import EVENT, NOW, OTHER_LOG, STRANGER, Log, put, trust
 from tests.signer.asking import refused
 from tests.signer.commands import ROOT

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ledger.publication import write_durably
+from ledger.durable import write_durably
 from ledger.witness.state import WitnessState
 from ledger.witness.wire import genuine
 from signer.cli.arguments import parser, show

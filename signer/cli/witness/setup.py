@@ -14,8 +14,8 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from ledger.durable import write_durably
 from ledger.errors import WitnessSetupError
-from ledger.publication import write_durably
 from ledger.witness.state import WitnessState
 from signer.keys import open_key
 from signer.keys.file import FileKey
