@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from ledger.answer import make_record
 from ledger.errors import UnknownEntryError
 from ledger.ledger import Ledger
+from ledger.publication import Published
 from ledger.store import SLICE
 from signer.access import Principal
 from signer.guard import Method
@@ -46,7 +47,13 @@ class LedgerService:
         self, _: Principal, request: ledger_pb2.GetCheckpointRequest
     ) -> record_pb2.Checkpoint:
         """Return the newest checkpoint, or the one kept for a size."""
-        checkpoint = self._checkpoint(request.tree_size)
+        published = self._ledger.published
+        if request.tree_size > published.checkpoint.tree_size:
+            raise UnknownEntryError(
+                f"no checkpoint of {request.tree_size} entries, "
+                f"{published.checkpoint.tree_size} are published"
+            )
+        checkpoint = self._checkpoint(request.tree_size, published)
         if not checkpoint.note:
             raise UnknownEntryError(f"no checkpoint was kept for size {request.tree_size}")
         return checkpoint
@@ -69,22 +76,24 @@ class LedgerService:
         self, _: Principal, request: ledger_pb2.GetInclusionProofRequest
     ) -> ledger_pb2.GetInclusionProofResponse:
         """Prove that an entry is in a tree."""
-        tree_size = request.tree_size or self._ledger.published.checkpoint.tree_size
+        published = self._ledger.published  # once: another may be published at any moment
+        tree_size = request.tree_size or published.checkpoint.tree_size
         proof = self._ledger.prove(request.index, tree_size)
         return ledger_pb2.GetInclusionProofResponse(
-            proof=wire.proof(proof), checkpoint=self._checkpoint(tree_size)
+            proof=wire.proof(proof), checkpoint=self._checkpoint(tree_size, published)
         )
 
     async def consistency_proof(
         self, _: Principal, request: ledger_pb2.GetConsistencyProofRequest
     ) -> ledger_pb2.GetConsistencyProofResponse:
         """Prove that one tree only appended to another."""
-        tree_size = request.tree_size or self._ledger.published.checkpoint.tree_size
+        published = self._ledger.published  # once: another may be published at any moment
+        tree_size = request.tree_size or published.checkpoint.tree_size
         return ledger_pb2.GetConsistencyProofResponse(
             old_size=request.old_size,
             tree_size=tree_size,
             path=self._ledger.prove_consistency(request.old_size, tree_size),
-            checkpoint=self._checkpoint(tree_size),
+            checkpoint=self._checkpoint(tree_size, published),
         )
 
     async def list_entries(
@@ -120,8 +129,7 @@ class LedgerService:
             tree_size=found.tree_size,
         )
 
-    def _checkpoint(self, tree_size: int) -> record_pb2.Checkpoint:
-        published = self._ledger.published
+    def _checkpoint(self, tree_size: int, published: Published) -> record_pb2.Checkpoint:
         if tree_size in (0, published.checkpoint.tree_size):
             note: str | None = published.note
         else:
