@@ -21,6 +21,7 @@ from ledger.replica import Grower, Judge, check_tree, derive, root_at
 from ledger.seal import sealed
 from ledger.signatory import LogKeys
 from ledger.store import MAX_BATCH, SLICE, Claim, Head, Row
+from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from ledger.tiles import Edge
 from verifier import note as notes
@@ -79,7 +80,7 @@ class Joining:
         store = self._store
         self._check_origin(store, "the backup")
         old = check_tree(store)
-        other = SqliteStore(mirror / "ledger.db", read_only=True) if mirror else None
+        other = SqliteStore(path_in(mirror), read_only=True) if mirror else None
         try:
             reach, theirs = self._proven(store, old), None
             if other is not None:
