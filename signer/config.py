@@ -6,7 +6,6 @@ Relative paths start at the directory of the file.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ledger.anchor import LONGEST_ORIGIN
 from ledger.opening import Home
 from ledger.signatory import LogKeys
+from signer.address import check_address, is_loopback
 from signer.errors import ConfigError, KeyFileError, ListenError
 from signer.keys import open_key
 from signer.keys.file import read_secret
@@ -25,31 +25,12 @@ from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
 
 _SEAL_BYTES = 32
-_PORT = re.compile(r"0|[1-9][0-9]{0,4}", re.ASCII)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ORIGIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def check_address(text: str) -> str:
-    """Return `text` if it is an address to listen on: IP:PORT, IPv6 in brackets.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    host, _, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    try:
-        version = ipaddress.ip_address(host[1:-1] if bracketed else host).version
-        good = bracketed == (version == 6)
-    except ValueError:
-        good = False
-    if not good or not _PORT.fullmatch(port) or int(port) > 65_535:
-        raise ConfigError(f"expected IP:PORT, with IPv6 in brackets, found {text[:80]!r}")
-    return text
 
 
 def check_origin(text: str) -> str:
@@ -273,8 +254,7 @@ class Config(_Section):
 
     def _refuse_bare_listening(self) -> None:
         for address in (self.listen.grpc, self.listen.http):
-            host = ipaddress.ip_address(address.rpartition(":")[0].strip("[]"))
-            if not host.is_loopback and self.listen.tls_certificate is None:
+            if not is_loopback(address) and self.listen.tls_certificate is None:
                 raise ListenError(
                     f"{address} is beyond loopback, and there is no TLS certificate",
                     hint="set listen.tls_certificate and listen.tls_key",

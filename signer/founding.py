@@ -18,7 +18,8 @@ from typing import NamedTuple, Self
 from ledger import opening
 from ledger.plan import NewEntry
 from ledger.signatory import LogKeys
-from signer.config import check_address, check_origin
+from signer.address import check_address
+from signer.config import check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
 from signer.keys.file import FileKey, write_secret

@@ -7,7 +7,6 @@ lies in a directory that nobody else can enter.
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import stat
 from pathlib import Path
@@ -61,27 +60,6 @@ def tls(config: Config) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials([(secret, chain)])
 
 
-def listen(address: str) -> tuple[socket.socket, str]:
-    """Return a listening socket, and its address with the port that it got.
-
-    Raises:
-        ListenError: somebody else has it.
-    """
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named: else 40 ms an answer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, int(port)))
-        listener.listen(128)
-    except OSError as e:
-        listener.close()
-        raise taken(address) from e
-    return listener, f"{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
-
-
 def clear_for_socket(path: Path) -> None:
     """Make the directory of the admin socket, and remove what a killed service left there."""
     directory = path.parent
@@ -95,11 +73,3 @@ def clear_for_socket(path: Path) -> None:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise ListenError(f"{path} is there already, and is no socket")
         path.unlink()  # ours: the ledger's lock says that nobody else serves
-
-
-def taken(address: str) -> ListenError:
-    """Return the refusal of an address that cannot be listened on."""
-    return ListenError(
-        f"cannot listen on {address}",
-        hint="is another service running there? `listen` in the configuration chooses the address",
-    )

@@ -24,6 +24,7 @@ from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import listening
 from signer.access import Access
+from signer.address import listen, taken
 from signer.config import Config
 from signer.daily import keep_receipts
 from signer.errors import ConfigError
@@ -118,7 +119,7 @@ class Server:
         publishing.watch(metrics)
         try:
             async with contextlib.AsyncExitStack() as stack:
-                http_socket, http_address = listening.listen(self._config.listen.http)
+                http_socket, http_address = listen(self._config.listen.http)
                 stack.callback(http_socket.close)
                 calls, grpc_address, healthy = self._grpc_server(signing, metrics)
                 operator = self._operator_server(
@@ -195,7 +196,7 @@ class Server:
             else:
                 port = server.add_secure_port(address, self._tls)
         except RuntimeError as e:
-            raise listening.taken(address) from e
+            raise taken(address) from e
         return server, f"{address.rpartition(':')[0]}:{port}", healthy
 
     def _receipts(self) -> Receipts | None:
@@ -212,7 +213,7 @@ class Server:
         try:
             server.add_insecure_port(f"unix:{path}")
         except RuntimeError as e:
-            raise listening.taken(str(path)) from e
+            raise taken(str(path)) from e
         return server
 
     def _http_server(self, metrics: Metrics, ready: Callable[[], bool]) -> _Http:

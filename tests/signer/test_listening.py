@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from signer.listening import listen
+from signer.address import listen
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import resource
 import signal
 import socket
@@ -21,9 +20,10 @@ from ledger.errors import LedgerError, WitnessSetupError
 from ledger.witness.judge import Judge
 from ledger.witness.server import READ_S, Witness
 from ledger.witness.state import WitnessState
+from signer.address import check_address, is_loopback, listen
 from signer.cli.arguments import parser
 from signer.cli.witness.setup import Setup
-from signer.errors import ListenError
+from signer.errors import ConfigError, ListenError
 from signer.keys.file import read_secret
 
 _EX_IOERR = 74  # sysexits.h
@@ -90,6 +90,10 @@ def main(argv: list[str]) -> int:
     made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, readable by you alone")
     args = made.parse_args(argv)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys stay out of core dumps
+    try:
+        check_address(args.listen)
+    except ConfigError as e:
+        raise ListenError(e.message) from e
     _check_tls(args.listen, args.tls_certificate, args.tls_key)
     setup = Setup.load(args.directory)
     with WitnessState(args.directory) as state:
@@ -99,11 +103,12 @@ def main(argv: list[str]) -> int:
                 hint=f"sealbook witness add-log {args.directory} --trust trust.json",
             )
         judge = Judge(state, setup.name, setup.open_keys())
-        with _listening(args.listen) as listener:
-            return asyncio.run(_serve(judge, listener, args))
+        listener, address = listen(args.listen)
+        with listener:
+            return asyncio.run(_serve(judge, listener, address, args))
 
 
-async def _serve(judge: Judge, listener: socket.socket, args: Any) -> int:
+async def _serve(judge: Judge, listener: socket.socket, address: str, args: Any) -> int:
     failures: list[LedgerError] = []
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,8 +138,7 @@ async def _serve(judge: Judge, listener: socket.socket, args: Any) -> int:
     serving = asyncio.create_task(server.serve([listener]))
     stopped = asyncio.create_task(stop.wait())
     scheme = "https" if args.tls_key else "http"
-    host, port = args.listen.rpartition(":")[0], listener.getsockname()[1]
-    print(f"the witness {judge.keys[0].name} serves on {scheme}://{host}:{port}", flush=True)
+    print(f"the witness {judge.keys[0].name} serves on {scheme}://{address}", flush=True)
     await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     server.should_exit = True
@@ -153,31 +157,8 @@ def _check_tls(address: str, certificate: Path | None, key: Path | None) -> None
         except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
             raise ListenError(f"the TLS certificate {certificate} and key {key}: {e}") from e
         return
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(address):
         raise ListenError(
             f"expected a loopback address without TLS, found {address}",
             hint="pass --tls-certificate and --tls-key, or let a proxy on this machine bring TLS",
         )
-
-
-@contextlib.contextmanager
-def _listening(address: str) -> Iterator[socket.socket]:
-    """Listen on `address` inside the block; a taken address is a refusal."""
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, int(port)))
-            listener.listen(128)
-        except (OSError, ValueError, OverflowError) as e:
-            raise ListenError(
-                f"cannot listen on {address}", hint="is another program listening there?"
-            ) from e
-        yield listener
