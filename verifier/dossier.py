@@ -89,7 +89,7 @@ class Dossier(NamedTuple):
     def verify(self, trust: TrustRoot, clock: Callable[[], float] = time.time) -> str:
         """Return in one sentence what is proven under the caller's `trust`.
 
-        1. The bundle is judged: by the judge of images, or else by its first steps.
+        1. The bundle is judged as one of an image is, and its key may say what it says.
         2. The proof file leads the same entry to a checkpoint of the same log.
         3. The other members say what bundle and proof say.
 
@@ -98,13 +98,8 @@ class Dossier(NamedTuple):
         """
         # 1.
         bundle = Bundle.parse(self.bundle)
-        judge = Verifier(trust, clock)
-        endorsed, key = judge.logged(bundle)
-        statement = Statement.parse(bundle.envelope.payload)
-        said = _said(statement, key)
-        if key.purpose == "approve":
-            for subject in statement.subjects:
-                judge.verify(self.bundle, subject.digest, Repository(subject.name))
+        endorsed, key = Verifier(trust, clock).logged(bundle)
+        said = _said(Statement.parse(bundle.envelope.payload), key)
         # 2.
         proof = TlogProof.parse(self.proof)
         again = proof.judge(hash_leaf(bundle.entry), trust.policy())

@@ -154,6 +154,7 @@ def test_keys_of_other_purposes(world: World, code: str) -> None:
 
 # These steps of the judge ask about an image that somebody names; a dossier names its own.
 ASKING = {"digest-mismatch", "repository-mismatch", "predicate-type"}
+OF_KEYS = {"key-purpose", "key-scope"}  # which differ from kind to kind
 
 
 @pytest.mark.parametrize(("code", "fault"), [f for f in FAULTS if f[0] not in ASKING])
@@ -162,6 +163,18 @@ def test_faults(code: str, fault: Fault) -> None:
     Whatever makes a bundle a no makes the dossier of it a no.
     """
     world = World()
+    fault(world)
+
+    assert code == verdict(lambda: judge(dossier(world), world.trust, world.now))
+
+
+@pytest.mark.parametrize("kind", [("event", EVENT), ("attest", SBOM)], ids=["event", "attestation"])
+@pytest.mark.parametrize(("code", "fault"), [f for f in FAULTS if f[0] not in ASKING | OF_KEYS])
+def test_faults_of_other_kinds(code: str, fault: Fault, kind: tuple[str, bytes]) -> None:
+    """
+    Events and attestations are judged no less strictly than approvals.
+    """
+    world = of_kind(*kind)
     fault(world)
 
     assert code == verdict(lambda: judge(dossier(world), world.trust, world.now))
@@ -331,6 +344,23 @@ def _gap() -> bytes:
     return GOOD[:START] + b"extra" + GOOD[START:END] + end
 
 
+def _two_directories() -> bytes:
+    """Return a zip file that names its directory a second time, in the way of large files."""
+    count, size = len(CONTENT), END - START
+    large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, START)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, END, 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, size + 76, START, 0)
+    return GOOD[:END] + large + locator + end
+
+
+def _extra_in_the_directory() -> bytes:
+    """Return a zip file whose last member has an extra field, but in the directory alone."""
+    last = GOOD.rindex(b"PK\1\2")
+    record = GOOD[last : last + 30] + b"\6\0" + GOOD[last + 32 : END] + b"\x01\x99\x02\x00ab"
+    end = GOOD[END : END + 12] + struct.pack("<2LH", END - START + 6, START, 0)
+    return GOOD[:last] + record + end
+
+
 def _overlap() -> bytes:
     """Return a zip file whose directory lists one place under two names."""
     one = packed({"bundle.json": CONTENT["bundle.json"]}, zipfile.ZIP_STORED)
@@ -372,6 +402,10 @@ HOSTILE: list[tuple[str, Callable[[], bytes], str]] = [
     ("lzma", lambda: packed(CONTENT, zipfile.ZIP_LZMA), "malformed"),
     ("encrypted", lambda: _edited(6, b"\1"), "malformed"),
     ("encrypted, says the directory", lambda: _edited(START + 8, b"\1"), "malformed"),
+    ("other flags in the directory", lambda: _edited(START + 9, b"\x08"), "malformed"),
+    ("other method inside", lambda: _edited(8, b"\0"), "malformed"),
+    ("two directories", _two_directories, "malformed"),
+    ("extra field in the directory", _extra_in_the_directory, "malformed"),
     ("sizes behind the members", _streamed, "malformed"),
     ("extra field", _extra, "malformed"),
     ("comment of a member", _comment_of_a_member, "malformed"),

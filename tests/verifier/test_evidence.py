@@ -121,6 +121,15 @@ def test_dates_of_others() -> None:
     assert "word of" in evidence.verify(trust(LOG))
 
 
+def test_date_of_one_note() -> None:
+    """
+    When only the smaller tree is dated by the log, nothing says that it came later.
+    """
+    evidence = Evidence.rollback(note(OURS, 15, LOG), note(OURS, 6, LOG, PQ), SEEN)
+
+    assert "word of" in evidence.verify(trust(LOG, PQ))
+
+
 def test_two_keys_of_one_log() -> None:
     """
     A log that changed its key between the two notes contradicts itself all the same.

@@ -285,6 +285,13 @@ def _roles(world: World, log: NoteSigner, witness: NoteSigner) -> None:
     world.quorum = policy(1, [witness])
 
 
+def test_ambiguous_witnesses_alone() -> None:
+    """
+    N10: a policy of witnesses is refused for it too, without any log beside.
+    """
+    refused("ambiguous-key", lambda: Quorum.parse(_policy_of(twins(COSIGNATURE))))
+
+
 @pytest.mark.parametrize("kind", [COSIGNATURE, ML_DSA])
 @pytest.mark.parametrize("which", ["both", "log alone", "witness alone"])
 def test_roles(which: str, kind: int) -> None:
