@@ -8,6 +8,7 @@ level 0 from the last entries, higher levels from the roots of full tiles.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -17,11 +18,14 @@ from typing import NamedTuple
 from ledger.tree import NodeId, fold
 from verifier import limits
 from verifier.errors import MalformedError
-from verifier.merkle import Hash, hash_children
+from verifier.merkle import Hash
+
+_sha256 = hashlib.sha256
 
 WIDTH = 256
 HEIGHT = 8
-_CACHED_TILES = 1024  # of about 35 KB each when expanded
+_CACHED_TILES = 2048  # of 16 KB each when expanded
+_PAIR = 2 * Hash.SIZE
 _LEVELS = 64  # in paths; a tree below 2**63 leaves has 8 of them
 _TILES = limits.TREE_SIZE >> HEIGHT  # of level 0, in the largest tree
 _LENGTH = 2  # bytes in front of each entry of a bundle
@@ -64,18 +68,19 @@ def full_tiles(tree_size: int, level: int) -> int:
 
 def tile_root(hashes: bytes) -> Hash:
     """Return the node that a full tile stands for, one level of tiles above."""
-    return Hash(expand(hashes)[HEIGHT][0])
+    return Hash(expand(hashes)[HEIGHT])
 
 
-def expand(hashes: bytes) -> list[list[bytes]]:
-    """Return all nodes of a full tile: 256 at height 0, 128 at 1, one at 8."""
-    row = [hashes[i : i + Hash.SIZE] for i in range(0, len(hashes), Hash.SIZE)]
-    assert len(row) == WIDTH
-    rows = [row]
-    while len(row) > 1:
-        pairs = zip(row[::2], row[1::2], strict=True)
-        row = [bytes(hash_children(Hash(left), Hash(right))) for left, right in pairs]
-        rows.append(row)
+def expand(hashes: bytes) -> list[bytes]:
+    """Return all nodes of a full tile, joined by height: 256 hashes at 0, 128 at 1, one at 8."""
+    assert len(hashes) == WIDTH * Hash.SIZE
+    rows = [hashes]
+    while len(row := rows[-1]) > Hash.SIZE:
+        rows.append(
+            b"".join(
+                _sha256(b"\x01" + row[i : i + _PAIR]).digest() for i in range(0, len(row), _PAIR)
+            )
+        )
     return rows
 
 
@@ -90,7 +95,7 @@ class TileReader:
         """Read tiles with `load`, which raises when one is missing."""
         self._load = load
         self._lock = Lock()
-        self._cache: OrderedDict[TileId, list[list[bytes]]] = OrderedDict()
+        self._cache: OrderedDict[TileId, list[bytes]] = OrderedDict()
 
     def node(self, node: NodeId, edge: Edge) -> Hash:
         """Return the hash of a complete node of the tree that has `edge`, or of a later one."""
@@ -99,12 +104,13 @@ class TileReader:
         n, offset = divmod(start, WIDTH)
         partial = edge[level]
         if n < partial.n:
-            return Hash(self._expanded(TileId(level, n))[height][offset >> height])
+            at = (offset >> height) * Hash.SIZE
+            return Hash(self._expanded(TileId(level, n))[height][at : at + Hash.SIZE])
         assert n == partial.n
         assert offset + (1 << height) <= len(partial.hashes)
         return _subtree(partial.hashes[offset : offset + (1 << height)])
 
-    def _expanded(self, tile: TileId) -> list[list[bytes]]:
+    def _expanded(self, tile: TileId) -> list[bytes]:
         with self._lock:
             rows = self._cache.get(tile)
             if rows is not None:

@@ -249,10 +249,9 @@ class _Request:
         if not self.item.idempotency_key:
             return None
         owner = f"{self._principal.name}\0{form}\0{self.item.idempotency_key}"
-        request = b"%d\0" % self.item.renew + self.key.public.spki + self.payload(None)
         return (
             hashlib.sha256(b"sealbook-idempotency-v1\0" + owner.encode()).digest(),
-            hashlib.sha256(request).digest(),
+            dedup.request(self.key.public, self.payload(None), renew=self.item.renew),
         )
 
     def _with(self, supersedes: int | None) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ _T = TypeVar("_T")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.ASCII)
+_NOTE_NAME = re.compile(r"[^\s+\x00-\x20\x7f\ud800-\udfff]+")  # \s is all of Unicode's spaces
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", re.ASCII)
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Possessive: a string that never ends is passed once, and not tried in every way.
@@ -86,6 +87,17 @@ def name(text: str) -> str:
     """
     if len(text) > limits.NAME or not _NAME.fullmatch(text):
         raise MalformedError(f"expected a name of a-z, 0-9, '.', '_' and '-', found {text[:80]!r}")
+    return text
+
+
+def note_name(text: str) -> str:
+    """Return `text` if it can name a note key: no space, no plus, not empty.
+
+    Raises:
+        MalformedError: it cannot.
+    """
+    if not _NOTE_NAME.fullmatch(text) or len(text.encode()) > limits.ORIGIN:
+        raise MalformedError(f"expected a key name without space or '+', found {text[:80]!r}")
     return text
 
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Self
 
-from verifier._strict import b64, b64encode, decimal
+from verifier._strict import b64, b64encode, decimal, note_name
 from verifier.errors import MalformedError
 from verifier.merkle import EMPTY_ROOT, Hash
-from verifier.note import check_name
 
 
 class Checkpoint(NamedTuple):
@@ -35,7 +34,7 @@ class Checkpoint(NamedTuple):
         lines = text.split("\n")
         if len(lines) != 4 or lines[3]:
             raise MalformedError("a checkpoint has exactly three lines")
-        checkpoint = cls(check_name(lines[0]), decimal(lines[1]), Hash(b64(lines[2], size=32)))
+        checkpoint = cls(note_name(lines[0]), decimal(lines[1]), Hash(b64(lines[2], size=32)))
         if checkpoint.tree_size == 0 and checkpoint.root != EMPTY_ROOT:
             raise MalformedError("an empty tree has the root SHA-256('')")
         return checkpoint

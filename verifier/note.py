@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from verifier import limits
-from verifier._strict import b64, b64encode, hexadecimal
+from verifier._strict import b64, b64encode, hexadecimal, note_name
 from verifier.errors import (
     AmbiguousKeyError,
     LimitError,
@@ -40,7 +40,6 @@ _WITNESS_KINDS = {"ed25519": COSIGNATURE, "ml-dsa-44": ML_DSA}
 
 _DASH = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_NAME = re.compile(r"[^\s+\x00-\x20\x7f\ud800-\udfff]+")  # \s is all of Unicode's spaces
 
 
 class NoteSignature(NamedTuple):
@@ -119,7 +118,7 @@ class NoteKey(NamedTuple):
         parts = vkey.split("+", 2)  # Base64 may hold a plus, a name may not
         if len(vkey) > 2 * limits.KEY or len(parts) != 3:
             raise MalformedError("expected a verifier key of three parts joined by '+'")
-        name, hex_id, material = check_name(parts[0]), parts[1], b64(parts[2])
+        name, hex_id, material = note_name(parts[0]), parts[1], b64(parts[2])
         kind, rest = (material[0], material[1:]) if material else (0, b"")
         if kind in (ED25519, COSIGNATURE):
             key = cls(name, kind, ed25519(rest))
@@ -159,9 +158,9 @@ class NoteKey(NamedTuple):
         if self.kind in (ED25519, ECDSA):
             self.public.verify(signature, text.encode())
             return
-        from verifier import cosignature  # which is about notes, and so imports this module
+        from verifier import cosigned  # most bundles have no witness, and start sooner
 
-        cosignature.verify(self, text, signature)
+        cosigned.verify(self.name, self.public, text, signature)
 
     def __str__(self) -> str:
         """Print the verifier key: the exact inverse of `parse`."""
@@ -170,21 +169,10 @@ class NoteKey(NamedTuple):
 
     @classmethod
     def _named(cls, name: str, public: PublicKey, kinds: dict[str, int]) -> Self:
-        check_name(name)
+        note_name(name)
         if public.algorithm.name not in kinds:
             raise UnsupportedKeyError(f"expected a key of {', '.join(kinds)}, found {public!r}")
         return cls(name, kinds[public.algorithm.name], public)
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it can name a note key: no space, no plus, not empty.
-
-    Raises:
-        MalformedError: it cannot.
-    """
-    if not _NAME.fullmatch(name) or len(name.encode()) > limits.ORIGIN:
-        raise MalformedError(f"expected a key name without space or '+', found {name[:80]!r}")
-    return name
 
 
 def refuse_ambiguous(keys: Iterable[NoteKey]) -> None:
@@ -230,7 +218,7 @@ def _parse_line(line: str) -> NoteSignature:
         raise MalformedError(f"expected a key id and a signature, found {len(raw)} bytes")
     if len(raw) > limits.SIGNATURE:
         raise LimitError(f"expected at most {limits.SIGNATURE} bytes, found {len(raw)}")
-    return NoteSignature(check_name(name), raw[:4], raw[4:])
+    return NoteSignature(note_name(name), raw[:4], raw[4:])
 
 
 def _has_surrogate(text: str) -> bool:

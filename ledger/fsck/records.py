@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import dedup, labels
-from ledger.errors import DamagedError
+from ledger.errors import DamagedError, StorageFailedError
 from ledger.fsck.finding import Finding, read_around, unreadable
 from ledger.store import Row, scanning
 from ledger.store.reading import SqliteReader, index_keys
@@ -23,6 +23,7 @@ from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry
 from verifier.errors import SealbookError, VerificationError
 from verifier.note import Note, NoteKey
+from verifier.publickey import PublicKey
 from verifier.statement import EVENT_PREFIX, Statement
 
 BODY_DELETED = EVENT_PREFIX + "body-deleted"
@@ -77,6 +78,7 @@ class _Checking:
         self._question = question
         self._log_keys = [NoteKey.parse(key) for key in question.log_keys]
         self._keys: dict[int, bytes] = {}
+        self._requests: dict[int, tuple[PublicKey, bytes]] = {}  # what its payload answers to
         self.findings: list[Finding] = []
         self.dedup = 0
         self.labels = 0
@@ -89,6 +91,7 @@ class _Checking:
         found, bad = read_around(partial(scanning.numbered_rows, self._reader), start, stop)
         self.findings += unreadable("row-unreadable", ("row ", "rows "), bad)
         self._keys.clear()
+        self._requests.clear()
         labelled: set[tuple[int, int]] = set()
         for index, row in found:
             if not typed(row):
@@ -97,6 +100,7 @@ class _Checking:
             self._time(index, row.time)
             labelled.update((key, index) for key in self._row(index, row))
         self._dedup(self._keys)
+        self._claims(start, stop)
         self._index(labelled, start, stop)
 
     def _row(self, index: int, row: Row) -> set[int]:
@@ -127,6 +131,7 @@ class _Checking:
         if expected != row.labels:
             self._say("labels-altered", index, _text(expected), _text(row.labels))
         self._keys[index] = dedup.key(derived["form"][0], entry.key, row.body)
+        self._requests[index] = (entry.key, payload)
         if self._question.signatures:
             self._signature(index, entry, row.body)
         return index_keys(row.entry, derived)
@@ -176,6 +181,19 @@ class _Checking:
             elif index not in hidden:
                 other = "none" if found is None else f"it for {found}"
                 self._say("dedup", index, f"dedup key {key.hex()} for {index}", other)
+
+    def _claims(self, start: int, stop: int) -> None:
+        """Check that each idempotency key is one of a request that its entry answers."""
+        try:
+            claims = self._reader.claims(start, stop)
+        except (DamagedError, StorageFailedError) as e:
+            self._say("claim-unreadable", start, "idempotency keys", e.message)
+            return
+        for claim in claims:
+            known = self._requests.get(claim.index)
+            if known is not None and claim.request not in dedup.requests(*known):
+                told = f"the request {claim.request.hex()}"
+                self._say("claim-altered", claim.index, "a key for what this entry answers", told)
 
     def _signature(self, index: int, entry: Entry, body: bytes) -> None:
         try:

@@ -24,12 +24,12 @@ from ledger.errors import ConflictError, StorageFullError
 from ledger.witness.state import Recorded, Split, WitnessState
 from ledger.witness.subtree import Subtree, is_subtree, verify_subtree
 from ledger.witness.wire import SIZE_TYPE, Submission, SubtreeRequest, genuine
-from verifier import cosignature, note
-from verifier._strict import b64, decimal
+from verifier import cosignature, cosigned, note
+from verifier._strict import b64, decimal, note_name
 from verifier.checkpoint import Checkpoint
 from verifier.errors import MalformedError, SignatureError, UntrustedLogError, VerificationError
 from verifier.merkle import EMPTY_ROOT, Hash, verify_consistency
-from verifier.note import ML_DSA, Note, NoteKey, NoteSignature, check_name
+from verifier.note import ML_DSA, Note, NoteKey, NoteSignature
 from verifier.publickey import Key
 
 _TEXT = "text/plain; charset=utf-8"
@@ -211,7 +211,7 @@ class Judge:
         lines = []
         for named, key in self._own:
             if named.kind == ML_DSA:
-                message = cosignature.subtree_message(named.name, 0, origin, *subtree)
+                message = cosigned.subtree_message(named.name, 0, origin, *subtree)
                 raw = key.sign(message)
                 key.public.verify(raw, message)
                 lines.append(NoteSignature(named.name, named.key_id, bytes(8) + raw))
@@ -222,5 +222,5 @@ def _checkpoint(text: str) -> Checkpoint:
     """Parse like `Checkpoint.parse`, and an empty tree with a wrong root too: that is a 422."""
     match text.split("\n"):
         case [origin, "0", root, ""]:
-            return Checkpoint(check_name(origin), decimal("0"), Hash(b64(root, size=32)))
+            return Checkpoint(note_name(origin), decimal("0"), Hash(b64(root, size=32)))
     return Checkpoint.parse(text)

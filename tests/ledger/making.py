@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pysqlite3 import dbapi2
 
-from ledger import labels
+from ledger import dedup, labels
 from ledger.anchor import Anchor
 from ledger.answer import Appended
 from ledger.clock import LedgerClock
@@ -99,6 +99,13 @@ def signed(
     found_by = labels.of(logged, body)
     key = dedup or dedup_key(found_by["form"][0], SIGNER.public, body)
     return NewEntry(logged, body, found_by, key, claim)
+
+
+def claim_on(new: NewEntry, *, renew: bool = False) -> tuple[bytes, bytes]:
+    """Return an idempotency key for the request that `new` answers."""
+    payload = dsse.parse_pae(new.body)[1]
+    key = hashlib.sha256(b"idempotency" + new.dedup + bytes([renew])).digest()
+    return key, dedup.request(SIGNER.public, payload, renew=renew)
 
 
 def entries(start: int, stop: int) -> list[NewEntry]:

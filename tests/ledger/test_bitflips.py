@@ -21,7 +21,7 @@ from ledger.plan import NewEntry
 from ledger.store.sqlite import SqliteStore
 from tests.crash.signed import check_never_twice, signed_trees
 from tests.ledger import foreign
-from tests.ledger.making import KEYS, ORIGIN, SIGNER, edit, entry, home_in, prove_all
+from tests.ledger.making import KEYS, ORIGIN, SIGNER, claim_on, edit, entry, home_in, prove_all
 from verifier.checkpoint import Checkpoint
 from verifier.note import Note, NoteKey
 
@@ -55,7 +55,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     create(home, KEYS, ENTRIES[0])
     with open_ledger(home, KEYS) as ledger:
         for start in range(1, len(ENTRIES), 40):
-            claimed = ENTRIES[start]._replace(claim=(b"key %d" % start, b"request"))
+            claimed = ENTRIES[start]._replace(claim=claim_on(ENTRIES[start]))
             prove_all(ledger.append([claimed, *ENTRIES[start + 1 : start + 40]]))
     assert [] == found_by_fsck(home)
     return Good(home, content(home.database))
@@ -119,9 +119,10 @@ def flipped(value: Any, dice: random.Random) -> Any:
     return bytes(data)
 
 
-# table -> columns, and how likely a flip is there. Where a claim leads nobody can derive: it
-# is the one thing here that does not follow from the entries.
+# table -> columns, and how likely a flip is there. An idempotency key is somebody else's secret:
+# it is the one thing here that does not follow from the entries.
 COLUMNS = {
+    "claim": (("request", "idx"), 6),
     "entry": (("entry", "body", "labels", "time"), 30),
     "tile": (("id", "hashes"), 12),
     "head": (("tree_size", "root", "compact", "time", "frozen", "seal"), 14),

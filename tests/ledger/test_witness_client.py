@@ -31,6 +31,7 @@ from tests.ledger.witnessing import (
     signed,
 )
 from verifier import cosignature
+from verifier.cosigned import ed25519_message
 from verifier.note import Note, NoteKey, NoteSignature
 from verifier.publickey import Key
 
@@ -284,7 +285,7 @@ def raw_cosignature(at: int) -> Callable[[Note], Any]:
     """A cosignature with a time that no signer of ours would write."""
 
     def made(note: Note) -> Any:
-        signature = WITNESS_KEY.sign(cosignature.ed25519_message(at, note.text))
+        signature = WITNESS_KEY.sign(ed25519_message(at, note.text))
         line = NoteSignature(WITNESS, KEY.key_id, at.to_bytes(8, "big") + signature)
         return 200, [], f"{line}\n".encode()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.verifier import examples, strategies
 from tests.verifier.making import NOW, ORIGIN, NoteSigner, Signer, public, refused, rows, subtree
-from verifier import cosignature
+from verifier import cosignature, cosigned
 from verifier import note as notes
 from verifier.checkpoint import Checkpoint
 from verifier.merkle import Hash
@@ -57,7 +57,7 @@ def test_published_message() -> None:
     What is signed about the published checkpoint are the published 113 bytes.
     """
     point = Checkpoint.parse(TEXT)
-    message = cosignature.subtree_message(NAME, TIME, point.origin, 0, 15, point.root)
+    message = cosigned.subtree_message(NAME, TIME, point.origin, 0, 15, point.root)
 
     assert (MESSAGE, 113) == (message.hex(), len(message))
     assert MESSAGE_SHA256 == hashlib.sha256(message).hexdigest()
@@ -70,10 +70,8 @@ def test_published_ed25519_message() -> None:
     """
     key, line = NoteKey.parse(examples.COSIGNER_VKEY), Note.parse(examples.COSIGNED).signatures[1]
 
-    assert f"cosignature/v1\ntime {TIME}\n{TEXT}".encode() == cosignature.ed25519_message(
-        TIME, TEXT
-    )
-    key.public.verify(line.signature[8:], cosignature.ed25519_message(TIME, TEXT))
+    assert f"cosignature/v1\ntime {TIME}\n{TEXT}".encode() == cosigned.ed25519_message(TIME, TEXT)
+    key.public.verify(line.signature[8:], cosigned.ed25519_message(TIME, TEXT))
     assert TIME == cosignature.time_of(line)
 
 
@@ -206,7 +204,7 @@ def test_subtree_is_no_checkpoint() -> None:
     signer, point = Seeded(SEED), Checkpoint.parse(TEXT)
     key = NoteKey.witness(NAME, signer.public)
     for start, end in ((8, 15), (0, 8), (0, 16)):
-        part = cosignature.subtree_message(NAME, TIME, point.origin, start, end, point.root)
+        part = cosigned.subtree_message(NAME, TIME, point.origin, start, end, point.root)
         body = TIME.to_bytes(8, "big") + signer.sign(part)
         refused("bad-signature", lambda body=body: key.verify(TEXT, body))
 
@@ -256,6 +254,6 @@ def test_messages_of_checkpoints(
     For whatever checkpoint the signed struct is the one that the slow twin writes.
     """
     text = str(Checkpoint(origin, tree_size, root))
-    message = cosignature.subtree_message(cosigner, time, origin, 0, tree_size, root)
+    message = cosigned.subtree_message(cosigner, time, origin, 0, tree_size, root)
 
     assert subtree(cosigner, time, text) == message

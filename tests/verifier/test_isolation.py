@@ -152,6 +152,7 @@ def test_nothing_for_other_questions(loaded: dict[str, set[str]], way: str) -> N
     """
     others = {
         "verifier.cosignature",
+        "verifier.cosigned",
         "verifier.dossier",
         "verifier.evidence",
         "cryptography.hazmat.primitives.asymmetric.mldsa",

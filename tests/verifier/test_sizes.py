@@ -14,7 +14,7 @@ from tests.verifier.pinned import DOCUMENT, parse
 from verifier._strict import b64encode, decimal
 from verifier.bundle import Bundle
 from verifier.checkpoint import Checkpoint
-from verifier.cosignature import subtree_message
+from verifier.cosigned import subtree_message
 from verifier.merkle import EMPTY_ROOT, Hash, InclusionProof, hash_leaf, verify_inclusion
 from verifier.note import COSIGNATURE, ED25519, ML_DSA, Note
 from verifier.proof import TlogProof

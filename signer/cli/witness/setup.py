@@ -19,9 +19,9 @@ from ledger.errors import WitnessSetupError
 from ledger.witness.state import WitnessState
 from signer.keys import open_key
 from signer.keys.file import FileKey
-from verifier._strict import Fields
+from verifier._strict import Fields, note_name
 from verifier.errors import MalformedError
-from verifier.note import NoteKey, check_name
+from verifier.note import NoteKey
 from verifier.publickey import Key
 
 _FILE = "witness.toml"
@@ -43,7 +43,7 @@ class Setup(NamedTuple):
             WitnessSetupError: there is something already.
             MalformedError: `name` names no key.
         """
-        check_name(name)
+        note_name(name)
         if '"' in name or "\\" in name:  # a name goes into `witness.toml` as it is
             raise MalformedError(f"expected a name without quotes, found {name[:80]!r}")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class Setup(NamedTuple):
             with path.open("rb") as file:
                 text = file.read(_MOST_BYTES).decode()
             fields = Fields(tomllib.loads(text), _FILE)
-            name, uris = check_name(fields.text("name")), fields.items("keys", most=8)
+            name, uris = note_name(fields.text("name")), fields.items("keys", most=8)
             fields.done()
         except (MalformedError, ValueError) as e:  # tomllib's and decode's errors
             raise WitnessSetupError(f"{path}: {e}") from e
