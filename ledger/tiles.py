@@ -12,10 +12,11 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 
-from ledger.tree import NodeId, fold
+from ledger.tree import NodeId
 from verifier import limits
 from verifier.errors import MalformedError
 from verifier.merkle import Hash
@@ -75,13 +76,15 @@ def expand(hashes: bytes) -> list[bytes]:
     """Return all nodes of a full tile, joined by height: 256 hashes at 0, 128 at 1, one at 8."""
     assert len(hashes) == WIDTH * Hash.SIZE
     rows = [hashes]
-    while len(row := rows[-1]) > Hash.SIZE:
-        rows.append(
-            b"".join(
-                _sha256(b"\x01" + row[i : i + _PAIR]).digest() for i in range(0, len(row), _PAIR)
-            )
-        )
+    while len(rows[-1]) > Hash.SIZE:
+        rows.append(_above(rows[-1]))
     return rows
+
+
+def _above(row: bytes) -> bytes:
+    """Return the parents of these nodes, joined as they are."""
+    pairs = (row[i : i + _PAIR] for i in range(0, len(row), _PAIR))
+    return b"".join([_sha256(b"\x01" + pair).digest() for pair in pairs])
 
 
 class TileReader:
@@ -124,12 +127,13 @@ class TileReader:
         return rows
 
 
+@lru_cache(maxsize=256)  # the same few are in every proof until the tree grows
 def _subtree(hashes: tuple[bytes, ...]) -> Hash:
     """Return the root over a power of two of adjacent hashes."""
-    row = list(hashes)
-    while len(row) > 1:
-        row = [fold(row[i : i + 2]) for i in range(0, len(row), 2)]
-    return Hash(row[0])
+    row = b"".join(hashes)
+    while len(row) > Hash.SIZE:
+        row = _above(row)
+    return Hash(row)
 
 
 class TilePath(NamedTuple):

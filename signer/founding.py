@@ -66,6 +66,16 @@ token = "token"
 [trust]
 trust = "trust.json"
 trusted_root = "trusted_root.json"
+
+# [anchor]  # a program that gets each day's checkpoint on standard input; what it prints is kept
+# exec = ["/usr/local/bin/timestamp"]
+
+# [witnesses]  # where those of the trust file's quorum answer, who see a tree before readers do
+# fail = "closed"  # or "open": publish after the deadline without the quorum
+# at.auditor.url = "https://witness.auditor.example"
+
+# [mirror]  # Sign answers once `sealbook ledger mirror DIR --follow`, elsewhere, has the entry
+# synchronous = true
 """
 
 _QUANTUM = """\

@@ -144,7 +144,7 @@ class Judge:
         if seen and at < seen.time - SKEW_S:
             expected = (
                 f"a time after {utc(seen.time)}, when {seen.whom} saw a tree of "
-                f"{seen.tree_size} entries"
+                f"{seen.tree_size} entries, unless it waited for its quorum since"
             )
             found.append(Finding("backdated", index, expected, utc(at)))
         return found

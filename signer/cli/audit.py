@@ -6,10 +6,8 @@ Runs without gRPC, pydantic and SQLite; only `--service` needs the first.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
-import sys
 import threading
 import time
 from functools import partial
@@ -17,13 +15,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ledger import labels
-from ledger.audit.auditor import Auditor, Report
-from ledger.audit.bounds import bounds, marks, utc
-from ledger.audit.finding import Finding
-from ledger.audit.follow import Poster, follow, match_json
-from ledger.audit.scan import Asked, Match
+from ledger.audit.auditor import Auditor
+from ledger.audit.bounds import bounds, marks
+from ledger.audit.follow import follow
+from ledger.audit.scan import Asked
 from ledger.audit.trusted import Trusted
-from ledger.errors import LedgerError
+from signer.cli import telling
 from signer.cli.arguments import parser
 from signer.cli.progress import progress
 from signer.cli.sources import add_source, check_source, open_source
@@ -68,13 +65,14 @@ def main(argv: list[str]) -> int:
         with progress("audit") as moved:
             report = auditor.audit(
                 asked,
-                deliver=_deliver(args, trusted.origin, threading.Event()),
-                tell=partial(_tell, args),
+                deliver=_delivery(args, trusted.origin, threading.Event()),
+                tell=partial(telling.finding, as_json=args.json),
                 progress=moved,
             )
-        _sum_up(args, report)
+        telling.summary(report, as_json=args.json)
         if args.when is not None:
-            _when(args, auditor)
+            found = auditor.seen() + (marks(args.marks.read_bytes()) if args.marks else [])
+            telling.when(args.when, bounds(args.when, found), as_json=args.json)
         return 1 if report.findings else 0
 
 
@@ -158,15 +156,19 @@ def _follow(args: argparse.Namespace, auditor: Auditor, origin: str) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)
-    asked, deliver = _asked(args), _deliver(args, origin, stop)
+    asked, deliver = _asked(args), _delivery(args, origin, stop)
     well = follow(
         lambda tell: auditor.audit(asked, deliver=deliver, tell=tell),
-        tell=partial(_tell, args),
-        done=partial(_sum_up, args),
-        trouble=_trouble,
+        tell=partial(telling.finding, as_json=args.json),
+        done=partial(telling.summary, as_json=args.json),
+        trouble=telling.trouble,
         wait=lambda: stop.wait(args.every),
     )
     return 0 if well else 1
+
+
+def _delivery(args: argparse.Namespace, origin: str, stop: threading.Event) -> telling.Delivery:
+    return telling.Delivery(origin, args.post, args.ca, stop, as_json=args.json)
 
 
 def _trusted(args: argparse.Namespace) -> Trusted:
@@ -214,98 +216,6 @@ def _text(path: Path) -> str:
             return file.read(limits.BUNDLE + 1).decode()
     except UnicodeDecodeError as e:
         raise MalformedError(f"{path}: expected UTF-8") from e
-
-
-class _deliver:  # noqa: N801  used like a function
-    """Prints matches, or posts them."""
-
-    def __init__(self, args: argparse.Namespace, origin: str, stop: threading.Event) -> None:
-        self._origin = origin
-        self._json = args.json
-        self._post: Poster | None = None
-        if args.post:
-            from signer.transport import HttpTransport
-
-            self._post = Poster(args.post, origin, HttpTransport(args.ca), stop.wait)
-
-    def __call__(self, match: Match) -> None:
-        if self._post:
-            self._post(match)
-        elif self._json:
-            print(json.dumps({"match": match_json(match, self._origin)}), flush=True)
-        else:
-            said = "  ".join(f"{n}={v}" for n, vs in match.labels.items() for v in vs)
-            print(f"match: {match.index}  {said}", flush=True)
-
-
-def _tell(args: argparse.Namespace, finding: Finding) -> None:
-    if args.json:
-        print(json.dumps({"finding": finding.json()}), flush=True)
-    else:
-        print(f"finding: {finding}", flush=True)
-
-
-def _trouble(error: LedgerError) -> None:
-    print(f"error: {error.message} ({error.code})", file=sys.stderr, flush=True)
-
-
-def _sum_up(args: argparse.Namespace, report: Report) -> None:
-    head = report.head
-    if args.json:
-        print(json.dumps({"audit": _report_json(report)}), flush=True)
-        return
-    if head is None:
-        print(f"audited nothing: {len(report.findings)} findings", flush=True)
-        return
-    tree = head.checkpoint
-    print(
-        f"{tree.origin}: {tree.tree_size} entries, root {tree.root.hex()}\n"
-        f"  checked     {report.old_size} to {report.checked}, {report.opaque} opaque in all\n"
-        f"  tiles       {report.tiles}, each authenticated\n"
-        f"  witnesses   {len(head.witnesses)}: {', '.join(head.witnesses) or 'none'}\n"
-        f"  matches     {report.matches}\n"
-        f"  findings    {len(report.findings)}",
-        flush=True,
-    )
-
-
-def _report_json(report: Report) -> dict[str, object]:
-    head = report.head
-    value: dict[str, object] = {
-        "checked_from": report.old_size,
-        "checked": report.checked,
-        "opaque": report.opaque,
-        "matches": report.matches,
-        "tiles": report.tiles,
-        "findings": len(report.findings),
-    }
-    if head is not None:
-        tree = head.checkpoint
-        witnesses = {name: utc(at) for name, at in head.witnesses.items()}
-        value |= {
-            "origin": tree.origin,
-            "tree_size": tree.tree_size,
-            "root": tree.root.hex(),
-            "witnesses": witnesses,
-        }
-    return value
-
-
-def _when(args: argparse.Namespace, auditor: Auditor) -> None:
-    """Print the bounds on the time of one entry."""
-    found = auditor.seen()
-    if args.marks:
-        found += marks(args.marks.read_bytes())
-    told = bounds(args.when, found)
-    if args.json:
-        when = {"index": args.when, "bounds": [bound.json() for bound in told]}
-        print(json.dumps({"when": when}))
-        return
-    print(f"entry {args.when}")
-    for bound in told:
-        print(f"  {bound}")
-    if not told:
-        print("  nothing that was seen says when")
 
 
 def _count(text: str) -> int:

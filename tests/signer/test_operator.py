@@ -9,24 +9,16 @@ import grpc
 import pytest
 
 from signer.v1 import operator_pb2
-from tests.signer.asking import PATIENCE_S, order, refused
-from tests.signer.running import InProcess, Running, running
+from tests.signer.asking import order, refused
+from tests.signer.running import InProcess, running
 from tests.signer.world import World
-
-
-def operator(service: Running, method: str, request: bytes = b"") -> bytes:
-    """Call a method on the admin socket, without a token."""
-    path = service.directory / "run" / "operator.sock"
-    with grpc.insecure_channel(f"unix:{path}") as channel:
-        answer: bytes = channel.unary_unary(method)(request, timeout=PATIENCE_S)
-        return answer
 
 
 def test_operator_socket(service: InProcess) -> None:
     """
     The status is told on a socket in a directory that only its owner can enter.
     """
-    raw = operator(service, "/sealbook.v1.Operator/GetStatus")
+    raw = service.operate("/sealbook.v1.Operator/GetStatus")
     status = operator_pb2.GetStatusResponse.FromString(raw)
     [key] = status.keys
     release = service.server.keys["release"].public
@@ -48,7 +40,7 @@ def test_operator_socket_is_for_operators(service: InProcess, method: str) -> No
     Nothing can be signed or read on the admin socket, where nobody shows a token.
     """
     with pytest.raises(grpc.RpcError) as caught:
-        operator(service, f"/sealbook.v1.{method}", order(1).SerializeToString())
+        service.operate(f"/sealbook.v1.{method}", order(1).SerializeToString())
 
     assert grpc.StatusCode.UNIMPLEMENTED is caught.value.code()
 
@@ -86,7 +78,7 @@ def test_socket_of_a_service_that_was_killed(world: World) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
     with running(world) as service:
-        raw = operator(service, "/sealbook.v1.Operator/GetStatus")
+        raw = service.operate("/sealbook.v1.Operator/GetStatus")
 
         assert 1 == operator_pb2.GetStatusResponse.FromString(raw).tree_size
 

@@ -6,12 +6,13 @@ import time
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from ledger import labels
 from ledger.clock import LedgerClock
 from signer.v1 import operator_pb2
 from tests.ledger.making import Clock
-from tests.signer.asking import ORIGIN, PATIENCE_S, REPOSITORY, digest, order
+from tests.signer.asking import ORIGIN, REPOSITORY, digest, order
 from tests.signer.running import InProcess, Running, running
 from tests.signer.world import World
 from verifier import dsse
@@ -21,17 +22,10 @@ from verifier.note import Note
 from verifier.statement import Statement
 
 
-def operate(service: Running, method: str, request: object) -> operator_pb2.EventResponse:
+def operate(service: Running, method: str, request: Message) -> operator_pb2.EventResponse:
     """Call a method on the admin socket."""
-    path = service.directory / "run" / "operator.sock"
-    with grpc.insecure_channel(f"unix:{path}") as channel:
-        call = channel.unary_unary(
-            f"/sealbook.v1.Operator/{method}",
-            response_deserializer=operator_pb2.EventResponse.FromString,
-        )
-        answer: operator_pb2.EventResponse
-        answer = call(request.SerializeToString(), timeout=PATIENCE_S)  # type: ignore[attr-defined]
-        return answer
+    raw = service.operate(f"/sealbook.v1.Operator/{method}", request.SerializeToString())
+    return operator_pb2.EventResponse.FromString(raw)
 
 
 def code(error: grpc.RpcError) -> str:
