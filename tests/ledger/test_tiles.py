@@ -170,15 +170,16 @@ def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_default_cache_is_bounded() -> None:
     """
-    Without any setting the reader keeps at most 1,024 tiles, which are 35 MB.
+    Without any setting the reader keeps at most 2,048 tiles, which are 33 MB.
     """
     reader = TileReader(lambda _: bytes(8192))
-    edge = (EdgeLevel(1100, ()),)
+    edge = (EdgeLevel(2100, ()),)
 
-    for n in range(1100):
+    for n in range(2100):
         reader.node(NodeId(0, 256 * n), edge)
 
-    assert 1024 == len(reader._cache)
+    assert 2048 == len(reader._cache)
+    assert 16_352 == sum(len(row) for row in reader._cache[TileId(0, 2099)])
 
 
 def test_missing_tile_is_not_remembered() -> None:
