@@ -94,6 +94,31 @@ def test_foreign_bytes_are_refused(tmp_path: Path) -> None:
     WitnessState(tmp_path).close()
 
 
+def test_log_without_a_note_is_checked_too(tmp_path: Path) -> None:
+    """
+    Also of a log of which nothing was cosigned yet, the name must be that of its keys.
+    """
+    Bench(tmp_path).state.close()
+    edit(tmp_path / "witness.db", "UPDATE log SET origin = 'other.example'")
+
+    refused("ledger-damaged", lambda: WitnessState(tmp_path))
+
+
+def test_page_that_opening_does_not_read(tmp_path: Path) -> None:
+    """
+    A page that is damaged where no check of ours looks is found by SQLite's own.
+    """
+    with Bench(tmp_path) as bench:
+        bench.submit(0)
+    path = tmp_path / "witness.db"
+    [(page,)] = edit(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'split'")
+    [(size,)] = edit(path, "PRAGMA page_size")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (page - 1) * size] + bytes(size) + whole[page * size :])
+
+    refused("ledger-damaged", lambda: WitnessState(tmp_path))
+
+
 def test_newer_schema_is_refused(tmp_path: Path) -> None:
     """
     What a newer program wrote is left to that program.
