@@ -157,7 +157,8 @@ def _witnesses(config: Config, trust: TrustRoot, ledger: Ledger) -> tuple[Witnes
                 (at.monitoring if at else None) or url,
                 transport,
                 section.timeout_s,
-                log_keys=ledger.log_keys,
+                # Also keys that have rotated away: what they signed is ours all the same.
+                log_keys=tuple({*ledger.log_keys, *trust.log_keys(config.origin)}),
                 root_at=ledger.root_at,
             )
         )

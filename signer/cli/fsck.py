@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ledger import anchor
 from ledger.errors import DamagedError
 from ledger.fsck import Finding, Known, fsck
-from ledger.repair import repair
+from ledger.fsck.repair import repair
 from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from signer.cli.arguments import parser, show

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from ledger.mirror import Part
+from ledger.copies.mirror import Part
 from ledger.store import Claim, Head, Row
 from signer.client import answer as answered
 from signer.errors import ServiceUnreachableError

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from ledger.copies.mirror import Mirror
 from ledger.ledger import Ledger
-from ledger.mirror import Mirror
 from ledger.mirrored import Mirrored
 from ledger.opening import Home, open_ledger
 from ledger.store.sqlite import SqliteStore

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import opening
-from ledger.backup import Backup, back_up
+from ledger.copies.backup import Backup, back_up
 from ledger.opening import Home, open_ledger
 from ledger.store.copying import copy_database
 from ledger.store.sqlite import SqliteStore

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.backup import back_up
+from ledger.copies.backup import back_up
+from ledger.copies.mirror import Mirror
 from ledger.ledger import Ledger
-from ledger.mirror import Mirror
 from ledger.mirrored import Mirrored
 from ledger.opening import Home, adopt, create, open_ledger
 from ledger.signatory import LogKeys

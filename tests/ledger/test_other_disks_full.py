@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.copies.mirror import Mirror
 from ledger.errors import LedgerError, StorageFullError
 from ledger.export import Export
-from ledger.mirror import Mirror
 from ledger.opening import Home, create, open_ledger
 from ledger.static import StaticFiles
 from ledger.store.sqlite import SqliteStore

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from ledger import repair as module
 from ledger.fsck import Finding, Known, fsck
+from ledger.fsck import repair as module
+from ledger.fsck.repair import Repaired, repair
 from ledger.lock import LedgerLock
 from ledger.opening import Home, open_ledger
-from ledger.repair import Repaired, repair
 from ledger.store.rebuilding import Rebuilder
 from ledger.store.sqlite import SqliteStore
 from tests.ledger.making import (
     KEYS,
     ORIGIN,
+    claim_on,
     edit,
     entries,
     entry,
@@ -34,8 +35,9 @@ def grown(home: Home) -> Home:
     """A closed ledger of 601 entries, one of them with an idempotency key."""
     grow(home, 0, 300)
     grow(home, 300, COUNT - 1)
+    last = entry(COUNT - 1)
     with open_ledger(home, KEYS) as ledger:
-        ledger.append([entry(COUNT - 1, (b"key", b"request"))])
+        ledger.append([last._replace(claim=claim_on(last))])
     return home
 
 

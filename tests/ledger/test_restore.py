@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import pytest
 
-from ledger import joining
-from ledger import restore as restoring
 from ledger.anchor import failure_note
-from ledger.backup import back_up
+from ledger.copies import joining
+from ledger.copies import restore as restoring
+from ledger.copies.backup import back_up
+from ledger.copies.restore import Restored, restore
 from ledger.errors import IdempotencyError
 from ledger.opening import Home, adopt, create, open_ledger
-from ledger.restore import Restored, restore
 from ledger.signatory import LogKeys
 from tests.ledger.making import (
     GENESIS,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from ledger.copies.replica import Grower
 from ledger.errors import StorageFullError
-from ledger.replica import Grower
 from signer.keys.file import write_secret
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import check_refused, one

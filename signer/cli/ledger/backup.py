@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ledger.backup import back_up
+from ledger.copies.backup import back_up
 from ledger.store.files import path_in
 from signer.cli.arguments import parser, show
 from signer.cli.progress import progress

@@ -12,8 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ledger.copies.mirror import Mirror
 from ledger.errors import StorageBusyError, StorageFullError
-from ledger.mirror import Mirror
 from signer.cli.arguments import add_service, parser, service_of
 from signer.client import AsyncClient
 from signer.client.pulling import Puller, parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ledger.restore import restore
+from ledger.copies.restore import restore
 from signer.cli.arguments import parser, show
 from signer.cli.progress import progress
 from signer.config import Config
