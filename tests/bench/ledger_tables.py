@@ -56,7 +56,7 @@ def tables(ledger: Ledgers) -> tuple[Table, ...]:
             ("kept beside the entry", "entries a second"),
             [
                 ("dedup key, six labels, body index", number(appending.labelled)),
-                ("dedup key, body index", number(appending.deduplicated)),
+                ("dedup key", number(appending.deduplicated)),
                 ("nothing", number(appending.bare)),
                 ("pymerkle's SqliteTree, one by one", number(appending.pymerkle)),
             ],
