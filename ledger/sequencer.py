@@ -128,17 +128,21 @@ class Sequencer:
         """
         published = self._ledger.published.checkpoint.tree_size
         now = time.monotonic()
+        shown: list[_Parked] = []
+        late: list[_Parked] = []
         with self._wake:
             parked, self._parked = self._parked, deque()
             for batch in parked:
-                late = hopeless or now >= batch.deadline
-                if batch.pending.tree_size > published and not late:
+                if batch.pending.tree_size <= published:
+                    shown.append(batch)
+                elif hopeless or now >= batch.deadline:
+                    late.append(batch)
+                else:
                     self._parked.append(batch)
-        for batch in parked:
-            if batch.pending.tree_size <= published:
-                self._answer(batch.groups, list(self._ledger.answers(batch.pending)))
-            elif hopeless or now >= batch.deadline:
-                self._answer(batch.groups, _too_late(batch.pending, why))
+        for batch in shown:
+            self._answer(batch.groups, list(self._ledger.answers(batch.pending)))
+        for batch in late:
+            self._answer(batch.groups, _too_late(batch.pending, why))
 
     def stop(self) -> None:
         """Commit what waits, and end the thread; returns when it has ended."""

@@ -39,10 +39,11 @@ def test_receipt(tmp_path: Path) -> None:
     "code",
     [
         "import sys; sys.exit('no ink')",
+        "import sys; print('half a receipt'); sys.exit(1)",
         "pass",
         "print('x' * (17 << 20))",
     ],
-    ids=["fails", "prints nothing", "prints far too much"],
+    ids=["fails", "prints and fails", "prints nothing", "prints far too much"],
 )
 def test_no_receipt(tmp_path: Path, code: str) -> None:
     """
