@@ -332,11 +332,14 @@ def test_bad_tls_files_are_refused(tmp_path: Path) -> None:
         make_certificate(tmp_path / name)
     certificate, key = tmp_path / "a" / "tls.pem", tmp_path / "a" / "tls.key"
 
-    def run(*options: object) -> Any:
-        return sealbook("witness", "serve", tmp_path / "w", "--listen", "0.0.0.0:0", *options)
+    def run(*options: object, listen: str = "0.0.0.0:0") -> Any:
+        return sealbook("witness", "serve", tmp_path / "w", "--listen", listen, *options)
 
-    check_refused(run("--tls-certificate", certificate), "listen")
-    check_refused(run("--tls-key", key), "listen")
+    for listen in ("0.0.0.0:0", "127.0.0.1:0"):  # on loopback too: who names a key wants TLS
+        told = check_refused(run("--tls-certificate", certificate, listen=listen), "listen")
+        assert "--tls-certificate and --tls-key together" in told
+        told = check_refused(run("--tls-key", key, listen=listen), "listen")
+        assert "--tls-certificate and --tls-key together" in told
     other = tmp_path / "b" / "tls.key"
     check_refused(run("--tls-certificate", certificate, "--tls-key", other), "listen")
     key.chmod(0o644)
