@@ -129,9 +129,9 @@ class PullRequest(_message.Message):
     def __init__(self, tree_size: _Optional[int] = ..., wait_ms: _Optional[int] = ...) -> None: ...
 
 class PullResponse(_message.Message):
-    __slots__ = ("rows", "head", "notes", "claims")
+    __slots__ = ("rows", "head", "notes", "claims", "bodies")
     class Row(_message.Message):
-        __slots__ = ("entry", "body", "labels", "committed_at", "promise", "timestamp", "dedup")
+        __slots__ = ("entry", "body", "labels", "committed_at", "promise", "timestamp", "dedup", "chain", "body_size")
         ENTRY_FIELD_NUMBER: _ClassVar[int]
         BODY_FIELD_NUMBER: _ClassVar[int]
         LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +139,8 @@ class PullResponse(_message.Message):
         PROMISE_FIELD_NUMBER: _ClassVar[int]
         TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
         DEDUP_FIELD_NUMBER: _ClassVar[int]
+        CHAIN_FIELD_NUMBER: _ClassVar[int]
+        BODY_SIZE_FIELD_NUMBER: _ClassVar[int]
         entry: bytes
         body: bytes
         labels: bytes
@@ -146,7 +148,18 @@ class PullResponse(_message.Message):
         promise: bytes
         timestamp: bytes
         dedup: bytes
-        def __init__(self, entry: _Optional[bytes] = ..., body: _Optional[bytes] = ..., labels: _Optional[bytes] = ..., committed_at: _Optional[int] = ..., promise: _Optional[bytes] = ..., timestamp: _Optional[bytes] = ..., dedup: _Optional[bytes] = ...) -> None: ...
+        chain: bytes
+        body_size: int
+        def __init__(self, entry: _Optional[bytes] = ..., body: _Optional[bytes] = ..., labels: _Optional[bytes] = ..., committed_at: _Optional[int] = ..., promise: _Optional[bytes] = ..., timestamp: _Optional[bytes] = ..., dedup: _Optional[bytes] = ..., chain: _Optional[bytes] = ..., body_size: _Optional[int] = ...) -> None: ...
+    class BodyPiece(_message.Message):
+        __slots__ = ("name", "offset", "data")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        OFFSET_FIELD_NUMBER: _ClassVar[int]
+        DATA_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        offset: int
+        data: bytes
+        def __init__(self, name: _Optional[str] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
     class Head(_message.Message):
         __slots__ = ("tree_size", "root", "compact", "committed_at", "frozen", "seal")
         TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -175,8 +188,10 @@ class PullResponse(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    BODIES_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[PullResponse.Row]
     head: PullResponse.Head
     notes: _containers.RepeatedScalarFieldContainer[str]
     claims: _containers.RepeatedCompositeFieldContainer[PullResponse.Claim]
-    def __init__(self, rows: _Optional[_Iterable[_Union[PullResponse.Row, _Mapping]]] = ..., head: _Optional[_Union[PullResponse.Head, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., claims: _Optional[_Iterable[_Union[PullResponse.Claim, _Mapping]]] = ...) -> None: ...
+    bodies: _containers.RepeatedCompositeFieldContainer[PullResponse.BodyPiece]
+    def __init__(self, rows: _Optional[_Iterable[_Union[PullResponse.Row, _Mapping]]] = ..., head: _Optional[_Union[PullResponse.Head, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., claims: _Optional[_Iterable[_Union[PullResponse.Claim, _Mapping]]] = ..., bodies: _Optional[_Iterable[_Union[PullResponse.BodyPiece, _Mapping]]] = ...) -> None: ...

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signer/v1/record.proto\x12\x0bsealbook.v1\"B\n\x06Record\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x66orm\x18\x02 \x01(\t\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"@\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"*\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0e\n\x06log_id\x18\x02 \x01(\x0c\"l\n\tSignature\x12#\n\x06record\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.Record\x12*\n\x05proof\x18\x02 \x01(\x0b\x32\x1b.sealbook.v1.InclusionProof\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"6\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signer/v1/record.proto\x12\x0bsealbook.v1\"\x9f\x01\n\x06Record\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x66orm\x18\x02 \x01(\t\x12\r\n\x05\x65ntry\x18\x03 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x0f\n\x07promise\x18\x05 \x01(\x0c\x12\x11\n\ttimestamp\x18\x06 \x01(\x0c\x12\r\n\x05\x63hain\x18\x07 \x01(\x0c\x12\x15\n\rintegrated_at\x18\x08 \x01(\x03\x12\x11\n\tbody_size\x18\t \x01(\x04\"@\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"*\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0e\n\x06log_id\x18\x02 \x01(\x0c\"l\n\tSignature\x12#\n\x06record\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.Record\x12*\n\x05proof\x18\x02 \x01(\x0b\x32\x1b.sealbook.v1.InclusionProof\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"6\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'signer.v1.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORD']._serialized_start=39
-  _globals['_RECORD']._serialized_end=105
-  _globals['_INCLUSIONPROOF']._serialized_start=107
-  _globals['_INCLUSIONPROOF']._serialized_end=171
-  _globals['_CHECKPOINT']._serialized_start=173
-  _globals['_CHECKPOINT']._serialized_end=215
-  _globals['_SIGNATURE']._serialized_start=217
-  _globals['_SIGNATURE']._serialized_end=325
-  _globals['_REFUSAL']._serialized_start=327
-  _globals['_REFUSAL']._serialized_end=381
+  _globals['_RECORD']._serialized_start=40
+  _globals['_RECORD']._serialized_end=199
+  _globals['_INCLUSIONPROOF']._serialized_start=201
+  _globals['_INCLUSIONPROOF']._serialized_end=265
+  _globals['_CHECKPOINT']._serialized_start=267
+  _globals['_CHECKPOINT']._serialized_end=309
+  _globals['_SIGNATURE']._serialized_start=311
+  _globals['_SIGNATURE']._serialized_end=419
+  _globals['_REFUSAL']._serialized_start=421
+  _globals['_REFUSAL']._serialized_end=475
 # @@protoc_insertion_point(module_scope)

@@ -7,16 +7,26 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Record(_message.Message):
-    __slots__ = ("index", "form", "entry", "body")
+    __slots__ = ("index", "form", "entry", "body", "promise", "timestamp", "chain", "integrated_at", "body_size")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     FORM_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
+    PROMISE_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    INTEGRATED_AT_FIELD_NUMBER: _ClassVar[int]
+    BODY_SIZE_FIELD_NUMBER: _ClassVar[int]
     index: int
     form: str
     entry: bytes
     body: bytes
-    def __init__(self, index: _Optional[int] = ..., form: _Optional[str] = ..., entry: _Optional[bytes] = ..., body: _Optional[bytes] = ...) -> None: ...
+    promise: bytes
+    timestamp: bytes
+    chain: bytes
+    integrated_at: int
+    body_size: int
+    def __init__(self, index: _Optional[int] = ..., form: _Optional[str] = ..., entry: _Optional[bytes] = ..., body: _Optional[bytes] = ..., promise: _Optional[bytes] = ..., timestamp: _Optional[bytes] = ..., chain: _Optional[bytes] = ..., integrated_at: _Optional[int] = ..., body_size: _Optional[int] = ...) -> None: ...
 
 class InclusionProof(_message.Message):
     __slots__ = ("index", "tree_size", "path")

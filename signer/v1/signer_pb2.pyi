@@ -103,18 +103,105 @@ class SignBatchResponse(_message.Message):
     answers: _containers.RepeatedCompositeFieldContainer[SignBatchResponse.Answer]
     def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., answers: _Optional[_Iterable[_Union[SignBatchResponse.Answer, _Mapping]]] = ...) -> None: ...
 
-class GetBundlesRequest(_message.Message):
-    __slots__ = ("digest", "repository")
-    DIGEST_FIELD_NUMBER: _ClassVar[int]
-    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
-    digest: str
-    repository: str
-    def __init__(self, digest: _Optional[str] = ..., repository: _Optional[str] = ...) -> None: ...
+class AttestRequest(_message.Message):
+    __slots__ = ("start", "predicate")
+    class Start(_message.Message):
+        __slots__ = ("digests", "repository", "predicate_type", "key", "renew", "idempotency_key", "reason")
+        DIGESTS_FIELD_NUMBER: _ClassVar[int]
+        REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+        PREDICATE_TYPE_FIELD_NUMBER: _ClassVar[int]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        RENEW_FIELD_NUMBER: _ClassVar[int]
+        IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        digests: _containers.RepeatedScalarFieldContainer[str]
+        repository: str
+        predicate_type: str
+        key: str
+        renew: bool
+        idempotency_key: str
+        reason: str
+        def __init__(self, digests: _Optional[_Iterable[str]] = ..., repository: _Optional[str] = ..., predicate_type: _Optional[str] = ..., key: _Optional[str] = ..., renew: _Optional[bool] = ..., idempotency_key: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    START_FIELD_NUMBER: _ClassVar[int]
+    PREDICATE_FIELD_NUMBER: _ClassVar[int]
+    start: AttestRequest.Start
+    predicate: bytes
+    def __init__(self, start: _Optional[_Union[AttestRequest.Start, _Mapping]] = ..., predicate: _Optional[bytes] = ...) -> None: ...
 
-class GetBundlesResponse(_message.Message):
+class AttestResponse(_message.Message):
     __slots__ = ("checkpoint", "signature")
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     checkpoint: _record_pb2.Checkpoint
     signature: _record_pb2.Signature
     def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ...) -> None: ...
+
+class SignMessageRequest(_message.Message):
+    __slots__ = ("message", "digest", "key", "repository", "reason")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    message: bytes
+    digest: bytes
+    key: str
+    repository: str
+    reason: str
+    def __init__(self, message: _Optional[bytes] = ..., digest: _Optional[bytes] = ..., key: _Optional[str] = ..., repository: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SignMessageResponse(_message.Message):
+    __slots__ = ("signature", "checkpoint", "logged")
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_FIELD_NUMBER: _ClassVar[int]
+    signature: bytes
+    checkpoint: _record_pb2.Checkpoint
+    logged: _record_pb2.Signature
+    def __init__(self, signature: _Optional[bytes] = ..., checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., logged: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ...) -> None: ...
+
+class GetKeyRequest(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    def __init__(self, key: _Optional[str] = ...) -> None: ...
+
+class GetKeyResponse(_message.Message):
+    __slots__ = ("name", "purpose", "spki", "algorithm", "forms", "chain")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SPKI_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    FORMS_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    purpose: str
+    spki: bytes
+    algorithm: str
+    forms: _containers.RepeatedScalarFieldContainer[str]
+    chain: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, name: _Optional[str] = ..., purpose: _Optional[str] = ..., spki: _Optional[bytes] = ..., algorithm: _Optional[str] = ..., forms: _Optional[_Iterable[str]] = ..., chain: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class GetBundlesRequest(_message.Message):
+    __slots__ = ("digest", "repository", "without_bundles")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_BUNDLES_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    repository: str
+    without_bundles: bool
+    def __init__(self, digest: _Optional[str] = ..., repository: _Optional[str] = ..., without_bundles: _Optional[bool] = ...) -> None: ...
+
+class GetBundlesResponse(_message.Message):
+    __slots__ = ("checkpoint", "signature", "committed_at", "predicate_type", "continues")
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_AT_FIELD_NUMBER: _ClassVar[int]
+    PREDICATE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTINUES_FIELD_NUMBER: _ClassVar[int]
+    checkpoint: _record_pb2.Checkpoint
+    signature: _record_pb2.Signature
+    committed_at: int
+    predicate_type: str
+    continues: bool
+    def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ..., committed_at: _Optional[int] = ..., predicate_type: _Optional[str] = ..., continues: _Optional[bool] = ...) -> None: ...

@@ -31,7 +31,7 @@ class SignerStub:
     A request with a field that is not defined here is refused ("unknown-field"), so that nothing
     is ever signed that the service did not understand.
 
-    The method names Attest and Publish are reserved for what their names say.
+    The method name Publish is reserved for what it says.
     """
 
     def __init__(self, channel):
@@ -50,6 +50,21 @@ class SignerStub:
                 request_serializer=signer_dot_v1_dot_signer__pb2.SignBatchRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_signer__pb2.SignBatchResponse.FromString,
                 _registered_method=True)
+        self.Attest = channel.stream_unary(
+                '/sealbook.v1.Signer/Attest',
+                request_serializer=signer_dot_v1_dot_signer__pb2.AttestRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.AttestResponse.FromString,
+                _registered_method=True)
+        self.SignMessage = channel.unary_unary(
+                '/sealbook.v1.Signer/SignMessage',
+                request_serializer=signer_dot_v1_dot_signer__pb2.SignMessageRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.SignMessageResponse.FromString,
+                _registered_method=True)
+        self.GetKey = channel.unary_unary(
+                '/sealbook.v1.Signer/GetKey',
+                request_serializer=signer_dot_v1_dot_signer__pb2.GetKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.GetKeyResponse.FromString,
+                _registered_method=True)
         self.GetBundles = channel.unary_stream(
                 '/sealbook.v1.Signer/GetBundles',
                 request_serializer=signer_dot_v1_dot_signer__pb2.GetBundlesRequest.SerializeToString,
@@ -63,7 +78,7 @@ class SignerServicer:
     A request with a field that is not defined here is refused ("unknown-field"), so that nothing
     is ever signed that the service did not understand.
 
-    The method names Attest and Publish are reserved for what their names say.
+    The method name Publish is reserved for what it says.
     """
 
     def Sign(self, request, context):
@@ -76,6 +91,28 @@ class SignerServicer:
     def SignBatch(self, request, context):
         """Approves up to 256 digests in one repository, in one commit, under one checkpoint. Refused
         as a whole when the caller may not sign; malformed items are answered one by one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attest(self, request_iterator, context):
+        """Says something about images other than yes: a predicate of at most 16 MiB, sent in pieces.
+        The same request again gets the same answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignMessage(self, request, context):
+        """Signs a message that another tool made, once it was read: for cosign's and notation's plugins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetKey(self, request, context):
+        """The public half of a signing key, and what it may be used for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +138,21 @@ def add_SignerServicer_to_server(servicer, server):
                     request_deserializer=signer_dot_v1_dot_signer__pb2.SignBatchRequest.FromString,
                     response_serializer=signer_dot_v1_dot_signer__pb2.SignBatchResponse.SerializeToString,
             ),
+            'Attest': grpc.stream_unary_rpc_method_handler(
+                    servicer.Attest,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.AttestRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.AttestResponse.SerializeToString,
+            ),
+            'SignMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignMessage,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.SignMessageRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.SignMessageResponse.SerializeToString,
+            ),
+            'GetKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKey,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.GetKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.GetKeyResponse.SerializeToString,
+            ),
             'GetBundles': grpc.unary_stream_rpc_method_handler(
                     servicer.GetBundles,
                     request_deserializer=signer_dot_v1_dot_signer__pb2.GetBundlesRequest.FromString,
@@ -120,7 +172,7 @@ class Signer:
     A request with a field that is not defined here is refused ("unknown-field"), so that nothing
     is ever signed that the service did not understand.
 
-    The method names Attest and Publish are reserved for what their names say.
+    The method name Publish is reserved for what it says.
     """
 
     @staticmethod
@@ -167,6 +219,87 @@ class Signer:
             '/sealbook.v1.Signer/SignBatch',
             signer_dot_v1_dot_signer__pb2.SignBatchRequest.SerializeToString,
             signer_dot_v1_dot_signer__pb2.SignBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Attest(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/sealbook.v1.Signer/Attest',
+            signer_dot_v1_dot_signer__pb2.AttestRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.AttestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Signer/SignMessage',
+            signer_dot_v1_dot_signer__pb2.SignMessageRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.SignMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Signer/GetKey',
+            signer_dot_v1_dot_signer__pb2.GetKeyRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.GetKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,
