@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ledger import labels, tree
@@ -17,13 +17,21 @@ _DEDUP = 32  # bytes
 
 
 class NewEntry(NamedTuple):
-    """What is to be appended. `dedup` is 32 bytes; `claim` an idempotency key and request."""
+    """What is to be appended. `dedup` is 32 bytes; `claim` an idempotency key and request.
+
+    An empty `body` lies in a file of `body_size` bytes, or there is none. A `promised`
+    entry gets a signed entry timestamp once its index is known.
+    """
 
     entry: bytes
     body: bytes
     labels: labels.Labels
     dedup: bytes
     claim: tuple[bytes, bytes] | None = None
+    promised: bool = False
+    timestamp: bytes = b""
+    chain: bytes = b""
+    body_size: int = 0
 
 
 class Plan:
@@ -40,6 +48,7 @@ class Plan:
         self._labels: list[tuple[str, str, int]] = []
         self._claims: dict[bytes, Claim] = {}
         self._entries: list[NewEntry] = []
+        self._promises: dict[int, bytes] = {}
         self.leaves: list[bytes] = []
         self.rows: list[Row] = []
         self.extension: tree.Extension | None = None
@@ -51,13 +60,30 @@ class Plan:
         """Whether anything is new."""
         return bool(self._entries or self._claims)
 
+    def promise(self, sign: Callable[[bytes, int, int], bytes], moment: int) -> None:
+        """Make the promises of this batch; `sign` takes an entry, when it is, and its index."""
+        self._promises = {
+            index: sign(entry.entry, moment, index)
+            for index, entry in enumerate(self._entries, self._old_size)
+            if entry.promised
+        }
+
     def batch(
         self, head: Head, full: list[Tile], moment: int, notes: Sequence[tuple[int, str]]
     ) -> Batch:
         """Return what to commit under the new `head`, at `moment` in POSIX seconds."""
         self.rows = [
-            Row(entry.entry, entry.body, labels.encode(entry.labels), moment)
-            for entry in self._entries
+            Row(
+                entry.entry,
+                entry.body or None,
+                labels.encode(entry.labels),
+                moment,
+                self._promises.get(index),
+                entry.timestamp or None,
+                entry.chain or None,
+                entry.body_size,
+            )
+            for index, entry in enumerate(self._entries, self._old_size)
         ]
         return Batch(
             self._old_size,

@@ -119,7 +119,8 @@ class KeysSection(_Section):
     """The service's own keys, by URI; `seal` is a file of 32 bytes.
 
     While the log key rotates, `log_also` signs every checkpoint too; `log_post_quantum`
-    (ML-DSA-44) signs those that are published.
+    (ML-DSA-44) signs those that are published. `timestamp` says when, `issuer` and
+    `transparency` make and witness the certificates of the form `certificate`.
     """
 
     log: str
@@ -129,25 +130,66 @@ class KeysSection(_Section):
     event: str
     status: str
     seal: Path
+    timestamp: str | None = None
+    issuer: str | None = None
+    transparency: str | None = None
+
+
+class CertificatesSection(_Section):
+    """The X.509 chains of those keys: PEM, the key's own certificate first, the root last."""
+
+    timestamp: Path | None = None
+    issuer: Path | None = None
+
+
+class TimestampSection(_Section):
+    """An outside RFC 3161 authority, instead of our own; `chain` is PEM, its certificate first."""
+
+    url: str
+    chain: Path
+    ca: Path | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=30)] = 5.0
 
 
 class SigningKeySection(_Section):
-    """A key that callers may ask for."""
+    """A key that callers may ask for: to approve, to attest, or to sign what nobody read.
+
+    `certificate` is a PEM chain for the form `notation`, the key's own certificate first.
+    """
 
     uri: str
+    purpose: Literal["approve", "attest"] = "approve"
+    raw: bool = False
     forms: Annotated[tuple[str, ...], Field(min_length=1)] = ("bundle",)
+    certificate: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> Self:
+        if (self.raw or self.purpose == "attest") and self.forms != ("bundle",):
+            raise ValueError("forms are for keys that approve")
+        if self.raw and self.purpose != "approve":
+            raise ValueError("raw and a purpose exclude each other")
+        return self
 
 
 class SigningSection(_Section):
-    """The signing keys by name, and the one that is meant when none is named."""
+    """The signing keys by name, and those that are meant when none is named."""
 
     default_key: Name
+    default_attest_key: Name | None = None
     keys: dict[Name, SigningKeySection]
 
     @model_validator(mode="after")
-    def _default_exists(self) -> Self:
-        if self.default_key not in self.keys:
-            raise ValueError(f"default_key {self.default_key!r} is not among the keys")
+    def _defaults_exist(self) -> Self:
+        for field, purpose in (("default_key", "approve"), ("default_attest_key", "attest")):
+            named = getattr(self, field)
+            if named is None:
+                continue
+            key = self.keys.get(named)
+            if key is None:
+                raise ValueError(f"{field} {named!r} is not among the keys")
+            if key.raw or key.purpose != purpose:
+                raise ValueError(f"{field} {named!r} is not for purpose {purpose!r}")
         return self
 
 
@@ -169,9 +211,10 @@ class ListenSection(_Section):
 
 
 class AccessSection(_Section):
-    """The file with the token that callers send."""
+    """The files with the tokens: of callers, and of those who may append to the log and no more."""
 
     token: Path
+    append_token: Path | None = None
 
 
 class TrustSection(_Section):
@@ -191,6 +234,8 @@ class Config(_Section):
     signing: SigningSection
     access: AccessSection
     trust: TrustSection
+    certificates: CertificatesSection = CertificatesSection()
+    timestamp: TimestampSection | None = None
     listen: ListenSection = ListenSection()
     anchor: AnchorSection = AnchorSection()
     witnesses: WitnessesSection = WitnessesSection()

@@ -43,8 +43,10 @@ class Row(NamedTuple):
     """One entry with everything that is kept beside it.
 
     `labels` is canonical JSON. `promise` (a Rekor v1 SET) and `timestamp`
-    (RFC 3161) are made once, for forms that carry them. `body` is None once a
-    logged `body-deleted` statement took it away.
+    (RFC 3161) are made once, for forms that carry them; `chain` holds the DER
+    certificates above the one in the entry. `body` is None where `body_size` says
+    that it lies in a file; else there never was one, or a logged `body-deleted`
+    statement took it away.
     """
 
     entry: bytes
@@ -53,6 +55,8 @@ class Row(NamedTuple):
     time: int
     promise: bytes | None = None
     timestamp: bytes | None = None
+    chain: bytes | None = None
+    body_size: int = 0
 
 
 class Claim(NamedTuple):
