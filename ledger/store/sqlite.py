@@ -122,7 +122,7 @@ class SqliteStore(SqliteReader):
         write.executemany(
             "INSERT INTO entry (idx, entry, body, labels, time, promise, timestamp)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(index, *row) for index, row in enumerate(batch.rows, batch.old_size)],
+            [(index, *row[:6]) for index, row in enumerate(batch.rows, batch.old_size)],
         )
         # Sorted, a random key dirties its page once a batch and not once a row.
         write.executemany("INSERT INTO dedup VALUES (?, ?)", sorted(batch.dedup))
