@@ -10,9 +10,9 @@ from ledger.errors import DamagedError
 from ledger.plan import Plan
 from ledger.publication import Published
 from ledger.store import Row
-from verifier.bundle import Record
 from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
+from verifier.record import Record
 
 
 class Appended(NamedTuple):
@@ -63,9 +63,19 @@ class Pending(NamedTuple):
 def make_record(index: int, row: Row) -> Record:
     """Return a stored row as the record that every output is a rendering of.
 
-    The body of one that was deleted is empty.
+    A body that lies in a file, was deleted, or never was, is empty.
     """
     form = labels.decode(row.labels).get("form")
     if not form:
         raise DamagedError(f"entry {index} has no form")
-    return Record(index, form[0], row.entry, row.body or b"")
+    return Record(
+        index,
+        form[0],
+        row.entry,
+        row.body or b"",
+        row.promise or b"",
+        row.timestamp or b"",
+        row.chain or b"",
+        row.time if row.promise else 0,
+        row.body_size,
+    )

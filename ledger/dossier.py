@@ -24,11 +24,11 @@ from ledger.errors import LedgerError, UnknownEntryError
 from ledger.tiles import WIDTH
 from verifier import dossier
 from verifier import note as notes
-from verifier.bundle import Record
 from verifier.entry import Entry
 from verifier.errors import MalformedError, VerificationError, printable
 from verifier.merkle import InclusionProof
 from verifier.note import ML_DSA, Note
+from verifier.record import Record
 from verifier.trust import TrustRoot
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can name

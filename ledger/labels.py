@@ -5,7 +5,8 @@
      "repository":["registry.example/team/app"],"requester":["issuer#subject"]}
 
 The service derives them when it appends, an auditor derives them again: a
-label that the body does not give is a lie that shows.
+label that the body does not give is a lie that shows. An entry without a body is
+`opaque`: it says who signed which hash, and that hash is its digest.
 """
 
 from __future__ import annotations
@@ -16,51 +17,123 @@ import re
 from collections.abc import Mapping
 
 from ledger.errors import DamagedError
-from verifier import dsse
+from verifier import dsse, jws, simplesigning
 from verifier._strict import canonical_json
-from verifier.entry import Entry
+from verifier.entry import Entry, parse_any
 from verifier.errors import MalformedError
 from verifier.publickey import PublicKey
-from verifier.statement import APPROVAL, EVENT_PREFIX, REQUESTER, Statement
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
+from verifier.statement import APPROVAL, EVENT_PREFIX, REQUESTER, RESERVED, Statement
 
 # The first bytes of an entry, up to the digest of its body; the form is canonical.
 _DATA = re.compile(
     rb'\{"apiVersion":"0\.0\.2","kind":"hashedrekord","spec":\{"hashedRekordV002":\{"data":'
     rb'\{"algorithm":"SHA2_(256|384|512)","digest":"([A-Za-z0-9+/]+={0,2})"\}'
 )
+_LEGACY_DATA = re.compile(
+    rb'\{"apiVersion":"0\.0\.1","kind":"hashedrekord","spec":\{"data":'
+    rb'\{"hash":\{"algorithm":"sha256","value":"([0-9a-f]{64})"\}\}'
+)
 _DIGEST_BYTES = {b"256": 32, b"384": 48, b"512": 64}
 
 NAMES = ("digest", "form", "key", "predicate_type", "repository", "requester")
 BUNDLE = "bundle"
 EVENT = "event"
+SIMPLESIGNING = "simplesigning"
+CERTIFICATE = "certificate"
+NOTATION = "notation"
+OPAQUE = "opaque"
+REPOSITORY = RESERVED + "repository"  # the annotation by which our notation payloads name it
 
 Labels = Mapping[str, list[str]]
 
 
-def of(entry: bytes, body: bytes) -> dict[str, list[str]]:
+def of(entry: bytes, body: bytes | None) -> dict[str, list[str]]:
     """Return the labels of the record with this entry and body.
 
     Raises:
-        MalformedError: the body is of no form that we make.
+        VerificationError: no entry, or a body of no form that we make.
     """
+    logged = parse_any(entry)
+    if not body:
+        return _opaque(logged)
+    if isinstance(logged, LegacyEntry):
+        simple = simplesigning.SimpleSigning.parse(body)
+        return of_simplesigning(simple.repository, simple.digest, simple.annotations, logged.key)
+    if isinstance(logged, EnvelopeEntry):
+        raise MalformedError("an entry of Rekor's dsse kind has no body of ours")
+    if logged.certificate and not body.startswith(dsse.PREFIX):
+        return of_notation(jws.parse(body).target, logged.key)
     payload_type, payload = dsse.parse_pae(body)
     if payload_type != dsse.IN_TOTO:
         raise MalformedError(f"expected a body of type {dsse.IN_TOTO}, found {payload_type[:80]!r}")
-    return of_statement(Statement.parse(payload), Entry.parse(entry).key)
+    statement = Statement.parse(payload)
+    return of_statement(statement, logged.key, certified=bool(logged.certificate))
 
 
-def of_statement(statement: Statement, key: PublicKey) -> dict[str, list[str]]:
-    """Return the labels of a statement signed by `key`."""
+def of_statement(
+    statement: Statement, key: PublicKey, *, certified: bool = False
+) -> dict[str, list[str]]:
+    """Return the labels of a statement signed by `key`, `certified` by a certificate of ours."""
     subjects = statement.subjects
-    is_event = statement.predicate_type.startswith(EVENT_PREFIX)
-    labels = {
-        "digest": sorted({str(subject.digest) for subject in subjects}),
-        "form": [EVENT if is_event else BUNDLE],
-        "key": [key.fingerprint],
-        "predicate_type": [statement.predicate_type],
-        "repository": sorted({subject.name for subject in subjects if subject.name}),
-        "requester": sorted({r for s in subjects if (r := requester(s.annotations))}),
-    }
+    form = CERTIFICATE if certified else BUNDLE
+    if statement.predicate_type.startswith(EVENT_PREFIX):
+        form = EVENT
+    return _filled(
+        {
+            "digest": sorted({str(subject.digest) for subject in subjects}),
+            "form": [form],
+            "key": [key.fingerprint],
+            "predicate_type": [statement.predicate_type],
+            "repository": sorted({subject.name for subject in subjects if subject.name}),
+            "requester": sorted({r for s in subjects if (r := requester(s.annotations))}),
+        }
+    )
+
+
+def of_simplesigning(
+    repository: str, digest: str, annotations: Mapping[str, str], key: PublicKey
+) -> dict[str, list[str]]:
+    """Return the labels of a simple-signing payload signed by `key`."""
+    return _image(SIMPLESIGNING, digest, repository, annotations, key)
+
+
+def of_notation(target: jws.TargetArtifact, key: PublicKey) -> dict[str, list[str]]:
+    """Return the labels of a notation payload signed by `key`.
+
+    One that notation's own client made names no repository.
+    """
+    repository = target.annotations.get(REPOSITORY, "")
+    return _image(NOTATION, target.digest, repository, target.annotations, key)
+
+
+def _image(
+    form: str, digest: str, repository: str, annotations: Mapping[str, str], key: PublicKey
+) -> dict[str, list[str]]:
+    asked = requester(annotations)
+    return _filled(
+        {
+            "digest": [str(digest)],
+            "form": [form],
+            "key": [key.fingerprint],
+            "repository": [repository] if repository else [],
+            "requester": [asked] if asked else [],
+        }
+    )
+
+
+def _opaque(logged: Entry | LegacyEntry | EnvelopeEntry) -> dict[str, list[str]]:
+    if isinstance(logged, EnvelopeEntry):
+        keys = sorted({public.fingerprint for _, public in logged.signatures})
+        digest = logged.payload_hash
+    else:
+        keys, digest = [logged.key.fingerprint], logged.data_digest
+    is_sha256 = len(digest) == _DIGEST_BYTES[b"256"]
+    named = ["sha256:" + digest.hex()] if is_sha256 else []
+    return _filled({"digest": named, "form": [OPAQUE], "key": keys})
+
+
+def _filled(labels: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: values for name, values in labels.items() if values}
 
 
@@ -78,7 +151,8 @@ def body_name(entry: bytes) -> str | None:
     """
     found = _DATA.match(entry)
     if found is None:
-        return None
+        legacy = _LEGACY_DATA.match(entry)
+        return f"sha256:{legacy[1].decode()}" if legacy else None
     try:
         digest = binascii.a2b_base64(found[2])
     except binascii.Error:

@@ -3,7 +3,9 @@
 `Ledger.commit` is the main flow of this room:
 
 1. Look each dedup key up again; what is there already is answered, not written.
-2. Give the rest indices, and extend the tree from the head's compact range.
+2. Give the rest indices, and extend the tree from the head's compact range. What old clients
+   want promised is promised here: a promise is Rekor's word before the tree has the entry, and
+   leaves with the answer alone.
 3. Seal the new head, and commit everything in one transaction. When nobody can
    say whether it landed, reading back does.
 4. Move the anchor. From here on the entries can no longer be lost unnoticed.
@@ -45,11 +47,11 @@ from ledger.seal import sealed
 from ledger.signatory import LogKeys, Signatory
 from ledger.store import MAX_BATCH, Batch, Head, Row, Store
 from verifier import note as notes
-from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
 from verifier.errors import SealbookError, VerificationError
 from verifier.merkle import Hash, InclusionProof
 from verifier.note import Note, NoteKey
+from verifier.record import Record
 
 
 class Ledger:
@@ -282,6 +284,7 @@ class Ledger:
             raise FrozenError(f"the ledger is frozen at {head.tree_size} entries")
         moment = self._clock.moment(head.time)
         # 2.
+        plan.promise(self._signatory.promise, moment)
         extension = tree.extend(head.tree_size, head.compact, plan.leaves)
         edge, full = advance(self._prover.edge, extension)
         # 3.

@@ -22,6 +22,7 @@ from verifier import cosignature
 from verifier.checkpoint import Checkpoint
 from verifier.note import Note, NoteKey, NoteSignature
 from verifier.publickey import Key
+from verifier.rekor_v1 import Promise
 
 _FRESH_S = 60  # how old the time in a post-quantum line may get before it is made again
 
@@ -31,13 +32,15 @@ class LogKeys(NamedTuple):
 
     While the log key rotates, the Ed25519 keys in `also` sign every checkpoint too.
     `post_quantum` (ML-DSA-44) signs those that are shown to the public, and is not
-    in bundles, which it would make 3.3 KB longer.
+    in bundles, which it would make 3.3 KB longer. `promise` (ECDSA P-256) signs entry
+    timestamps for clients of Rekor v1.
     """
 
     log: Key
     seal: bytes
     also: tuple[Key, ...] = ()
     post_quantum: Key | None = None
+    promise: Key | None = None
 
 
 class Signatory:
@@ -67,6 +70,16 @@ class Signatory:
             named = NoteKey.of(self._origin, key.public)
             lines.append(NoteSignature(named.name, named.key_id, key.sign(text.encode())))
         return Note(text, tuple(lines))
+
+    def promise(self, entry: bytes, integrated_at: int, index: int) -> bytes:
+        """Return Rekor's promise, as records keep it: that `entry` is at `index` since then.
+
+        Raises:
+            KeyFailedError: from the key's home; nothing was written yet.
+        """
+        key = self._keys.promise
+        assert key is not None, "who asks for promises gives a key for them"
+        return Promise.make(key, entry, integrated_at, index).stored()
 
     def shown(self, published: Published) -> str:
         """Return a published note as the public reads it: with the post-quantum line.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from verifier import limits
@@ -77,6 +78,17 @@ def b64(text: str, *, size: int | None = None) -> bytes:
 def b64encode(raw: bytes) -> str:
     """Encode as standard padded Base64 (RFC 4648 section 4)."""
     return binascii.b2a_base64(raw, newline=False).decode("ascii")
+
+
+def base64_pieces(raw: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the Base64 of bytes that come in pieces, as if they were one."""
+    left = b""
+    for piece in raw:
+        left += piece
+        whole = len(left) - len(left) % 3
+        yield binascii.b2a_base64(left[:whole], newline=False)
+        left = left[whole:]
+    yield binascii.b2a_base64(left, newline=False)
 
 
 def name(text: str) -> str:
@@ -198,6 +210,13 @@ class Fields:
                 f"{self._where}.{field}: expected {kind.__name__}, found {type(value).__name__}"
             )
         return value
+
+    def nullable(self, field: str, kind: type[_T]) -> _T | None:
+        """Take `field`, which must be there; null is None."""
+        if field in self._left and self._left[field] is None:
+            del self._left[field]
+            return None
+        return self.take(field, kind)
 
     def text(self, field: str) -> str:
         """Take a string."""

@@ -1,24 +1,24 @@
-"""Sigstore bundles v0.3, and everything else that one stored record renders to.
+"""Sigstore bundles v0.3: an envelope, the hint of its key, and one log entry.
 
-A *record* is what the ledger keeps of one signature. A bundle is that record
-with a proof: an envelope, the hint of its key, and one log entry (sigstore
-protobuf-specs, sigstore_bundle.proto).
+This verifier reads exactly one shape: a managed key, one DSSE envelope with one
+signature, one `hashedrekord` 0.0.2 entry. Bundles with a certificate in the place
+of the hint are written too; foreign clients judge those.
 
-This verifier reads exactly the shape that it writes: a managed key, one DSSE
-envelope with one signature, one `hashedrekord` 0.0.2 entry.
+Spec: sigstore protobuf-specs, sigstore_bundle.proto.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-from verifier import dsse, limits
-from verifier._strict import Fields, b64, b64encode, decimal, json_object
+from verifier import limits
+from verifier._strict import Fields, b64, b64encode, base64_pieces, decimal, json_object
 from verifier.checkpoint import Checkpoint
 from verifier.dsse import Envelope
-from verifier.entry import KIND, VERSION, Entry
+from verifier.entry import KIND, VERSION
 from verifier.errors import (
     CheckpointMismatchError,
     LimitError,
@@ -31,38 +31,14 @@ from verifier.note import Note
 from verifier.proof import TlogProof
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-
-
-class Record(NamedTuple):
-    """One signature as it is stored: made once, rendered often.
-
-    `body` is the signed message, `entry` the canonical body of its leaf.
-    """
-
-    index: int  # type: ignore[assignment]  # tuple.index is not missed
-    form: str
-    entry: bytes
-    body: bytes
-
-    def bundle(self, proof: InclusionProof, note: str, log_id: bytes) -> Bundle:
-        """Render as a bundle under `note`, the signed checkpoint that `proof` leads to.
-
-        Raises:
-            MalformedError: this record is not of a form that has a bundle.
-        """
-        payload_type, payload = dsse.parse_pae(self.body)
-        if payload_type != dsse.IN_TOTO:
-            raise UnsupportedError(f"no bundle holds a payload of type {payload_type[:80]!r}")
-        entry = Entry.parse(self.entry)
-        return Bundle(
-            Envelope(payload, entry.signature), entry.key.hint, log_id, self.entry, proof, note
-        )
+_PAYLOAD = '"payload":"'  # once in a bundle: within its values a quote is escaped
 
 
 class Bundle(NamedTuple):
     """A parsed bundle. Nothing in it is trusted yet.
 
-    `timestamps` are RFC 3161 responses for other clients; ours never reads them.
+    `timestamps` are RFC 3161 responses for other clients; ours never reads them. With
+    a `certificate` (DER) there is no hint.
     """
 
     envelope: Envelope
@@ -72,10 +48,11 @@ class Bundle(NamedTuple):
     proof: InclusionProof
     note: str
     timestamps: tuple[bytes, ...] = ()
+    certificate: bytes = b""
 
     @classmethod
-    def parse(cls, data: bytes) -> Self:
-        """Parse the JSON of a bundle.
+    def parse(cls, data: bytes, limit: int = limits.BUNDLE) -> Self:
+        """Parse the JSON of a bundle of at most `limit` bytes.
 
         Raises:
             LimitError: too large, too deep, too many.
@@ -83,7 +60,7 @@ class Bundle(NamedTuple):
             CheckpointMismatchError: its two copies of size or root disagree.
             MalformedError: any other shape.
         """
-        fields = Fields(json_object(data, limit=limits.BUNDLE), "bundle")
+        fields = Fields(json_object(data, limit=limit), "bundle")
         media_type = fields.text("mediaType")
         if media_type != MEDIA_TYPE:
             raise UnsupportedError(f"expected mediaType {MEDIA_TYPE}, found {media_type[:80]!r}")
@@ -102,6 +79,16 @@ class Bundle(NamedTuple):
 
     def json(self) -> bytes:
         """Render as compact JSON, with keys in the order that the specification lists them."""
+        return self._text(b64encode(self.envelope.payload)).encode()
+
+    def pieces(self, payload: Iterable[bytes]) -> Iterator[bytes]:
+        """Render the same as `json` would, around a payload that comes in pieces."""
+        before, field, after = self._text("").partition(_PAYLOAD)
+        yield (before + field).encode()
+        yield from base64_pieces(payload)
+        yield after.encode()
+
+    def _text(self, payload: str) -> str:
         index = str(self.proof.index)
         checkpoint = self.checkpoint
         log_entry = {
@@ -117,19 +104,21 @@ class Bundle(NamedTuple):
             },
             "canonicalizedBody": b64encode(self.entry),
         }
-        material: dict[str, object] = {
-            "publicKey": {"hint": self.hint},
-            "tlogEntries": [log_entry],
-        }
+        material: dict[str, object] = (
+            {"certificate": {"rawBytes": b64encode(self.certificate)}}
+            if self.certificate
+            else {"publicKey": {"hint": self.hint}}
+        )
+        material["tlogEntries"] = [log_entry]
         if self.timestamps:
             stamps = [{"signedTimestamp": b64encode(t)} for t in self.timestamps]
             material["timestampVerificationData"] = {"rfc3161Timestamps": stamps}
         bundle = {
             "mediaType": MEDIA_TYPE,
             "verificationMaterial": material,
-            "dsseEnvelope": self.envelope.json(),
+            "dsseEnvelope": {**self.envelope.json(), "payload": payload},
         }
-        return json.dumps(bundle, separators=(",", ":"), ensure_ascii=False).encode()
+        return json.dumps(bundle, separators=(",", ":"), ensure_ascii=False)
 
     @property
     def checkpoint(self) -> Checkpoint:

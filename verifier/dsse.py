@@ -10,6 +10,7 @@ Spec: github.com/secure-systems-lab/dsse, protocol.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
 from verifier import limits
@@ -17,6 +18,8 @@ from verifier._strict import Fields, b64, b64encode, decimal
 from verifier.errors import LimitError, MalformedError, UnsupportedError
 
 IN_TOTO = "application/vnd.in-toto+json"
+PREFIX = b"DSSEv1 "
+_LONGEST_SIZE = 20  # digits and the space after them
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -44,6 +47,33 @@ def parse_pae(message: bytes) -> tuple[str, bytes]:
     if pae(payload_type, payload) != message:
         raise MalformedError("expected a DSSE pre-authentication encoding")
     return payload_type, payload
+
+
+def pae_prefix(size: int) -> bytes:
+    """Return what stands before an in-toto payload of `size` bytes in its encoding."""
+    return pae(IN_TOTO, b"").removesuffix(b"0 ") + b"%d " % size
+
+
+def payload_of(message: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the payload of an encoding that comes in pieces, the first with its whole prefix.
+
+    Raises:
+        MalformedError: it is no encoding of an in-toto payload.
+    """
+    pieces = iter(message)
+    first = next(pieces, b"")
+    head = pae(IN_TOTO, b"").removesuffix(b"0 ")
+    size, space, payload = first.removeprefix(head)[:_LONGEST_SIZE].partition(b" ")
+    if not first.startswith(head) or not space:
+        raise MalformedError("expected a DSSE pre-authentication encoding")
+    left = decimal(size.decode("ascii", "replace"))
+    payload = first[len(head) + len(size) + 1 :]
+    while payload or left:
+        if not payload or len(payload) > left:
+            raise MalformedError("expected a payload as long as its encoding says")
+        yield payload
+        left -= len(payload)
+        payload = next(pieces, b"")
 
 
 class Envelope(NamedTuple):

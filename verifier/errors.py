@@ -149,6 +149,12 @@ class KeyWindowError(VerificationError):
     code = "key-window"
 
 
+class CertificateError(VerificationError):
+    """An X.509 certificate that cannot be read."""
+
+    code = "bad-certificate"
+
+
 class UnsupportedKeyError(VerificationError):
     """A key of an algorithm, size or encoding that is not in the table."""
 

@@ -96,6 +96,9 @@ class Key(Protocol):
     def sign(self, message: bytes) -> bytes:
         """Return the signature over `message`, in the form that `PublicKey.verify` takes."""
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the same over the message with this hash; for ECDSA and RSA."""
+
 
 class PublicKey:
     """A public key of an algorithm in the table, and safe to trust.
@@ -153,6 +156,18 @@ class PublicKey:
         try:
             self._check(signature, message)
         except InvalidSignature:
+            raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
+
+    def verify_digest(self, signature: bytes, digest: bytes) -> None:
+        """Check `signature` over the message of which only `digest` is known; for ECDSA and RSA.
+
+        Raises:
+            SignatureError: it does not fit.
+            UnsupportedKeyError: the algorithm signs messages, not their hashes.
+        """
+        try:
+            _verify_digest(self.spki, self.algorithm, signature, digest)
+        except (InvalidSignature, ValueError):  # ValueError: a digest of another length
             raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
 
     @property
@@ -296,3 +311,17 @@ def _load_der(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
         return _RSA[key.key_size], check
     names = ", ".join(a.name for a in ALGORITHMS)
     raise UnsupportedKeyError(f"expected one of {names}")
+
+
+def _verify_digest(spki: bytes, algorithm: Algorithm, signature: bytes, digest: bytes) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+
+    scheme = utils.Prehashed(hashes.SHA384() if algorithm is _P384 else hashes.SHA256())
+    key = serialization.load_der_public_key(spki)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(signature, digest, ec.ECDSA(scheme))
+    elif isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, digest, padding.PKCS1v15(), scheme)
+    else:
+        raise UnsupportedKeyError(f"expected an ECDSA or RSA key, found {algorithm.name}")

@@ -11,12 +11,12 @@ from signer.config import Config
 from signer.errors import RequestError
 from verifier import dsse
 from verifier._strict import decimal, rfc3339
-from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry
 from verifier.merkle import hash_leaf
 from verifier.note import Note
 from verifier.proof import TlogProof
+from verifier.record import Record
 from verifier.statement import Statement
 
 

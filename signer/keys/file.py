@@ -10,7 +10,7 @@ from typing import Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
 
 from signer.errors import KeyFileError, KeyFileModeError
 from verifier import limits
@@ -30,7 +30,9 @@ class FileKey:
         self._public = PublicKey(spki)
         self._private = private
         is_p384 = self._public.algorithm.hash_name == "sha384"
-        self._scheme = ec.ECDSA(hashes.SHA384() if is_p384 else hashes.SHA256())
+        hash_ = hashes.SHA384() if is_p384 else hashes.SHA256()
+        self._scheme = ec.ECDSA(hash_)
+        self._digest_scheme = ec.ECDSA(utils.Prehashed(hash_))
 
     @classmethod
     def generate(cls, algorithm: str) -> Self:
@@ -77,6 +79,12 @@ class FileKey:
         if isinstance(self._private, ec.EllipticCurvePrivateKey):
             return self._private.sign(message, self._scheme)
         return self._private.sign(message)
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the same over the message with this hash; raises `KeyFileError` if not ECDSA."""
+        if not isinstance(self._private, ec.EllipticCurvePrivateKey):
+            raise KeyFileError(f"a key of {self._public.algorithm.name} signs no hashes")
+        return self._private.sign(digest, self._digest_scheme)
 
 
 def read_secret(path: Path) -> bytes:

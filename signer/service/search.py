@@ -13,7 +13,7 @@ from ledger.answer import make_record
 from ledger.ledger import Ledger
 from signer.errors import RequestError
 from signer.v1 import ledger_pb2
-from verifier.bundle import Record
+from verifier.record import Record
 
 _PAGE = 64
 _MOST_PAGE = 256

@@ -19,9 +19,9 @@ from signer.v1 import (
 )
 from tests.crash.service import Service
 from verifier import dsse
-from verifier.bundle import Record
 from verifier.digest import Digest
 from verifier.merkle import Hash, InclusionProof
+from verifier.record import Record
 from verifier.repository import Repository
 from verifier.statement import APPROVAL, Statement
 

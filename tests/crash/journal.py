@@ -13,11 +13,11 @@ from typing import TypeVar
 from tests.crash.caller import REPOSITORY, Caller
 from tests.crash.service import Service
 from verifier import note as notes
-from verifier.bundle import Record
 from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
 from verifier.merkle import verify_consistency
 from verifier.note import Note
+from verifier.record import Record
 from verifier.verify import Verifier
 
 _T = TypeVar("_T")

@@ -11,11 +11,11 @@ from tests.verifier.making import Signer, refused, rows
 from tests.verifier.paths import put
 from verifier import limits
 from verifier._strict import b64encode
-from verifier.bundle import Record
 from verifier.dsse import IN_TOTO, pae
 from verifier.entry import Entry, check_same
 from verifier.merkle import InclusionProof
 from verifier.publickey import ed25519
+from verifier.record import Record
 
 MESSAGE = b"a message"
 SIGNER = Signer()
