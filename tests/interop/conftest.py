@@ -1,7 +1,7 @@
-"""The foreign judges, as fixtures.
+"""The foreign judges, and the servers that they ask, as fixtures.
 
-On a developer's machine a judge that cannot be had skips its tests and says
-why. In CI it fails them: a green run there means that both judges were asked.
+On a developer's machine a peer that cannot be had skips its tests and says
+why. In CI it fails them: a green run there means that every peer was asked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 from tests.interop import peers
 from tests.interop.judges import Cosign, Judge, SigstoreJs
 from tests.interop.product import Product, made
+from tests.interop.registry import serving
 
 Peer = TypeVar("Peer")
 
@@ -25,16 +26,54 @@ def _present(obtain: Callable[[], Peer]) -> Peer:
         return obtain()
     except peers.PeerUnavailable as e:
         if os.environ.get("CI") == "true":
-            pytest.fail(f"in CI every judge must be there: {e}", pytrace=False)
+            pytest.fail(f"in CI every peer must be there: {e}", pytrace=False)
         pytest.skip(str(e))
+
+
+def _program(obtain: Callable[[], Path]) -> Path:
+    program = _present(obtain)
+    print(f"{program.name} {peers.version_of(program)}")
+    return program
 
 
 @pytest.fixture(scope="session")
 def cosign() -> Path:
     """The program `cosign`, 3.1 or newer."""
-    program = _present(peers.cosign)
-    print(f"cosign {peers.cosign_version(program)}")
-    return program
+    return _program(peers.cosign)
+
+
+@pytest.fixture(scope="session")
+def cosign2() -> Path:
+    """The program `cosign`, 2.5: what reads and writes the legacy form only."""
+    return _program(peers.cosign2)
+
+
+@pytest.fixture(scope="session")
+def notation() -> Path:
+    """The program `notation`, 1.3 or newer."""
+    return _program(peers.notation)
+
+
+@pytest.fixture(scope="session")
+def rekor_cli() -> Path:
+    """The program `rekor-cli`, 1.5 or newer: a client of Rekor's first version."""
+    return _program(peers.rekor_cli)
+
+
+@pytest.fixture(scope="session")
+def containers() -> peers.Containers:
+    """Podman and skopeo, in a chroot."""
+    peer = _present(peers.containers)
+    print(f"podman {peer.podman}, skopeo {peer.skopeo}")
+    return peer
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The `host:port` of a registry that runs while the tests do; plain HTTP, nobody asked."""
+    program = _program(peers.docker_registry)
+    with serving(program, tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

