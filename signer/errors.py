@@ -74,6 +74,12 @@ class UnknownSigningKeyError(SigningError):
     code = "unknown-key"
 
 
+class WrongPurposeError(RequestError):
+    """The key is there, and not for this."""
+
+    code = "key-purpose"
+
+
 class NotFoundError(SigningError):
     """Nothing is known about what was asked for."""
 

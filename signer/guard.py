@@ -13,7 +13,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import structlog
@@ -26,8 +26,10 @@ from verifier.errors import SealbookError, VerificationError
 
 log = structlog.get_logger()
 
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Unary = Callable[[Principal, Any], Awaitable[Message]]
 Streaming = Callable[[Principal, Any], AsyncIterator[Message]]
+Uploading = Callable[[Principal, AsyncIterator[Any]], Awaitable[Message]]
 _LOCAL_ADMIN = Principal("urn:sealbook:socket", "admin", {"operate": ()})
 
 # The first row whose class fits decides. What is not here is an internal error.
@@ -77,6 +79,7 @@ class Method(NamedTuple):
     request: type[Message]
     unary: Unary | None = None
     streaming: Streaming | None = None
+    uploading: Uploading | None = None
 
 
 class Guard(grpc.GenericRpcHandler):
@@ -106,39 +109,63 @@ class Guard(grpc.GenericRpcHandler):
         return self._handlers.get(details.method, self._unknown)
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
-        async def unary(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        if method.uploading is not None:
+            return grpc.stream_unary_rpc_method_handler(
+                self._uploading(method, method.uploading), response_serializer=_serialize
+            )
+        if method.unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(method, method.unary), response_serializer=_serialize
+            )
+        assert method.streaming is not None
+        return grpc.unary_stream_rpc_method_handler(
+            self._streaming(method, method.streaming), response_serializer=_serialize
+        )
+
+    def _unary(self, method: Method, answer: Unary) -> Callable[[bytes, _Context], Awaitable[Any]]:
+        async def unary(raw: bytes, context: _Context) -> Message:
             try:
-                assert method.unary is not None
                 with self._one_more():
-                    return await method.unary(*self._admit(method, raw, context))
+                    return await answer(*self._admit(method, raw, context))
             except asyncio.CancelledError:
                 raise
             except Exception as e:
                 await refuse(context, e)
                 raise AssertionError from e  # abort has raised already
 
-        async def streaming(
-            raw: bytes, context: grpc.aio.ServicerContext[Any, Any]
-        ) -> AsyncIterator[Message]:
+        return unary
+
+    def _streaming(
+        self, method: Method, answer: Streaming
+    ) -> Callable[[bytes, _Context], AsyncIterator[Any]]:
+        async def streaming(raw: bytes, context: _Context) -> AsyncIterator[Message]:
             try:
-                assert method.streaming is not None
                 with self._one_more():
-                    async for message in method.streaming(*self._admit(method, raw, context)):
+                    async for message in answer(*self._admit(method, raw, context)):
                         yield message
             except asyncio.CancelledError:
                 raise
             except Exception as e:  # noqa: BLE001  this is where they all end
                 await refuse(context, e)
 
-        if method.unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                unary,
-                response_serializer=_serialize,
-            )
-        return grpc.unary_stream_rpc_method_handler(
-            streaming,
-            response_serializer=_serialize,
-        )
+        return streaming
+
+    def _uploading(
+        self, method: Method, answer: Uploading
+    ) -> Callable[[AsyncIterator[bytes], _Context], Awaitable[Any]]:
+        async def uploading(raw: AsyncIterator[bytes], context: _Context) -> Message:
+            try:
+                with self._one_more():
+                    principal = self._authorised(method, context)
+                    pieces = (parse(method.request, piece) async for piece in raw)
+                    return await answer(principal, pieces)
+            except asyncio.CancelledError:
+                raise
+            except Exception as e:
+                await refuse(context, e)
+                raise AssertionError from e  # abort has raised already
+
+        return uploading
 
     @contextmanager
     def _one_more(self) -> Iterator[None]:
@@ -150,15 +177,15 @@ class Guard(grpc.GenericRpcHandler):
         finally:
             self._under_way -= 1
 
-    def _admit(
-        self, method: Method, raw: bytes, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> tuple[Principal, Message]:
+    def _admit(self, method: Method, raw: bytes, context: _Context) -> tuple[Principal, Message]:
+        return self._authorised(method, context), parse(method.request, raw)
+
+    def _authorised(self, method: Method, context: _Context) -> Principal:
         if self._access is None:
-            principal = _LOCAL_ADMIN
-        else:
-            principal = self._access.authenticate(context.invocation_metadata() or ())
-            authorise(principal, method.action)
-        return principal, parse(method.request, raw)
+            return _LOCAL_ADMIN
+        principal = self._access.authenticate(context.invocation_metadata() or ())
+        authorise(principal, method.action)
+        return principal
 
 
 def parse(kind: type[Message], raw: bytes) -> Message:
@@ -196,7 +223,7 @@ def refused(error: Exception) -> Refused:
     )
 
 
-async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+async def refuse(context: _Context, error: Exception) -> None:
     """End the call with the status, code and hint of `error`.
 
     What passes by itself says when to try again, as gRPC's own retries read it
@@ -213,7 +240,7 @@ async def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) 
     await context.abort(told.status, f"{told.message} ({told.code})")
 
 
-async def _refuse_unknown(_: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+async def _refuse_unknown(_: bytes, context: _Context) -> Any:
     await refuse(context, errors.UnknownMethodError("there is no such method"))
 
 

@@ -1,6 +1,7 @@
-"""The HTTP side: bundles and trust files for verifiers, health and metrics for operators.
+"""The HTTP side: trust files for verifiers, health and metrics for operators.
 
-Tiles and bodies are in `signer.tiles_http`. All but bodies may be read by whoever
+Bundles are in `signer.bundles_http`, tiles and bodies in `signer.tiles_http`, calls of
+build runners in `signer.json_http`. All but bodies may be read by whoever
 can reach the port: what is served is signed, or checked by whoever fetches it.
 Who may reach it is the network's matter.
 """
@@ -9,34 +10,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from grpc import StatusCode
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ledger.ledger import Ledger
-from signer import tiles_http
+from signer import bundles_http, json_http, tiles_http
 from signer.access import Access
-from signer.errors import ConfigError, NotFoundError
-from signer.guard import refused
+from signer.errors import ConfigError
+from signer.guard import Method, refused
 from signer.metrics import Metrics
-from signer.service import find_bundles
-from verifier._strict import decimal
-from verifier.digest import Digest
 from verifier.errors import VerificationError
-from verifier.repository import Repository
 from verifier.trust import TrustRoot
 
 _JSON = "application/json"
+# As google.rpc.Code maps them; what is full or busy may pass, and says so.
 _STATUS = {
-    "unauthenticated": 401,
-    "permission-denied": 403,
-    "not-found": 404,
-    "unknown-entry": 404,
-    "internal-error": 500,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.UNAUTHENTICATED: 401,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.FAILED_PRECONDITION: 409,
+    StatusCode.INTERNAL: 500,
+    StatusCode.UNIMPLEMENTED: 501,
 }
 
 
@@ -44,31 +46,16 @@ def application(
     ledger: Ledger,
     access: Access,
     metrics: Metrics,
+    *,
     trust_files: dict[str, Path],
     ready: Callable[[], bool],
+    table: Mapping[str, Method],
 ) -> Starlette:
     """Return the ASGI application; `trust_files` are served by their key under /v1/.
 
     What trust.json says of logs and witnesses is there for other tools too, as a
     policy of c2sp.org/tlog-policy.
-
-    Bundles come a page at a time: `next` is the `start` of the next one, or 0.
     """
-
-    async def bundles(request: Request) -> Response:
-        digest = Digest(request.path_params["digest"])
-        named = request.query_params.get("repository")
-        repository = Repository(named) if named else None
-        start = decimal(request.query_params.get("start", "0"))
-        published, log_id = ledger.published, ledger.log_key.log_id
-        found, after = await asyncio.to_thread(
-            find_bundles, ledger, published, digest, repository, start
-        )
-        if not found and not start and not after:
-            raise NotFoundError(f"no bundle for {digest}")
-        rendered = [p.record.bundle(p.proof, published.note, log_id).json() for p in found]
-        body = b'{"bundles":[%b],"next":%d}' % (b",".join(rendered), after)
-        return Response(body, media_type=_JSON)
 
     async def trust_file(request: Request) -> Response:
         path = trust_files[request.url.path.rpartition("/")[2]]
@@ -93,7 +80,7 @@ def application(
         return PlainTextResponse("not ready\n", status_code=503)
 
     routes = {
-        "/v1/bundles/{digest}": bundles,
+        **bundles_http.routes(ledger),
         **{f"/v1/{name}": trust_file for name in trust_files},
         "/v1/tlog-policy": policy,
         **tiles_http.routes(ledger, access),
@@ -101,7 +88,13 @@ def application(
         "/healthz": healthz,
         "/readyz": readyz,
     }
-    app = Starlette(routes=[Route(path, _guarded(handler)) for path, handler in routes.items()])
+    posts = json_http.routes(table, access)
+    app = Starlette(
+        routes=[
+            *(Route(path, _guarded(handler)) for path, handler in routes.items()),
+            *(Route(path, _guarded(post), methods=["POST"]) for path, post in posts.items()),
+        ]
+    )
     app.router.redirect_slashes = False
     return app
 
@@ -116,11 +109,11 @@ def _guarded(
             return await handler(request)
         except Exception as e:  # noqa: BLE001  this is where they all end
             told = refused(e)
-            status = 400 if isinstance(e, VerificationError) else _STATUS.get(told.code, 503)
+            status = _STATUS.get(told.status, 503)
             body = {"code": told.code, "message": told.message, "hint": told.hint}
             # What is not there yet may be there in a second: no cache may remember a refusal.
             headers = {"cache-control": "no-store"}
-            if status == _STATUS["unauthenticated"]:
+            if told.status is StatusCode.UNAUTHENTICATED:
                 headers["www-authenticate"] = "Bearer"
             return Response(json.dumps(body), status, headers, _JSON)
 

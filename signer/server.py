@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import grpc
 import structlog
@@ -25,19 +25,21 @@ from ledger.sequencer import Sequencer
 from signer import listening
 from signer.access import Access
 from signer.address import listen, taken
+from signer.authority.opening import opened
 from signer.config import Config
 from signer.daily import keep_receipts
+from signer.dating import Dating
 from signer.errors import ConfigError
 from signer.events import Events
-from signer.forms import FORMS
-from signer.guard import Guard
+from signer.forms.all import all_forms
+from signer.guard import Guard, Method
 from signer.http import application
-from signer.keys import SigningKey, open_key
+from signer.keys.configured import signing_keys
 from signer.keys.file import read_token
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
-from signer.service import LedgerService, OperatorService, PullService, SignerService
+from signer.service import Bundles, LedgerService, OperatorService, PullService, SignerService
 from signer.signing import Signing
 from verifier.errors import SealbookError
 from verifier.trust import TrustRoot
@@ -67,9 +69,15 @@ class Server:
         """
         self._config = config
         self._trust = _trust(config)
-        self.keys = _signing_keys(config, self._trust)
         self._own = OwnKeys.open(config, self._trust)
-        self._access = Access(read_token(config.path(config.access.token)))
+        self._authorities = opened(config, self._own)
+        self._forms = all_forms(config.origin, self._authorities.issuer)
+        self.keys = signing_keys(config, self._trust, self._forms)
+        append_token = config.access.append_token
+        self._access = Access(
+            read_token(config.path(config.access.token)),
+            read_token(config.path(append_token)) if append_token else None,
+        )
         self._tls = listening.tls(config)
         self._opened: OpenLedger = open_ledger(
             config.home,
@@ -111,7 +119,7 @@ class Server:
             ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
         )
         publishing.start(sequencer.release, fail)
-        signing = Signing(ledger, sequencer, self.keys, self._config.signing.default_key)
+        signing = self._signing(sequencer)
         events = Events(ledger, sequencer, self._own.event)
         receipts = self._receipts()
         metrics = Metrics()
@@ -121,7 +129,8 @@ class Server:
             async with contextlib.AsyncExitStack() as stack:
                 http_socket, http_address = listen(self._config.listen.http)
                 stack.callback(http_socket.close)
-                calls, grpc_address, healthy = self._grpc_server(signing, metrics)
+                table = self._table(signing, metrics)
+                calls, grpc_address, healthy = self._grpc_server(table)
                 operator = self._operator_server(
                     OperatorService(
                         ledger,
@@ -135,7 +144,9 @@ class Server:
                 )
                 await calls.start()
                 await operator.start()
-                http = self._http_server(metrics, lambda: self._ready and publishing.alarm is None)
+                http = self._http_server(
+                    metrics, table, lambda: self._ready and publishing.alarm is None
+                )
                 serving = asyncio.create_task(http.serve([http_socket]))
                 if receipts is not None:
                     daily = asyncio.create_task(keep_receipts(ledger, receipts))
@@ -172,15 +183,29 @@ class Server:
         """Close the ledger and give its lock back."""
         self._opened.close()
 
-    def _grpc_server(
-        self, signing: Signing, metrics: Metrics
-    ) -> tuple[grpc.aio.Server, str, health.aio.HealthServicer]:
+    def _signing(self, sequencer: Sequencer) -> Signing:
+        return Signing(
+            self._opened.ledger,
+            sequencer,
+            self.keys,
+            self._config.signing.default_key,
+            forms=self._forms,
+            dating=Dating(self._authorities.timestamps),
+        )
+
+    def _table(self, signing: Signing, metrics: Metrics) -> dict[str, Method]:
+        """Return every method that callers may be given, over gRPC or as JSON."""
         ledger = self._opened.ledger
-        table = (
+        return (
             SignerService(signing, ledger, metrics).table()
+            | Bundles(ledger).table()
             | LedgerService(ledger).table()
             | self._pulls.table()
         )
+
+    def _grpc_server(
+        self, table: Mapping[str, Method]
+    ) -> tuple[grpc.aio.Server, str, health.aio.HealthServicer]:
         server = grpc.aio.server(
             options=listening.GRPC_OPTIONS, maximum_concurrent_rpcs=listening.MOST_OPEN_CALLS
         )
@@ -216,13 +241,22 @@ class Server:
             raise taken(str(path)) from e
         return server
 
-    def _http_server(self, metrics: Metrics, ready: Callable[[], bool]) -> _Http:
+    def _http_server(
+        self, metrics: Metrics, table: Mapping[str, Method], ready: Callable[[], bool]
+    ) -> _Http:
         config = self._config
         files = {
             "trust.json": config.path(config.trust.trust),
             "trusted_root.json": config.path(config.trust.trusted_root),
         }
-        app = application(self._opened.ledger, self._access, metrics, files, ready)
+        app = application(
+            self._opened.ledger,
+            self._access,
+            metrics,
+            trust_files=files,
+            ready=ready,
+            table=table,
+        )
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
         return _Http(
             uvicorn.Config(
@@ -245,19 +279,6 @@ def _trust(config: Config) -> TrustRoot:
         return TrustRoot.parse(path.read_bytes())
     except OSError as e:
         raise ConfigError(f"cannot read {path}: {e.strerror}") from e
-
-
-def _signing_keys(config: Config, trust: TrustRoot) -> dict[str, SigningKey]:
-    """Open the keys that callers may ask for, and check that the trust file lists them."""
-    keys = {}
-    for name, section in config.signing.keys.items():
-        for form in section.forms:
-            if form not in FORMS:
-                raise ConfigError(f"key {name}: expected forms of {', '.join(FORMS)}, found {form}")
-        key = SigningKey(name, open_key(section.uri, config.base), section.forms)
-        trust.key(key.public.hint, "approve")
-        keys[name] = key
-    return keys
 
 
 def _reflect(server: grpc.aio.Server) -> None:

@@ -1,9 +1,9 @@
 """Sign: the main flow of the service.
 
 1. Authorise the caller on the canonical repository; for a batch all or nothing.
-2. Build the statement of each item. Its bytes are a function of the request.
+2. Build the content of each form of each item. It is a function of the request.
 3. Look its dedup key up: a re-run of the same request is answered as before.
-4. Sign what is new.
+4. Sign what is new, and have the signatures dated that want it.
 5. Append it: the ledger answers once it is durable and published.
 6. Answer with each record, proven under one checkpoint.
 
@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ledger import dedup, labels
+from ledger import dedup
 from ledger.answer import Appended
 from ledger.errors import IdempotencyError
 from ledger.ledger import Ledger
@@ -28,25 +28,25 @@ from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer
 from ledger.store import MAX_BATCH
-from signer import forms
 from signer.access import Principal, authorise
+from signer.dating import Dating
 from signer.errors import (
     BatchTooLargeError,
     EmptyBatchError,
     RequestError,
     UnknownSigningKeyError,
+    WrongPurposeError,
 )
+from signer.forms import Approval, Form, Forms, Made, found_by
 from signer.keys import SigningKey
 from signer.order import Item, Order
 from verifier import limits
 from verifier import statement as statements
-from verifier.bundle import Record
 from verifier.digest import Digest
-from verifier.entry import Entry
 from verifier.errors import LimitError, SealbookError
 from verifier.merkle import InclusionProof
+from verifier.record import Record
 from verifier.repository import Repository
-from verifier.statement import Statement, Subject
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"(?=.{1,128}\Z)[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
@@ -69,7 +69,14 @@ class Answers(NamedTuple):
     items: Sequence[list[Proven] | SealbookError]
 
 
-_Place = int | NewEntry | SealbookError
+class _Fresh(NamedTuple):
+    """What was signed just now, and waits to be dated and appended."""
+
+    made: Made
+    entry: NewEntry
+
+
+_Place = int | _Fresh | SealbookError
 
 
 class Signing:
@@ -81,12 +88,17 @@ class Signing:
         sequencer: Sequencer,
         keys: Mapping[str, SigningKey],
         default_key: str,
+        *,
+        forms: Forms,
+        dating: Dating,
     ) -> None:
-        """Sign with `keys`, appending through `sequencer` to `ledger`."""
+        """Sign with `keys` in `forms`, dated by `dating`, appending through `sequencer`."""
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
         self._default_key = default_key
+        self._forms = forms
+        self._dating = dating
         self._under_way: set[asyncio.Task[Answers]] = set()
 
     async def sign(self, principal: Principal, order: Order) -> Answers:
@@ -94,7 +106,9 @@ class Signing:
 
         Raises:
             PermissionDeniedError: the caller may not sign in this repository.
-            RequestError, UnknownSigningKeyError, RepositoryError: nothing was signed.
+            RequestError, UnknownSigningKeyError, WrongPurposeError, RepositoryError,
+                UnsupportedKeyError: nothing was signed.
+            TimestampError: what was signed has no leaf, and nobody gets it.
         """
         # 1.
         repository = Repository(order.repository)
@@ -108,10 +122,10 @@ class Signing:
             )
         if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
-        made = tuple(dict.fromkeys(order.forms)) or key.forms
-        for form in made:
-            forms.body(form, b"")
-        task = asyncio.ensure_future(self._make(principal, repository, key, made, order.items))
+        forms = [self._forms.named(name) for name in dict.fromkeys(order.forms or key.forms)]
+        for form in forms:
+            form.check(key)
+        task = asyncio.ensure_future(self._make(principal, repository, key, forms, order.items))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
@@ -126,7 +140,7 @@ class Signing:
         principal: Principal,
         repository: Repository,
         key: SigningKey,
-        made: Sequence[str],
+        forms: Sequence[Form],
         items: Sequence[Item],
     ) -> Answers:
         # 2, 3, 4.
@@ -134,13 +148,13 @@ class Signing:
         for n, item in enumerate(items, 1):
             try:
                 request = _Request(principal, repository, key, item)
-                places.append([self._place(request, form) for form in made])
+                places.append([self._place(request, form) for form in forms])
             except SealbookError as e:
                 places.append([e])
             if n % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        fresh = await self._dated([p for place in places for p in place if isinstance(p, _Fresh)])
         # 5.
-        fresh = [p for place in places for p in place if isinstance(p, NewEntry)]
         appended: list[Answer] = []
         for start in range(0, len(fresh), MAX_BATCH):
             appended += await self._sequencer.append(fresh[start : start + MAX_BATCH])
@@ -152,7 +166,16 @@ class Signing:
         rest = iter(appended)
         return Answers(published, [self._answer(place, rest, published) for place in places])
 
-    def _place(self, request: _Request, form: str) -> int | NewEntry:
+    async def _dated(self, fresh: Sequence[_Fresh]) -> list[NewEntry]:
+        """Return what is to be appended, with a timestamp where one is wanted."""
+        wanting = [made.signature for made, _ in fresh if made.stamped]
+        stamps = iter(await self._dating.stamps(wanting))
+        return [
+            entry._replace(timestamp=next(stamps)) if made.stamped else entry
+            for made, entry in fresh
+        ]
+
+    def _place(self, request: _Request, form: Form) -> int | _Fresh:
         """Return where the approval is, or the signed entry that is to become it."""
         claim = request.claim(form)
         known = self._ledger.store.claim(claim[0]) if claim else None
@@ -164,15 +187,16 @@ class Signing:
             return known.index
         supersedes: int | None = None
         for _ in range(_MOST_RENEWALS):
-            message = forms.body(form, request.payload(supersedes))
-            found_by = dedup.key(form, request.key.public, message)
-            index = self._ledger.store.find(found_by)
+            approval = request.approval(supersedes)
+            content = form.content(approval)
+            known_by = found_by(form, request.key, content)
+            index = self._ledger.store.find(known_by)
             if index is not None and index < published and not claim and not request.item.renew:
                 return index
             if index is None or not request.item.renew:
-                signature = request.key.sign(message)
-                entry = Entry.of(message, signature, request.key.public).body()
-                return NewEntry(entry, message, request.labels(supersedes), found_by, claim)
+                made = form.sign(content, request.key)
+                entry = made.new_entry(form.labels(approval, request.key), known_by, claim)
+                return _Fresh(made, entry)
             supersedes = index
         raise RequestError(f"expected at most {_MOST_RENEWALS} renewals of one approval")
 
@@ -183,7 +207,7 @@ class Signing:
         proven: list[Proven] = []
         refusal: SealbookError | None = None
         for place in places:
-            answer = next(appended) if isinstance(place, NewEntry) else place
+            answer = next(appended) if isinstance(place, _Fresh) else place
             if isinstance(answer, SealbookError):
                 refusal = refusal or answer
             elif isinstance(answer, Appended) and answer.published is published:
@@ -202,6 +226,8 @@ class Signing:
             raise UnknownSigningKeyError(
                 f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
             )
+        if key.raw or key.purpose != "approve":
+            raise WrongPurposeError(f"expected a key that approves, {key.name} does not")
         return key
 
 
@@ -235,23 +261,21 @@ class _Request:
             **({statements.TAG: item.tag} if item.tag else {}),
         }
 
-    def payload(self, supersedes: int | None) -> bytes:
-        """Return the statement's bytes, the same for the same request."""
-        return statements.approval(self._repository, self.digest, self._with(supersedes))
+    def approval(self, supersedes: int | None) -> Approval:
+        """Return what is to be said, the same for the same request."""
+        item = self.item
+        annotations = self._with(supersedes)
+        return Approval(self.digest, self._repository, annotations, item.media_type, item.size)
 
-    def labels(self, supersedes: int | None) -> labels.Labels:
-        """Return what an auditor will derive from the statement."""
-        subject = Subject(self.digest, self._repository, self._with(supersedes))
-        return labels.of_statement(Statement((subject,), statements.APPROVAL, {}), self.key.public)
-
-    def claim(self, form: str) -> tuple[bytes, bytes] | None:
+    def claim(self, form: Form) -> tuple[bytes, bytes] | None:
         """Return the idempotency key, per principal and form, and what it stands for."""
         if not self.item.idempotency_key:
             return None
-        owner = f"{self._principal.name}\0{form}\0{self.item.idempotency_key}"
+        owner = f"{self._principal.name}\0{form.name}\0{self.item.idempotency_key}"
+        asked = form.content(self.approval(None))
         return (
             hashlib.sha256(b"sealbook-idempotency-v1\0" + owner.encode()).digest(),
-            dedup.request(self.key.public, self.payload(None), renew=self.item.renew),
+            dedup.request(self.key.public, asked, renew=self.item.renew),
         )
 
     def _with(self, supersedes: int | None) -> Mapping[str, str]:

@@ -16,7 +16,8 @@ from typing import Literal, NamedTuple
 from signer.errors import KeyFileError, PermissionDeniedError, UnauthenticatedError
 from verifier.repository import Repository, Scope
 
-Action = Literal["sign", "read", "mirror", "operate"]
+Action = Literal["sign", "sign-raw", "attest", "append", "read", "mirror", "operate"]
+_HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "mirror")
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
 _SCHEME = "Bearer "
@@ -38,8 +39,8 @@ class Principal(NamedTuple):
 class Access:
     """Knows the holder of one token. Keeps its hash, never the token."""
 
-    def __init__(self, token: str) -> None:
-        """Know whoever sends `token`.
+    def __init__(self, token: str, append_token: str | None = None) -> None:
+        """Know whoever sends `token`, and whoever sends `append_token` for appending alone.
 
         Raises:
             KeyFileError: it is too short to be a secret, or could not be sent.
@@ -47,11 +48,10 @@ class Access:
         if not _TOKEN.fullmatch(token):
             raise KeyFileError("expected a token of 32 to 500 printable ASCII characters")
         self._hash = _hash(token)
+        self._append_hash = _hash(append_token) if append_token else None
         everywhere = (Scope("*"),)
         self._holder = Principal(
-            "urn:sealbook:token",
-            "loopback",
-            {"sign": everywhere, "read": everywhere, "mirror": everywhere},
+            "urn:sealbook:token", "loopback", dict.fromkeys(_HOLDER, everywhere)
         )
 
     def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from ledger import labels
 from signer.cli.arguments import add_service, connect, parser
 from signer.client import Signed
 from signer.config import Config
@@ -31,16 +33,20 @@ def main(argv: list[str]) -> int:
     verifier = _verifier(args)
     args.out.mkdir(parents=True, exist_ok=True)
     with connect(args) as client:
-        answers = client.sign_batch(repository, items, key=args.key, reason=args.reason)
+        answers = client.sign_batch(
+            repository, items, key=args.key, reason=args.reason, forms=args.forms
+        )
     refused = False
     for item, answer in zip(items, answers, strict=True):
         if isinstance(answer, SealbookError):
             refused = True
             _say_no(item, answer, as_json=args.json)
             continue
-        if verifier is not None:
-            verifier.verify(answer.bundle(), Digest(item.digest), repository)
-        _say_yes(item, answer, _write(args.out, item, answer), args)
+        made = (answer._replace(more=()), *answer.more)
+        for signed in made:
+            if verifier is not None and signed.record.form == labels.BUNDLE:
+                verifier.verify(signed.bundle(), Digest(item.digest), repository)
+        _say_yes(item, [(signed, _write(args.out, item, signed)) for signed in made], args)
     return 1 if refused else 0
 
 
@@ -56,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("image", metavar="IMAGE", help="sha256:<hex>, or oci:DIR[:TAG]")
     made.add_argument("--repository", required=True, metavar="R", help="host[:port]/path")
     made.add_argument("--key", default="", help="name of the signing key (default: the service's)")
+    made.add_argument(
+        "--form",
+        dest="forms",
+        action="append",
+        default=[],
+        metavar="FORM",
+        help="bundle, simplesigning, certificate or notation; again for more (default: the key's)",
+    )
     made.add_argument("--tag", default="", help="the tag it was pushed under, to be signed too")
     made.add_argument(
         "-a", dest="annotations", action="append", default=[], metavar="K=V", help="annotation"
@@ -71,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="where to write sha256-<hex>.bundle.json (default: here)",
+        help="where to write sha256-<hex>.bundle.json, .simplesigning.json, .certificate.json and"
+        " .notation.json (default: here)",
     )
     return made
 
@@ -113,18 +128,25 @@ def _verifier(args: argparse.Namespace) -> Verifier | None:
 
 
 def _write(directory: Path, item: Item, signed: Signed) -> Path:
-    path = directory / f"{item.digest.replace(':', '-')}.bundle.json"
+    path = directory / f"{item.digest.replace(':', '-')}.{signed.record.form}.json"
     path.write_bytes(signed.bundle())
     return path
 
 
-def _say_yes(item: Item, signed: Signed, path: Path, args: argparse.Namespace) -> None:
+def _say_yes(item: Item, made: Sequence[tuple[Signed, Path]], args: argparse.Namespace) -> None:
+    first, path = made[0]
     if args.json:
-        line = {"digest": item.digest, "index": signed.record.index, "bundle": str(path)}
-        print(json.dumps(line))
+        signatures = [
+            {"form": signed.record.form, "index": signed.record.index, "file": str(written)}
+            for signed, written in made
+        ]
+        line = {"digest": item.digest, "index": first.record.index, "bundle": str(path)}
+        print(json.dumps({**line, "signatures": signatures}))
         return
     print(f"signed {item.digest}")
-    print(f"  entry {signed.record.index} of {signed.proof.tree_size}, bundle {path}")
+    for signed, written in made:
+        place = f"entry {signed.record.index} of {signed.proof.tree_size}"
+        print(f"  {place}, {signed.record.form} {written}")
 
 
 def _say_no(item: Item, error: SealbookError, *, as_json: bool) -> None:

@@ -19,9 +19,9 @@ from signer.errors import (
 from signer.order import Item
 from signer.v1 import ledger_pb2, record_pb2, signer_pb2
 from verifier import limits
-from verifier.bundle import Record
 from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
+from verifier.record import Record
 
 TIMEOUT_S = 30.0
 _CLOSED = "the client was closed"
@@ -34,6 +34,7 @@ class _Call(NamedTuple):
     repository: str
     key: str
     reason: str
+    forms: tuple[str, ...]
 
 
 class _Waiting(NamedTuple):
@@ -87,10 +88,13 @@ class AsyncClient:
         *,
         key: str = "",
         reason: str = "",
+        forms: Sequence[str] = (),
         annotations: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Signed:
         """Approve `digest` in `repository`; `more` are the other fields of `Item`.
+
+        The answer is the signature in the first form, with those in the others.
 
         Raises:
             RequestError: a value that no request can carry.
@@ -100,7 +104,7 @@ class AsyncClient:
         """
         if self._closed:
             raise ServiceUnreachableError(_CLOSED)
-        call = _Call(repository, key, reason)
+        call = _Call(repository, key, reason, tuple(forms))
         item = Item(digest, annotations=annotations or {}, **more)
         _message(item)  # a value that no message can carry is this caller's fault alone
         waiting = _Waiting(item, asyncio.get_running_loop().create_future())
@@ -110,7 +114,13 @@ class AsyncClient:
         return await waiting.future
 
     async def sign_batch(
-        self, repository: str, items: Sequence[Item], *, key: str = "", reason: str = ""
+        self,
+        repository: str,
+        items: Sequence[Item],
+        *,
+        key: str = "",
+        reason: str = "",
+        forms: Sequence[str] = (),
     ) -> list[Signed | SealbookError]:
         """Approve up to 256 items in one commit; answers in their order.
 
@@ -120,7 +130,11 @@ class AsyncClient:
             WrongAnswerError: an answer is missing or about something else.
         """
         request = signer_pb2.SignBatchRequest(
-            repository=repository, key=key, reason=reason, items=[_message(item) for item in items]
+            repository=repository,
+            key=key,
+            reason=reason,
+            forms=forms,
+            items=[_message(item) for item in items],
         )
         answers: list[Signed | SealbookError | None] = [None] * len(items)
         checkpoint: record_pb2.Checkpoint | None = None
@@ -132,7 +146,7 @@ class AsyncClient:
                 if answer.item >= len(items):
                     raise WrongAnswerError(f"an answer for item {answer.item}")
                 item = items[answer.item]
-                answers[answer.item] = answered.checked(answer, checkpoint, item, repository)
+                answers[answer.item] = answered.checked(answer, checkpoint, item, repository, forms)
         if any(answer is None for answer in answers):
             raise WrongAnswerError("the service answered only a part of the batch")
         return [answer for answer in answers if answer is not None]
@@ -141,8 +155,16 @@ class AsyncClient:
         """Return every bundle about `digest`, oldest first."""
         request = signer_pb2.GetBundlesRequest(digest=digest, repository=repository)
         name = "/sealbook.v1.Signer/GetBundles"
-        stream = self._stream(name, request, signer_pb2.GetBundlesResponse)
-        return [message.signature.bundle async for message in stream]
+        found: list[bytes] = []
+        parts: list[bytes] = []
+        async for message in self._stream(name, request, signer_pb2.GetBundlesResponse):
+            parts.append(message.signature.bundle)
+            if not message.continues:
+                found.append(b"".join(parts))
+                parts = []
+        if parts:
+            raise WrongAnswerError("the service sent only a part of a bundle")
+        return found
 
     async def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""
@@ -210,9 +232,7 @@ class AsyncClient:
         items = [waiting.item for waiting in batch]
         answers: Sequence[Signed | Exception]
         try:
-            answers = await self.sign_batch(
-                call.repository, items, key=call.key, reason=call.reason
-            )
+            answers = await self.sign_batch(items=items, **call._asdict())
         except ServiceError as e:
             answers = [e] if len(batch) == 1 else [await self._single(call, i) for i in items]
         except Exception as e:  # noqa: BLE001  each of them waits for an answer
@@ -227,9 +247,7 @@ class AsyncClient:
 
     async def _single(self, call: _Call, item: Item) -> Signed | Exception:
         try:
-            [answer] = await self.sign_batch(
-                call.repository, [item], key=call.key, reason=call.reason
-            )
+            [answer] = await self.sign_batch(items=[item], **call._asdict())
         except SealbookError as e:
             return e
         return answer

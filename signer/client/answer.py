@@ -5,34 +5,42 @@ Whom to trust is another matter, the verifier's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import grpc
 
+from ledger import labels
 from signer.errors import ServiceError, ServiceUnreachableError, WrongAnswerError
 from signer.order import Item
 from signer.v1 import record_pb2, signer_pb2
-from verifier import dsse
-from verifier.bundle import Record
+from verifier import dsse, jws
 from verifier.checkpoint import Checkpoint
-from verifier.entry import Entry
+from verifier.entry import Entry, parse_any
 from verifier.errors import SealbookError, VerificationError
 from verifier.merkle import Hash, InclusionProof, hash_leaf, verify_inclusion
 from verifier.note import Note
+from verifier.record import Record
+from verifier.rekor_v1 import EnvelopeEntry
+from verifier.simplesigning import SimpleSigning
 from verifier.statement import APPROVAL, RESERVED, Statement
 
 
 class Signed(NamedTuple):
-    """One signature with its proof; `note` is the signed checkpoint that it leads to."""
+    """One signature with its proof; `note` is the signed checkpoint that it leads to.
+
+    `more` are those that the same call made in other forms.
+    """
 
     record: Record
     proof: InclusionProof
     note: str
     log_id: bytes
+    more: tuple[Signed, ...] = ()
 
     def bundle(self) -> bytes:
-        """Render as a Sigstore bundle."""
-        return self.record.bundle(self.proof, self.note, self.log_id).json()
+        """Render as readers of its form take it; the form `bundle` as a Sigstore bundle."""
+        return self.record.rendered(self.proof, self.note, self.log_id)
 
 
 def checked(
@@ -40,14 +48,27 @@ def checked(
     checkpoint: record_pb2.Checkpoint,
     item: Item,
     repository: str,
+    forms: Sequence[str] = (),
 ) -> Signed | SealbookError:
-    """Return the answer to `item` once it is seen to be one."""
+    """Return the answer to `item` once it is seen to be one, in these forms if any are named."""
     if answer.HasField("refusal"):
         refusal = answer.refusal
         return ServiceError(refusal.code, refusal.message, refusal.hint)
     if not answer.signatures:
         raise WrongAnswerError("an answer without a signature")
-    signature = answer.signatures[0]
+    made = tuple(signature.record.form for signature in answer.signatures)
+    if len(set(made)) != len(made) or (forms and set(made) != set(forms)):
+        raise WrongAnswerError(f"asked for {', '.join(forms)}, answered with {', '.join(made)}")
+    first, *more = (_signed(s, checkpoint, item, repository) for s in answer.signatures)
+    return first._replace(more=tuple(more))
+
+
+def _signed(
+    signature: record_pb2.Signature,
+    checkpoint: record_pb2.Checkpoint,
+    item: Item,
+    repository: str,
+) -> Signed:
     try:
         path = proof(signature.proof)
         signed = Signed(record(signature.record), path, checkpoint.note, checkpoint.log_id)
@@ -59,27 +80,61 @@ def checked(
 
 def _check(signed: Signed, item: Item, repository: str) -> None:
     """Check an answer against what was asked. Whom to trust is the verifier's matter."""
+    check_logged(signed)
+    digest, named, annotations = _said(signed.record)
+    said = {k: v for k, v in annotations.items() if not k.startswith(RESERVED)}
+    if (digest, named, said) != (item.digest, repository, dict(item.annotations)):
+        raise WrongAnswerError(f"asked about {item.digest}, answered about {digest}")
+
+
+def check_logged(signed: Signed) -> None:
+    """Check that the entry is of the message that came with it, and in the tree of the note.
+
+    Raises:
+        WrongAnswerError, VerificationError: it is not.
+    """
     record = signed.record
-    entry = Entry.parse(record.entry)
-    if Entry.of(record.body, entry.signature, entry.key) != entry:
+    logged = parse_any(record.entry)
+    if isinstance(logged, EnvelopeEntry):
+        raise WrongAnswerError("an entry of a kind that is never made here")
+    more = (logged.certificate,) if isinstance(logged, Entry) else ()
+    if type(logged).of(record.body, logged.signature, logged.key, *more) != logged:
         raise WrongAnswerError("the entry is not of the message that came with it")
-    _, payload = dsse.parse_pae(record.body)
-    statement = Statement.parse(payload)
-    subject = statement.subjects[0]
-    said = {k: v for k, v in subject.annotations.items() if not k.startswith(RESERVED)}
-    if (len(statement.subjects), statement.predicate_type) != (1, APPROVAL):
-        raise WrongAnswerError("asked for an approval of one image, answered with something else")
-    if (subject.digest, subject.name, said) != (item.digest, repository, dict(item.annotations)):
-        raise WrongAnswerError(f"asked about {item.digest}, answered about {subject.digest}")
     tree = Checkpoint.parse(Note.parse(signed.note).text)
     if signed.proof.tree_size != tree.tree_size or signed.proof.index != record.index:
         raise WrongAnswerError("the proof is for another tree or entry")
     verify_inclusion(hash_leaf(record.entry), signed.proof, tree.root)
 
 
+def _said(record: Record) -> tuple[str, str, Mapping[str, str]]:
+    """Return digest, repository and annotations of an approval in any form."""
+    if record.form == labels.SIMPLESIGNING:
+        simple = SimpleSigning.parse(record.body)
+        return simple.digest, simple.repository, simple.annotations
+    if record.form == labels.NOTATION:
+        target = jws.parse(record.body).target
+        annotations = dict(target.annotations)
+        return target.digest, annotations.pop(labels.REPOSITORY, ""), annotations
+    _, payload = dsse.parse_pae(record.body)
+    statement = Statement.parse(payload)
+    if (len(statement.subjects), statement.predicate_type) != (1, APPROVAL):
+        raise WrongAnswerError("asked for an approval of one image, answered with something else")
+    return statement.subjects[0]
+
+
 def record(message: record_pb2.Record) -> Record:
     """Read a record; its content is judged elsewhere."""
-    return Record(message.index, message.form, message.entry, message.body)
+    return Record(
+        message.index,
+        message.form,
+        message.entry,
+        message.body,
+        message.promise,
+        message.timestamp,
+        message.chain,
+        message.integrated_at,
+        message.body_size,
+    )
 
 
 def proof(message: record_pb2.InclusionProof) -> InclusionProof:

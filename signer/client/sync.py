@@ -11,9 +11,9 @@ from signer.client.aio import TIMEOUT_S, AsyncClient
 from signer.client.answer import Signed
 from signer.order import Item
 from signer.v1 import ledger_pb2
-from verifier.bundle import Record
 from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
+from verifier.record import Record
 
 _T = TypeVar("_T")
 
@@ -52,10 +52,10 @@ class Client:
         return self._run(self._client.sign(digest, repository, **more))
 
     def sign_batch(
-        self, repository: str, items: Sequence[Item], *, key: str = "", reason: str = ""
+        self, repository: str, items: Sequence[Item], **more: Any
     ) -> list[Signed | SealbookError]:
         """Approve up to 256 items in one commit; see `AsyncClient.sign_batch`."""
-        return self._run(self._client.sign_batch(repository, items, key=key, reason=reason))
+        return self._run(self._client.sign_batch(repository, items, **more))
 
     def bundles(self, digest: str, repository: str = "") -> list[bytes]:
         """Return every bundle about `digest`, oldest first."""

@@ -33,17 +33,33 @@ def open_key(uri: str, base: Path) -> Key:
 
 
 class SigningKey:
-    """A key that approves, under its name, with a check on itself.
+    """A key that callers may ask for, under its name, with a check on itself.
+
+    `purpose` is "approve" or "attest". A `raw` key has none: it signs what nobody read, and
+    nothing else. `chain` is its X.509 chain for notation, DER, its own certificate first.
 
     A fault in memory or in a device can make a signature that does not verify,
     and a faulty ECDSA signature can even give the key away. One in `check_every`
     is verified before it leaves; after a failure the key is out of use.
     """
 
-    def __init__(self, name: str, key: Key, forms: tuple[str, ...], check_every: int = 64) -> None:
+    def __init__(
+        self,
+        name: str,
+        key: Key,
+        forms: tuple[str, ...] = (),
+        check_every: int = 64,
+        *,
+        purpose: str = "approve",
+        raw: bool = False,
+        chain: tuple[bytes, ...] = (),
+    ) -> None:
         """Use `key`, which was checked at opening, under `name` for `forms`."""
         self.name = name
         self.forms = forms
+        self.purpose = purpose
+        self.raw = raw
+        self.chain = chain
         self.healthy = True
         self._key = key
         self._check_every = check_every
@@ -60,13 +76,30 @@ class SigningKey:
         Raises:
             KeyFailedError: the key failed, now or earlier.
         """
+        return self._checked(
+            lambda: self._key.sign(message),
+            lambda signature: check(self._key, message, signature),
+        )
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return a signature over the message with this hash; for ECDSA and RSA.
+
+        Raises:
+            KeyFailedError: the key failed, now or earlier.
+        """
+        return self._checked(
+            lambda: self._key.sign_digest(digest),
+            lambda signature: check_digest(self._key, digest, signature),
+        )
+
+    def _checked(self, sign: Callable[[], bytes], verify: Callable[[bytes], None]) -> bytes:
         if not self.healthy:
             raise KeyFailedError(f"key {self.name} is out of use")
         try:
-            signature = self._key.sign(message)
+            signature = sign()
             self._made += 1
             if self._made % self._check_every == 0:
-                check(self._key, message, signature)
+                verify(signature)
         except SealbookError:
             self.healthy = False
             raise
@@ -80,6 +113,14 @@ def check(key: Key, message: bytes, signature: bytes) -> None:
     """Check what `key` just made; raises `KeyFailedError` when it is not a signature."""
     try:
         key.public.verify(signature, message)
+    except SealbookError as e:
+        raise KeyFailedError("a key made a signature that does not verify") from e
+
+
+def check_digest(key: Key, digest: bytes, signature: bytes) -> None:
+    """Check what `key` just made of a hash; raises `KeyFailedError` when it is no signature."""
+    try:
+        key.public.verify_digest(signature, digest)
     except SealbookError as e:
         raise KeyFailedError("a key made a signature that does not verify") from e
 

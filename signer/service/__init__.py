@@ -3,9 +3,10 @@
 Each service is a class whose `table` lists its methods for the guard.
 """
 
+from signer.service.bundles import Bundles
 from signer.service.ledger import LedgerService
 from signer.service.operator import OperatorService
 from signer.service.pull import PullService
-from signer.service.signer import SignerService, find_bundles
+from signer.service.signer import SignerService
 
-__all__ = ["LedgerService", "OperatorService", "PullService", "SignerService", "find_bundles"]
+__all__ = ["Bundles", "LedgerService", "OperatorService", "PullService", "SignerService"]

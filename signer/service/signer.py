@@ -1,14 +1,10 @@
-"""`sealbook.v1.Signer`."""
+"""`sealbook.v1.Signer`: approvals."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from ledger import labels
-from ledger.answer import make_record
 from ledger.ledger import Ledger
-from ledger.publication import Published
 from signer.access import Principal
 from signer.guard import Method, refused
 from signer.metrics import Metrics
@@ -16,11 +12,7 @@ from signer.order import Item, Order
 from signer.service import wire
 from signer.signing import Proven, Signing
 from signer.v1 import record_pb2, signer_pb2
-from verifier.digest import Digest
 from verifier.errors import SealbookError
-from verifier.repository import Repository
-
-_PAGE = 64  # bundles
 
 
 class SignerService:
@@ -39,9 +31,6 @@ class SignerService:
             prefix + "Sign": Method("sign", signer_pb2.SignRequest, unary=self.sign),
             prefix + "SignBatch": Method(
                 "sign", signer_pb2.SignBatchRequest, streaming=self.sign_batch
-            ),
-            prefix + "GetBundles": Method(
-                "read", signer_pb2.GetBundlesRequest, streaming=self.get_bundles
             ),
         }
 
@@ -89,48 +78,6 @@ class SignerService:
                 message, size = signer_pb2.SignBatchResponse(), 0
         if message.answers:
             yield message
-
-    async def get_bundles(
-        self, _: Principal, request: signer_pb2.GetBundlesRequest
-    ) -> AsyncIterator[signer_pb2.GetBundlesResponse]:
-        """Stream every signature about a digest, under one checkpoint."""
-        repository = Repository(request.repository) if request.repository else None
-        published, log_id = self._ledger.published, self._ledger.log_key.log_id
-        checkpoint = record_pb2.Checkpoint(note=published.note, log_id=log_id)
-        digest, start = Digest(request.digest), 0
-        while True:
-            page, start = await asyncio.to_thread(
-                find_bundles, self._ledger, published, digest, repository, start
-            )
-            for proven in page:
-                bundle = proven.record.bundle(proven.proof, published.note, log_id).json()
-                yield signer_pb2.GetBundlesResponse(
-                    checkpoint=checkpoint, signature=wire.signature(proven, bundle)
-                )
-            if not start:
-                return
-
-
-def find_bundles(
-    ledger: Ledger, published: Published, digest: Digest, repository: Repository | None, start: int
-) -> tuple[list[Proven], int]:
-    """Return a page of the bundles about `digest`, oldest first, from index `start` on.
-
-    All are proven under `published`. With it comes where the next page starts, or 0.
-    """
-    tree_size = published.checkpoint.tree_size
-    indices = ledger.store.search("digest", digest, start - 1, _PAGE + 1)
-    found: list[Proven] = []
-    for index in indices[:_PAGE]:
-        if index >= tree_size:
-            return found, 0
-        row = ledger.row(index)
-        about = labels.decode(row.labels)
-        if about["form"] != [labels.BUNDLE]:
-            continue
-        if repository is None or repository in about.get("repository", ()):
-            found.append(Proven(make_record(index, row), ledger.prove(index, tree_size)))
-    return found, indices[_PAGE] if len(indices) > _PAGE else 0
 
 
 def _item(request: signer_pb2.SignRequest | signer_pb2.SignBatchRequest.Item) -> Item:

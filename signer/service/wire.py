@@ -5,8 +5,8 @@ from __future__ import annotations
 from signer.signing import Proven
 from signer.v1 import record_pb2
 from verifier import limits
-from verifier.bundle import Record
 from verifier.merkle import InclusionProof
+from verifier.record import Record
 
 STREAMED = 256 << 10  # bytes of a streamed message, about
 
@@ -20,7 +20,17 @@ def signature(proven: Proven, bundle: bytes = b"") -> record_pb2.Signature:
 
 def record(value: Record) -> record_pb2.Record:
     """Print a record."""
-    return record_pb2.Record(index=value.index, form=value.form, entry=value.entry, body=value.body)
+    return record_pb2.Record(
+        index=value.index,
+        form=value.form,
+        entry=value.entry,
+        body=value.body,
+        promise=value.promise,
+        timestamp=value.timestamp,
+        chain=value.chain,
+        integrated_at=value.integrated_at,
+        body_size=value.body_size,
+    )
 
 
 def proof(value: InclusionProof) -> record_pb2.InclusionProof:

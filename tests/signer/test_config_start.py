@@ -24,7 +24,8 @@ def start_refused(world: World, code: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ('forms = ["bundle"]', 'forms = ["bundle", "notary"]', "config"),
+        ('forms = ["bundle"]', 'forms = ["bundle", "notary"]', "unknown-form"),
+        ('forms = ["bundle"]', 'forms = ["certificate"]', "unknown-form"),
         ('uri = "file:keys/release.pem"', 'uri = "file:keys/log.pem"', "unknown-key"),
         ('uri = "file:keys/release.pem"', 'uri = "file:keys/event.pem"', "key-purpose"),
         ('uri = "file:keys/release.pem"', 'uri = "file:keys/none.pem"', "key-file"),

@@ -280,9 +280,9 @@ def test_not_breaking() -> None:
     message(files, "SignRequest").field.add(
         name="more", number=99, label=1, type=FieldDescriptorProto.TYPE_STRING
     )
-    service(files, "Signer").message_type.add(name="Attest")
+    service(files, "Signer").message_type.add(name="Publish")
     service(files, "Signer").service[0].method.add(
-        name="Attest", input_type=".sealbook.v1.Attest", output_type=".sealbook.v1.Attest"
+        name="Publish", input_type=".sealbook.v1.Publish", output_type=".sealbook.v1.Publish"
     )
 
     assert [] == CONTRACT.breaking(held, files.SerializeToString())

@@ -8,12 +8,14 @@ import pytest
 
 from ledger.sequencer import Sequencer
 from signer.access import Access
+from signer.dating import Dating
+from signer.forms.all import all_forms
 from signer.keys import SigningKey
 from signer.keys.file import FileKey
 from signer.order import Item, Order
 from signer.signing import Signing
 from tests.ledger.making import ledger_over, memory_store
-from tests.signer.asking import REPOSITORY, digest
+from tests.signer.asking import ORIGIN, REPOSITORY, digest
 from tests.signer.spoiling import CountingKey
 
 TOKEN = "t" * 32
@@ -31,7 +33,14 @@ def test_cancelled_between_two_signatures() -> None:
 
     async def run() -> int:
         sequencer = Sequencer(ledger, print)
-        signing = Signing(ledger, sequencer, {"k": SigningKey("k", key, ("bundle",))}, "k")
+        signing = Signing(
+            ledger,
+            sequencer,
+            {"k": SigningKey("k", key, ("bundle",))},
+            "k",
+            forms=all_forms(ORIGIN, None),
+            dating=Dating(None),
+        )
         order = Order(REPOSITORY, [Item(digest(n)) for n in range(ITEMS)])
         call = asyncio.create_task(signing.sign(principal, order))
         while not key.signed:  # noqa: ASYNC110  turn by turn, as the event loop goes

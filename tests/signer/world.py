@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from verifier.digest import Digest
 from verifier.repository import Repository, Scope
 from verifier.trust import TrustedKey, TrustRoot, keys_by_hint
 from verifier.verify import Verified, Verifier
+
+_FORMS = re.compile(r"^forms = \[.*\]$", re.MULTILINE)
 
 
 class World:
@@ -74,10 +78,13 @@ class World:
         return spawn(*args, cwd=self.directory)
 
 
-def found_in(directory: Path, **more: Any) -> World:
-    """Found a service that will listen on free ports."""
+def found_in(directory: Path, forms: Sequence[str] = ("bundle",), **more: Any) -> World:
+    """Found a service that will listen on free ports, and makes `forms` when none are asked for."""
     found(directory, ORIGIN, **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", **more})
-    return World(directory)
+    world = World(directory)
+    config = world.config.read_text()
+    world.config.write_text(_FORMS.sub(f"forms = {list(forms)}".replace("'", '"'), config))
+    return world
 
 
 def init(directory: Path) -> World:

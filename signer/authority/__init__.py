@@ -1,0 +1,37 @@
+"""What this service vouches for in X.509: who signed, and when, for clients that ask for it.
+
+Our own verifier believes keys and positions in the ledger, and none of this.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from verifier.publickey import PublicKey
+
+
+class TimestampAuthority(Protocol):
+    """Says when a signature was there (RFC 3161). A `local` one answers without waiting."""
+
+    local: bool
+
+    def stamp(self, signature: bytes) -> bytes:
+        """Return a TimeStampResp (DER) over the SHA-256 of `signature`.
+
+        Raises:
+            TimestampError: there is none that holds.
+        """
+
+
+class Issuer(Protocol):
+    """Certifies that a key is whose it is, for ten minutes around a signature."""
+
+    def issue(self, public: PublicKey, identity: str, issued_by: str, now: int) -> bytes:
+        """Return a leaf (DER) for `public` with `identity`, a URI, as its only name."""
+
+
+class Authorities(NamedTuple):
+    """What a service has of them."""
+
+    issuer: Issuer | None = None
+    timestamps: TimestampAuthority | None = None

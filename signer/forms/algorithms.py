@@ -1,0 +1,34 @@
+"""Which keys each form takes: those that every reader of the form accepts.
+
+ECDSA P-256 is the one that all of them do. cosign cannot verify its own bundles
+under P-384, and hashes Ed25519 in another way than everybody else; containers/image
+takes SHA-256 alone; sigstore-python wants ECDSA; notation knows RSA as PSS only.
+"""
+
+from __future__ import annotations
+
+from signer.keys import SigningKey
+from verifier.errors import UnsupportedKeyError
+
+_P256 = "ecdsa-p256"
+_RSA = ("rsa-2048", "rsa-3072", "rsa-4096")
+_ACCEPTED = {
+    "bundle": (_P256, *_RSA),
+    "simplesigning": (_P256, *_RSA),
+    "certificate": (_P256,),
+    "notation": (_P256,),
+}
+
+
+def check_algorithm(form: str, key: SigningKey) -> None:
+    """Check that every reader of `form` accepts signatures by `key`.
+
+    Raises:
+        UnsupportedKeyError: some do not.
+    """
+    accepted, found = _ACCEPTED[form], key.public.algorithm.name
+    if found not in accepted:
+        raise UnsupportedKeyError(
+            f"expected a key of {' or '.join(accepted)} for the form {form}, {key.name} is {found}",
+            hint="ECDSA P-256 is the one key that every client accepts",
+        )
