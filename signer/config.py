@@ -291,6 +291,7 @@ class Config(_Section):
             seal,
             tuple(open_key(uri, self.base) for uri in self.keys.log_also),
             open_key(quantum, self.base) if quantum else None,
+            open_key(self.keys.promise, self.base),
         )
 
     def path(self, relative: Path) -> Path:
