@@ -9,7 +9,8 @@
 
 What is signed, and kept as the body, is base64url(protected) "." base64url(payload).
 The signing time is mandatory. Our payloads are canonical JSON; those of notation's
-own client are whatever it prints.
+own client are whatever it prints, with times in its machine's zone, and an expiry
+("io.cncf.notary.expiry", critical too) when its user wants one.
 
 Spec: github.com/notaryproject/specifications, signature-envelope-jws.md; RFC 7515.
 """
@@ -31,8 +32,10 @@ from verifier.errors import Base64Error, MalformedError, UnsupportedError
 MEDIA_TYPE = "application/jose+json"
 _CONTENT = "application/vnd.cncf.notary.payload.v1+json"
 _SCHEME, _TIME = "io.cncf.notary.signingScheme", "io.cncf.notary.signingTime"
+_EXPIRY = "io.cncf.notary.expiry"
 _X509 = "notary.x509"
 _ALGORITHMS = {"ecdsa-p256": ("ES256", 32), "ecdsa-p384": ("ES384", 48)}
+_ZONE = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*", re.ASCII)
 
 
@@ -67,12 +70,17 @@ class SigningInput(NamedTuple):
         header = Fields(json_object(_decode(protected), limit=limits.PAYLOAD), "protected")
         algorithm, content = header.text("alg"), header.text("cty")
         critical, scheme = header.items("crit", most=4), header.text(_SCHEME)
-        when = rfc3339(header.text(_TIME))
+        when = _seconds(header.text(_TIME))
+        expires = header.has(_EXPIRY)
+        if expires:
+            _seconds(header.text(_EXPIRY))
         header.done()
         if algorithm not in {name for name, _ in _ALGORITHMS.values()}:
             raise UnsupportedError(f"expected ES256 or ES384, found {algorithm[:40]!r}")
-        if (content, scheme, critical) != (_CONTENT, _X509, [_SCHEME]):
+        if (content, scheme) != (_CONTENT, _X509):
             raise UnsupportedError("expected notation's content type and its scheme notary.x509")
+        if critical != [_SCHEME] + [_EXPIRY] * expires:
+            raise UnsupportedError("expected the signing scheme, and an expiry, to be critical")
         raw = _decode(payload)
         return cls(_target(raw), algorithm, when, raw)
 
@@ -173,6 +181,15 @@ def _target(content: bytes) -> TargetArtifact:
     )
     target.done()
     return parsed
+
+
+def _seconds(text: str) -> int:
+    """Parse a time in any zone (RFC 3339, section 4.2) into POSIX seconds."""
+    zone = _ZONE.fullmatch(text[-6:])
+    if zone is None:
+        return rfc3339(text)
+    offset = int(zone[2]) * 3600 + int(zone[3]) * 60
+    return rfc3339(text[:-6] + "Z") - int(zone[1] + "1") * offset
 
 
 def _decode(text: bytes) -> bytes:

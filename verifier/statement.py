@@ -27,6 +27,7 @@ from verifier.errors import LimitError, MalformedError, UnsupportedError
 from verifier.repository import Repository
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_OLD_TYPE = "https://in-toto.io/Statement/v0.1"  # what `cosign attest` writes; the same fields
 APPROVAL = "https://sigstore.dev/cosign/sign/v1"
 EVENT_PREFIX = "urn:sealbook:"
 RESERVED = "sealbook."
@@ -64,12 +65,12 @@ class Statement(NamedTuple):
 
         Raises:
             LimitError: too large, or too many subjects.
-            UnsupportedError: another version of in-toto.
+            UnsupportedError: another version of in-toto; approvals and events are of version 1.
             MalformedError: any other shape, or no subject.
         """
         fields = Fields(json_object(payload, limit=limits.STATEMENT, floats=True), "statement")
         version = fields.text("_type")
-        if version != STATEMENT_TYPE:
+        if version not in (STATEMENT_TYPE, _OLD_TYPE):
             raise UnsupportedError(f"expected _type {STATEMENT_TYPE}, found {version[:80]!r}")
         found = fields.items("subject", most=limits.SUBJECTS)
         subjects = tuple(_subject(s, f"statement.subject[{i}]") for i, s in enumerate(found))
@@ -77,6 +78,9 @@ class Statement(NamedTuple):
         fields.done()
         if not subjects or not statement.predicate_type:
             raise MalformedError("expected a subject and a predicate type, found none")
+        kind = statement.predicate_type
+        if version == _OLD_TYPE and (kind == APPROVAL or kind.startswith(EVENT_PREFIX)):
+            raise UnsupportedError(f"expected _type {STATEMENT_TYPE}, found {_OLD_TYPE!r}")
         return statement
 
 

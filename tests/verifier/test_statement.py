@@ -74,6 +74,18 @@ def test_event_is_about_its_own_predicate() -> None:
     assert expected == Statement.parse(event("revoked:v1", "ledger.example", predicate))
 
 
+def test_older_version() -> None:
+    """
+    What cosign attests is of in-toto 0.1, and is read; an approval or event of 0.1 is not.
+    """
+    old = {"_type": "https://in-toto.io/Statement/v0.1"}
+    kind = "https://cosign.sigstore.dev/attestation/v1"
+
+    assert kind == parsed({**good(), **old, "predicateType": kind}).predicate_type
+    for ours in (APPROVAL, "urn:sealbook:frozen:v1"):
+        refused("unsupported-version", lambda t=ours: parsed({**good(), **old, "predicateType": t}))
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     rows(
