@@ -51,7 +51,7 @@ class SignerService:
         return signer_pb2.SignResponse(
             checkpoint=record_pb2.Checkpoint(note=published.note, log_id=log_id),
             signatures=[
-                wire.signature(p, p.record.bundle(p.proof, published.note, log_id).json())
+                wire.signature(p, p.record.rendered(p.proof, published.note, log_id))
                 for p in answer
             ],
         )

@@ -23,6 +23,9 @@ _BATCH = f"""\
 As above with {BATCH} digests a call, in one commit and under one checkpoint; a call's time is \
 that of the whole batch. The answers carry records and proofs; rendering bundles from them is the \
 caller's and not in here."""
+_FORMS = """\
+As above with the forms that a new key makes, bundle and simplesigning: for each image two \
+signatures, two entries, an RFC 3161 timestamp and Rekor's promise. Figures are of images."""
 _COALESCE = """\
 Callers of `signer.client.AsyncClient.sign`, each with one call under way. The library joins what \
 waits into SignBatch calls, and checks every answer (entry, statement, proof), which is in the \
@@ -101,6 +104,8 @@ def measure(
         (
             _load_table("Sign", rounds, "sign", _SIGN),
             _load_table(f"SignBatch of {BATCH}", rounds, "batch", _BATCH),
+            _load_table("Sign in two forms", rounds, "sign-forms", _FORMS),
+            _load_table(f"SignBatch of {BATCH} in two forms", rounds, "batch-forms", _FORMS),
             _load_table("The coalescing client", rounds, "coalesce", _COALESCE),
             _load_table("The same request again, by h2load", rounds, "rerun", _RERUN),
             _verify_table(verifying),
@@ -130,6 +135,18 @@ def _bars(rounds: Rounds) -> tuple[Bar, ...]:
                 rounds.median(("batch", in_flight)).rate,
             )
             for in_flight in (1, 4)
+        ),
+        Bar(
+            "Sign in two forms, 64 in flight",
+            500,
+            "images a second",
+            rounds.median(("sign-forms", 64)).rate,
+        ),
+        Bar(
+            f"SignBatch of {BATCH} in two forms, 4 in flight",
+            1200,
+            "images a second",
+            rounds.median(("batch-forms", 4)).rate,
         ),
     )
 

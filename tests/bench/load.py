@@ -24,14 +24,16 @@ from verifier.repository import Repository
 
 REPOSITORY = Repository("registry.example/team/app")
 BATCH = 100  # digests a SignBatch
+FORMS = ("bundle", "simplesigning")  # what a new key makes: two signatures, two entries
 _WARM_CALLS = 20
 
 
 class Task(NamedTuple):
     """What to do: `calls` in all, `in_flight` at any time.
 
-    `kind` is "sign", "batch" (SignBatch of `BATCH`) or "coalesce" (the client
-    library, a digest a call). `salt` makes the digests of this run its own.
+    `kind` is "sign", "batch" (SignBatch of `BATCH`), the same two with "-forms" for
+    all of `FORMS`, or "coalesce" (the client library, a digest a call). `salt` makes
+    the digests of this run its own.
     """
 
     kind: str
@@ -44,7 +46,7 @@ class Task(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What it took. Latencies are of calls; `digests` is what all calls together approved."""
+    """What it took. Latencies are of calls; `digests` are the images that all together approved."""
 
     digests: int
     seconds: float
@@ -114,9 +116,10 @@ def _sign(
     task: Task, channel: grpc.aio.Channel, _: AsyncClient, total: int
 ) -> tuple[_Call, Callable[[list[bytes]], int]]:
     """Sign, with bytes going in and coming out."""
-    digests = list(_digests(task.salt, total))
+    digests, forms = list(_digests(task.salt, total)), _forms(task)
     requests = [
-        signer_pb2.SignRequest(digest=d, repository=REPOSITORY).SerializeToString() for d in digests
+        signer_pb2.SignRequest(digest=d, repository=REPOSITORY, forms=forms).SerializeToString()
+        for d in digests
     ]
     method: Any = channel.unary_unary("/sealbook.v1.Signer/Sign")
     metadata = (("authorization", f"Bearer {task.token}"),)
@@ -127,7 +130,8 @@ def _sign(
     def check(answers: list[bytes]) -> int:
         parsed = [signer_pb2.SignResponse.FromString(answer) for answer in answers]
         assert all(answer.checkpoint.note for answer in parsed)
-        return _distinct(s for answer in parsed for s in answer.signatures)
+        made = _distinct(s for answer in parsed for s in answer.signatures)
+        return made // len(forms)
 
     return call, check
 
@@ -136,10 +140,11 @@ def _batch(
     task: Task, channel: grpc.aio.Channel, _: AsyncClient, total: int
 ) -> tuple[_Call, Callable[[list[list[bytes]]], int]]:
     """SignBatch, with bytes going in and coming out."""
-    digests = _digests(task.salt, total * BATCH)
+    digests, forms = _digests(task.salt, total * BATCH), _forms(task)
     requests = [
         signer_pb2.SignBatchRequest(
             repository=REPOSITORY,
+            forms=forms,
             items=[signer_pb2.SignBatchRequest.Item(digest=next(digests)) for _ in range(BATCH)],
         ).SerializeToString()
         for _ in range(total)
@@ -152,7 +157,8 @@ def _batch(
 
     def check(answers: list[list[bytes]]) -> int:
         messages = [signer_pb2.SignBatchResponse.FromString(m) for a in answers for m in a]
-        return _distinct(s for m in messages for answer in m.answers for s in answer.signatures)
+        made = _distinct(s for m in messages for answer in m.answers for s in answer.signatures)
+        return made // len(forms)
 
     return call, check
 
@@ -164,7 +170,7 @@ def _coalesce(
     digests = list(_digests(task.salt, total))
 
     async def call(n: int) -> Any:
-        return await client.sign(digests[n], REPOSITORY)
+        return await client.sign(digests[n], REPOSITORY, forms=FORMS[:1])
 
     def check(answers: list[Any]) -> int:
         return _distinct(answers)
@@ -174,9 +180,15 @@ def _coalesce(
 
 _KINDS: dict[str, Callable[..., tuple[_Call, Callable[[Any], int]]]] = {
     "sign": _sign,
+    "sign-forms": _sign,
     "batch": _batch,
+    "batch-forms": _batch,
     "coalesce": _coalesce,
 }
+
+
+def _forms(task: Task) -> tuple[str, ...]:
+    return FORMS if task.kind.endswith("-forms") else FORMS[:1]
 
 
 def _digests(salt: str, count: int) -> Iterator[Digest]:

@@ -32,6 +32,7 @@ SEALBOOK = (str(Path(sys.executable).with_name("sealbook")),)
 ORIGIN = "ledger.example"
 _START_S = 60  # a service that has said nothing by then hangs
 _STOP_S = 60
+_FORMS = re.compile(r"^forms = \[.*\]$", re.MULTILINE)
 _SERVING = re.compile(r"serving gRPC on (\S+), HTTP on (\S+)\n")
 
 
@@ -47,7 +48,8 @@ class Service:
         found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0")
         self.directory = directory
         self._file = directory / "sealbook.toml"
-        self._file.write_text(self._file.read_text() + more)
+        text = _FORMS.sub('forms = ["bundle"]', self._file.read_text())  # an entry for each Sign
+        self._file.write_text(text + more)
         trust = directory / "trust.json"
         self.trust = TrustRoot.parse(trust.read_bytes())
         if quorum:

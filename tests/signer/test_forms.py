@@ -10,7 +10,8 @@ import pytest
 
 from ledger import dedup, labels
 from signer.client import Signed
-from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest, item, refused
+from signer.v1 import signer_pb2
+from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest, item, order, refused
 from tests.signer.running import InProcess, running
 from tests.signer.world import found_in
 from verifier.rekor_v1 import LegacyEntry, Promise
@@ -90,6 +91,19 @@ def test_rendering_for_containers(service: InProcess) -> None:
     assert simple.record.index == said["Payload"]["logIndex"]
     entry.key.verify(signature, body)
     assert LegacyEntry.of(body, signature, entry.key) == entry
+
+
+def test_unary_answers_are_rendered(service: InProcess) -> None:
+    """
+    The answer of a single Sign carries each form as its readers take it.
+    """
+    answer = service.raw(order(713, forms=BOTH).SerializeToString()).message(
+        signer_pb2.SignResponse
+    )
+    bundle, simple = (json.loads(signature.bundle) for signature in answer.signatures)
+
+    assert "application/vnd.dev.sigstore.bundle.v0.3+json" == bundle["mediaType"]
+    assert "application/vnd.dev.cosign.simplesigning.v1+json" == simple["mimeType"]
 
 
 def test_same_request_same_records(service: InProcess) -> None:
