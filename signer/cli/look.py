@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from ledger import labels
 from signer.cli.arguments import add_service, connect, parser, show
 from signer.config import Config
 from signer.errors import RequestError
-from verifier import dsse
+from verifier import dsse, jws
 from verifier._strict import decimal, rfc3339
 from verifier.checkpoint import Checkpoint
-from verifier.entry import Entry
 from verifier.merkle import hash_leaf
 from verifier.note import Note
 from verifier.proof import TlogProof
 from verifier.record import Record
+from verifier.simplesigning import SimpleSigning
 from verifier.statement import Statement
+
+if TYPE_CHECKING:
+    from signer.client import Client
 
 
 def main(argv: list[str]) -> int:
@@ -60,8 +65,9 @@ def _search(argv: list[str]) -> int:
         )
         for record in islice(found, limit or None):
             count += 1
-            about = _about(record)
-            text = f"{record.index:>8}  {record.form:<7} {about['repository']}  {about['digest']}"
+            about = _about(client, record)
+            where = about["repository"] or "-"
+            text = f"{record.index:>8}  {record.form:<13} {where}  {about['digest']}"
             show(about, as_json=args.json, text=text)
     if not args.json:
         print(f"{count} entries")
@@ -125,20 +131,40 @@ def _status(argv: list[str]) -> int:
     return 0
 
 
-def _about(record: Record) -> dict[str, object]:
-    """Return what a record says, from its own bytes."""
-    payload_type, payload = dsse.parse_pae(record.body)
-    if payload_type != dsse.IN_TOTO:
-        raise RequestError(f"entry {record.index} is of a type that this version does not know")
-    statement = Statement.parse(payload)
-    subject = statement.subjects[0]
+def _about(client: Client, record: Record) -> dict[str, object]:
+    """Return what a record says, from its own bytes.
+
+    Of a body that is too large to be sent along, the labels are the service's word.
+    """
+    found: Mapping[str, list[str]] = (
+        labels.decode(client.entry(record.index).labels)
+        if record.body_size
+        else labels.of(record.entry, record.body)
+    )
     return {
         "index": record.index,
         "form": record.form,
-        "digest": subject.digest,
-        "repository": subject.name,
-        "predicate_type": statement.predicate_type,
-        "annotations": dict(subject.annotations),
-        "key": Entry.parse(record.entry).key.fingerprint,
-        "statement": json.loads(payload),
+        "digest": found.get("digest", [""])[0],
+        "repository": found.get("repository", [""])[0],
+        "predicate_type": found.get("predicate_type", [""])[0],
+        "key": found["key"][0],
+        **_content(record),
     }
+
+
+def _content(record: Record) -> dict[str, object]:
+    """Return annotations and content of a body that is here."""
+    if not record.body:
+        return {"body_size": record.body_size} if record.body_size else {}
+    if record.form == labels.SIMPLESIGNING:
+        return {
+            "annotations": SimpleSigning.parse(record.body).annotations,
+            "payload": json.loads(record.body),
+        }
+    if record.form == labels.NOTATION:
+        signed = jws.parse(record.body)
+        annotations = dict(signed.target.annotations)
+        return {"annotations": annotations, "payload": json.loads(signed.payload)}
+    _, payload = dsse.parse_pae(record.body)
+    annotations = dict(Statement.parse(payload).subjects[0].annotations)
+    return {"annotations": annotations, "statement": json.loads(payload)}

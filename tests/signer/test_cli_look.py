@@ -26,7 +26,7 @@ def test_search(site: Process, tmp_path: Path) -> None:
     events = site.command("search", "form", "event", "--json")
     none = site.command("search", "digest", digest(11))
 
-    assert (0, f"{index:>8}  bundle  {REPOSITORY}  {digest(10)}\n1 entries\n") == (
+    assert (0, f"{index:>8}  {'bundle':<13} {REPOSITORY}  {digest(10)}\n1 entries\n") == (
         done.returncode,
         done.stdout,
     )

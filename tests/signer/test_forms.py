@@ -12,6 +12,7 @@ from ledger import dedup, labels
 from signer.client import Signed
 from signer.v1 import signer_pb2
 from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest, item, order, refused
+from tests.signer.commands import sealbook
 from tests.signer.running import InProcess, running
 from tests.signer.world import found_in
 from verifier.rekor_v1 import LegacyEntry, Promise
@@ -215,3 +216,19 @@ def test_other_repository(service: InProcess) -> None:
     ours = made(service, 712)
     theirs = service.asking(lambda client: client.sign(digest(712), OTHER_REPOSITORY, forms=BOTH))
     assert not {s.record.index for s in ours} & {s.record.index for s in (theirs, *theirs.more)}
+
+
+def test_search_shows_every_form(service: InProcess, tmp_path: Path) -> None:
+    """
+    A search by digest lists each form with what it says, for people and for machines.
+    """
+    made(service, 714, annotations={"env": "prod"})
+    where = ("--service", service.addresses.grpc, "--token-file", service.directory / "token")
+    lines = sealbook("search", "digest", digest(714), "--json", *where, cwd=tmp_path).stdout
+    found = [json.loads(line) for line in lines.splitlines()]
+
+    assert list(BOTH) == [one["form"] for one in found]
+    assert ["prod"] * 2 == [one["annotations"]["env"] for one in found]
+    assert [REPOSITORY] * 2 == [one["repository"] for one in found]
+    assert "statement" in found[0]
+    assert "critical" in found[1]["payload"]

@@ -81,10 +81,7 @@ class World:
 def found_in(directory: Path, forms: Sequence[str] = ("bundle",), **more: Any) -> World:
     """Found a service that will listen on free ports, and makes `forms` when none are asked for."""
     found(directory, ORIGIN, **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", **more})
-    world = World(directory)
-    config = world.config.read_text()
-    world.config.write_text(_FORMS.sub(f"forms = {list(forms)}".replace("'", '"'), config))
-    return world
+    return _making(World(directory), forms)
 
 
 def init(directory: Path) -> World:
@@ -92,4 +89,11 @@ def init(directory: Path) -> World:
     where = ("--grpc", free_address(), "--http", free_address())
     done = sealbook("init", directory, "--origin", ORIGIN, *where)
     assert 0 == done.returncode, done.stderr
-    return World(directory)
+    return _making(World(directory), ("bundle",))
+
+
+def _making(world: World, forms: Sequence[str]) -> World:
+    """Let the default key make `forms`: most tests want one entry for each Sign."""
+    text = world.config.read_text()
+    world.config.write_text(_FORMS.sub(f"forms = {list(forms)}".replace("'", '"'), text))
+    return world
