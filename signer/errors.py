@@ -80,6 +80,20 @@ class WrongPurposeError(RequestError):
     code = "key-purpose"
 
 
+class BlindSigningError(RequestError):
+    """What is to be signed was not given, or cannot be read: nobody could say what it means."""
+
+    code = "blind-signing"
+    hint = "name a key that is configured with raw = true, which no verifier of ours trusts"
+
+
+class SigningTimeError(RequestError):
+    """A message that says it was signed at another time than now."""
+
+    code = "signing-time"
+    hint = "is the clock of the machine right that made the message?"
+
+
 class NotFoundError(SigningError):
     """Nothing is known about what was asked for."""
 

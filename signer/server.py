@@ -36,10 +36,18 @@ from signer.guard import Guard, Method
 from signer.http import application
 from signer.keys.configured import signing_keys
 from signer.keys.file import read_token
+from signer.message import Messages
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
-from signer.service import Bundles, LedgerService, OperatorService, PullService, SignerService
+from signer.service import (
+    Bundles,
+    LedgerService,
+    MessageService,
+    OperatorService,
+    PullService,
+    SignerService,
+)
 from signer.signing import Signing
 from verifier.errors import SealbookError
 from verifier.trust import TrustRoot
@@ -119,7 +127,7 @@ class Server:
             ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
         )
         publishing.start(sequencer.release, fail)
-        signing = self._signing(sequencer)
+        signing, messages = self._signing(sequencer)
         events = Events(ledger, sequencer, self._own.event)
         receipts = self._receipts()
         metrics = Metrics()
@@ -129,7 +137,7 @@ class Server:
             async with contextlib.AsyncExitStack() as stack:
                 http_socket, http_address = listen(self._config.listen.http)
                 stack.callback(http_socket.close)
-                table = self._table(signing, metrics)
+                table = self._table(signing, messages, metrics)
                 calls, grpc_address, healthy = self._grpc_server(table)
                 operator = self._operator_server(
                     OperatorService(
@@ -163,7 +171,7 @@ class Server:
                 await healthy.enter_graceful_shutdown()
                 grace = 0 if self._exit_code else _GRACE_S
                 await asyncio.gather(calls.stop(grace), operator.stop(grace))
-                await signing.drain()
+                await asyncio.gather(signing.drain(), messages.drain())
                 http.should_exit = True
                 await serving
         finally:
@@ -183,21 +191,21 @@ class Server:
         """Close the ledger and give its lock back."""
         self._opened.close()
 
-    def _signing(self, sequencer: Sequencer) -> Signing:
-        return Signing(
-            self._opened.ledger,
-            sequencer,
-            self.keys,
-            self._config.signing.default_key,
-            forms=self._forms,
-            dating=Dating(self._authorities.timestamps),
+    def _signing(self, sequencer: Sequencer) -> tuple[Signing, Messages]:
+        ledger, default = self._opened.ledger, self._config.signing.default_key
+        dating = Dating(self._authorities.timestamps)
+        forms, keys = self._forms, self.keys
+        return (
+            Signing(ledger, sequencer, keys, default, forms=forms, dating=dating),
+            Messages(ledger, sequencer, keys, default, forms=forms, dating=dating),
         )
 
-    def _table(self, signing: Signing, metrics: Metrics) -> dict[str, Method]:
+    def _table(self, signing: Signing, messages: Messages, metrics: Metrics) -> dict[str, Method]:
         """Return every method that callers may be given, over gRPC or as JSON."""
         ledger = self._opened.ledger
         return (
             SignerService(signing, ledger, metrics).table()
+            | MessageService(messages, ledger, metrics).table()
             | Bundles(ledger).table()
             | LedgerService(ledger).table()
             | self._pulls.table()

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from signer.errors import KeyFileError, PermissionDeniedError, UnauthenticatedError
-from verifier.repository import Repository, Scope
+from verifier.repository import EVERYWHERE, Repository, Scope
 
 Action = Literal["sign", "sign-raw", "attest", "append", "read", "mirror", "operate"]
 _HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "mirror")
@@ -81,6 +81,19 @@ def authorise(principal: Principal, action: Action, repository: Repository | Non
     if not scopes or (repository and not any(scope.covers(repository) for scope in scopes)):
         where = f" in {repository}" if repository else ""
         raise PermissionDeniedError(f"{principal.name} may not {action}{where}")
+
+
+def authorise_everywhere(principal: Principal, action: Action) -> None:
+    """Check that `principal` may do `action` wherever it is: what names no repository needs that.
+
+    Raises:
+        PermissionDeniedError: it may not.
+    """
+    if Scope(EVERYWHERE) not in principal.grants.get(action, ()):
+        raise PermissionDeniedError(
+            f"{principal.name} may not {action} what names no repository",
+            hint="name the repository that it is for",
+        )
 
 
 def _hash(token: str) -> bytes:

@@ -5,8 +5,16 @@ Each service is a class whose `table` lists its methods for the guard.
 
 from signer.service.bundles import Bundles
 from signer.service.ledger import LedgerService
+from signer.service.message import MessageService
 from signer.service.operator import OperatorService
 from signer.service.pull import PullService
 from signer.service.signer import SignerService
 
-__all__ = ["Bundles", "LedgerService", "OperatorService", "PullService", "SignerService"]
+__all__ = [
+    "Bundles",
+    "LedgerService",
+    "MessageService",
+    "OperatorService",
+    "PullService",
+    "SignerService",
+]

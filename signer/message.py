@@ -1,0 +1,254 @@
+"""SignMessage: the main flow for messages that another tool made.
+
+1. Read the whole message: what it says, and about which repositories.
+2. The key is for that. A bare hash, or what cannot be read, is for a raw key alone.
+3. Authorise the caller on each repository; what names none, for those who may everywhere.
+4. Look the message up: the same again is answered as before.
+5. Sign it, and have the signature dated if its form wants that.
+6. Append it: the ledger answers once it is durable and published.
+7. Answer with the signature that the ledger keeps, proven.
+
+Steps 4 to 7 run in a task of their own that the caller's cancellation does not
+reach. Callers who come with the same message meanwhile share it: one message
+has one signature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ledger import dedup, labels
+from ledger.answer import Appended
+from ledger.ledger import Ledger
+from ledger.plan import NewEntry
+from ledger.publication import Published
+from ledger.sequencer import Sequencer
+from signer import foreign
+from signer.access import Action, Principal, authorise, authorise_everywhere
+from signer.dating import Dating
+from signer.errors import (
+    BlindSigningError,
+    RequestError,
+    UnknownSigningKeyError,
+    WrongPurposeError,
+)
+from signer.forms import Form, Forms, found_by
+from signer.forms.notation import NotationForm
+from signer.keys import SigningKey
+from signer.signing import Proven
+from verifier import limits
+from verifier.entry import Entry, parse_any
+from verifier.errors import LimitError, SealbookError
+from verifier.rekor_v1 import EnvelopeEntry
+from verifier.repository import Repository
+
+_ACTIONS: Mapping[str, Action] = {"approve": "sign", "attest": "attest"}
+_PAGE, _MOST_LOOKED_AT = 256, 4096  # entries about one hash
+
+
+class MessageOrder(NamedTuple):
+    """What one call asks for: a message, or its SHA-256; an empty `key` means the default."""
+
+    message: bytes = b""
+    digest: bytes = b""
+    key: str = ""
+    repository: str = ""
+    reason: str = ""
+
+
+class SignedMessage(NamedTuple):
+    """The signature, and what the ledger keeps of it."""
+
+    signature: bytes
+    logged: Proven
+    published: Published
+
+
+class _Job(NamedTuple):
+    """What is to be signed. Without a form, `content` is the hash of what nobody read."""
+
+    key: SigningKey
+    form: Form | None
+    content: bytes
+
+
+class Messages:
+    """Signs messages for authorised callers. Runs on one event loop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sequencer: Sequencer,
+        keys: Mapping[str, SigningKey],
+        default_key: str,
+        *,
+        forms: Forms,
+        dating: Dating,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Sign with `keys` as `forms` do, dated by `dating`, appending through `sequencer`."""
+        self._ledger = ledger
+        self._sequencer = sequencer
+        self._keys = keys
+        self._default_key = default_key
+        self._forms = forms
+        self._dating = dating
+        self._clock = clock
+        self._under_way: dict[tuple[str, bytes], asyncio.Task[SignedMessage]] = {}
+
+    async def sign(self, principal: Principal, order: MessageOrder) -> SignedMessage:
+        """Return the signature over the message of `order`, durable in the ledger.
+
+        Raises:
+            RequestError, UnknownSigningKeyError, WrongPurposeError, BlindSigningError,
+                SigningTimeError, VerificationError: nothing was signed.
+            PermissionDeniedError: the caller may not sign this.
+            TimestampError: what was signed has no leaf, and nobody gets it.
+        """
+        if bool(order.message) == bool(order.digest):
+            raise RequestError("expected either a message or its digest")
+        if len(order.message) > foreign.MOST:
+            raise LimitError(f"expected a message of at most {foreign.MOST} bytes")
+        if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
+            raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
+        key = self.key(order.key)
+        asked = Repository(order.repository) if order.repository else None
+        read = self._raw if key.raw else self._read
+        job = read(principal, key, asked, order)
+        same = (key.name, hashlib.sha256(job.content).digest())
+        task = self._under_way.get(same)
+        if task is None:
+            task = self._under_way[same] = asyncio.ensure_future(self._make(job))
+            task.add_done_callback(lambda _: self._under_way.pop(same))
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Return when everything that was under way has its leaf and its answer."""
+        while self._under_way:
+            await asyncio.wait(list(self._under_way.values()))
+
+    def key(self, name: str) -> SigningKey:
+        """Return the signing key `name`, or the default one; raises `UnknownSigningKeyError`."""
+        key = self._keys.get(name or self._default_key)
+        if key is None:
+            raise UnknownSigningKeyError(
+                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
+            )
+        return key
+
+    def _read(
+        self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
+    ) -> _Job:
+        # 1.
+        if not order.message:
+            raise BlindSigningError("expected the whole message, found only its digest")
+        said = foreign.read(order.message, self._clock())
+        # 2.
+        if key.purpose != said.purpose:
+            raise WrongPurposeError(
+                f"expected a key to {said.purpose}, {key.name} is one to {key.purpose}",
+                hint=f"there are: {', '.join(self._for(said.purpose)) or 'none'}",
+            )
+        form = self._forms.named(said.form)
+        form.check(key)
+        # 3.
+        for repository in said.repositories(asked):
+            _authorise(principal, _ACTIONS[said.purpose], repository)
+        return _Job(key, form, order.message)
+
+    def _raw(
+        self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
+    ) -> _Job:
+        """Do steps 1 to 3 for a key that signs what nobody reads."""
+        hashed = hashlib.new(key.public.algorithm.hash_name, order.message)
+        if order.digest and len(order.digest) != hashed.digest_size:
+            raise RequestError(
+                f"expected a digest of {hashed.digest_size} bytes, found {len(order.digest)}"
+            )
+        _authorise(principal, "sign-raw", asked)
+        return _Job(key, None, order.digest or hashed.digest())
+
+    async def _make(self, job: _Job) -> SignedMessage:
+        # 4.
+        index = self._find(job)
+        published = self._ledger.published
+        if index is not None and index < published.checkpoint.tree_size:
+            proof = self._ledger.prove(index, published.checkpoint.tree_size)
+            return _answer(Proven(self._ledger.record(index), proof), published)
+        # 5. What is committed but not yet published is appended again, which waits for it.
+        entry = await self._signed(job) if index is None else self._again(index)
+        # 6.
+        [answer] = await self._sequencer.append([entry])
+        if isinstance(answer, SealbookError):
+            raise answer
+        # 7.
+        assert isinstance(answer, Appended)
+        return _answer(Proven(answer.record, answer.proof), answer.published)
+
+    def _find(self, job: _Job) -> int | None:
+        if job.form is not None:
+            return self._ledger.store.find(found_by(job.form, job.key, job.content))
+        # Its signature is in the dedup key, so the label has to find it.
+        wanted = _digest(job.content)
+        index, looked_at = -1, 0
+        while looked_at < _MOST_LOOKED_AT:
+            page = self._ledger.store.search("digest", wanted, index, _PAGE)
+            for index in page:
+                if _is_by(job, labels.decode(self._ledger.row(index).labels)):
+                    return index
+            if len(page) < _PAGE:
+                break
+            looked_at += len(page)
+        return None
+
+    async def _signed(self, job: _Job) -> NewEntry:
+        key = job.key
+        if job.form is None:
+            signature = key.sign_digest(job.content)
+            entry = Entry(job.content, signature, key.public).body()
+            return NewEntry(entry, b"", labels.of(entry, None), dedup.upload(entry))
+        # Notation's content is the whole message here, which brings its own time.
+        sign = job.form.sign_message if isinstance(job.form, NotationForm) else job.form.sign
+        made = sign(job.content, key)
+        [stamp] = await self._dating.stamps([made.signature]) if made.stamped else [b""]
+        named = labels.of(made.entry, made.body)
+        return made.new_entry(named, found_by(job.form, key, job.content))._replace(timestamp=stamp)
+
+    def _again(self, index: int) -> NewEntry:
+        """Return what is at `index` as if it were to be appended."""
+        row = self._ledger.row(index)
+        named = labels.decode(row.labels)
+        known_by = dedup.of(named["form"][0], row.entry, row.body)
+        assert known_by is not None
+        return NewEntry(row.entry, row.body or b"", named, known_by)
+
+    def _for(self, purpose: str) -> list[str]:
+        return [k.name for k in self._keys.values() if k.purpose == purpose and not k.raw]
+
+
+def _authorise(principal: Principal, action: Action, repository: Repository | None) -> None:
+    if repository is None:
+        authorise_everywhere(principal, action)
+    else:
+        authorise(principal, action, repository)
+
+
+def _digest(sha256: bytes) -> str:
+    return "sha256:" + sha256.hex()
+
+
+def _is_by(job: _Job, named: Mapping[str, list[str]]) -> bool:
+    return (named.get("form"), named.get("key")) == (
+        [labels.OPAQUE],
+        [job.key.public.fingerprint],
+    )
+
+
+def _answer(logged: Proven, published: Published) -> SignedMessage:
+    entry = parse_any(logged.record.entry)
+    assert not isinstance(entry, EnvelopeEntry)
+    return SignedMessage(entry.signature, logged, published)
