@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from ledger import dedup, labels
-from signer.client import Signed
+from signer.client import AsyncClient, Signed
 from signer.v1 import signer_pb2
 from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest, item, order, refused
 from tests.signer.commands import sealbook
 from tests.signer.running import InProcess, running
 from tests.signer.world import found_in
+from verifier.errors import SealbookError
 from verifier.rekor_v1 import LegacyEntry, Promise
 from verifier.simplesigning import SimpleSigning
 
@@ -119,6 +121,23 @@ def test_same_request_same_records(service: InProcess) -> None:
     assert [s.record for s in first] == [s.record for s in again]
     assert [s.record for s in first] == [s.record for s in reversed(swapped)]
     assert before == service.tree_size
+
+
+def test_eight_callers_at_once(service: InProcess) -> None:
+    """
+    Eight callers who ask for the same at once get the same records, and one entry in each form.
+    """
+
+    async def ask(client: AsyncClient) -> list[list[Signed | SealbookError]]:
+        calls = [client.sign_batch(REPOSITORY, [item(715)], forms=BOTH) for _ in range(8)]
+        return await asyncio.gather(*calls)
+
+    answers = [signed for [signed] in service.asking(ask) if isinstance(signed, Signed)]
+    records = {tuple(one.record for one in (signed, *signed.more)) for signed in answers}
+
+    assert 8 == len(answers)
+    assert 1 == len(records)
+    assert 2 == len(service.ledger.store.search("digest", digest(715), -1, 10))
 
 
 def test_a_form_later(service: InProcess) -> None:
