@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Self
 import grpc
 
 from signer.client import answer as answered
+from signer.client import messages
 from signer.client.answer import Signed
+from signer.client.messages import KeyInfo, SignedMessage
 from signer.errors import (
     RequestError,
     ServiceError,
@@ -165,6 +167,33 @@ class AsyncClient:
         if parts:
             raise WrongAnswerError("the service sent only a part of a bundle")
         return found
+
+    async def sign_message(
+        self,
+        message: bytes = b"",
+        *,
+        digest: bytes = b"",
+        key: str = "",
+        repository: str = "",
+        reason: str = "",
+    ) -> SignedMessage:
+        """Sign a whole message that another tool made; `digest` alone is for raw keys.
+
+        Raises as `sign` does.
+        """
+        request = signer_pb2.SignMessageRequest(
+            message=message, digest=digest, key=key, repository=repository, reason=reason
+        )
+        name = "/sealbook.v1.Signer/SignMessage"
+        answer = await self._unary(name, request, signer_pb2.SignMessageResponse)
+        return messages.checked(answer, request)
+
+    async def key(self, name: str = "") -> KeyInfo:
+        """Return what a signing key is, and what it may be used for."""
+        request = signer_pb2.GetKeyRequest(key=name)
+        method = "/sealbook.v1.Signer/GetKey"
+        answer = await self._unary(method, request, signer_pb2.GetKeyResponse)
+        return messages.key_info(answer, name)
 
     async def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""

@@ -100,6 +100,16 @@ def check_logged(signed: Signed) -> None:
     more = (logged.certificate,) if isinstance(logged, Entry) else ()
     if type(logged).of(record.body, logged.signature, logged.key, *more) != logged:
         raise WrongAnswerError("the entry is not of the message that came with it")
+    check_included(signed)
+
+
+def check_included(signed: Signed) -> None:
+    """Check that the entry is in the tree of the note.
+
+    Raises:
+        WrongAnswerError, VerificationError: it is not.
+    """
+    record = signed.record
     tree = Checkpoint.parse(Note.parse(signed.note).text)
     if signed.proof.tree_size != tree.tree_size or signed.proof.index != record.index:
         raise WrongAnswerError("the proof is for another tree or entry")

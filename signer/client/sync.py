@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from signer.client.aio import TIMEOUT_S, AsyncClient
 from signer.client.answer import Signed
+from signer.client.messages import KeyInfo, SignedMessage
 from signer.order import Item
 from signer.v1 import ledger_pb2
 from verifier.errors import SealbookError
@@ -60,6 +61,14 @@ class Client:
     def bundles(self, digest: str, repository: str = "") -> list[bytes]:
         """Return every bundle about `digest`, oldest first."""
         return self._run(self._client.bundles(digest, repository))
+
+    def sign_message(self, message: bytes = b"", **more: Any) -> SignedMessage:
+        """Sign a whole message that another tool made; see `AsyncClient.sign_message`."""
+        return self._run(self._client.sign_message(message, **more))
+
+    def key(self, name: str = "") -> KeyInfo:
+        """Return what a signing key is, and what it may be used for."""
+        return self._run(self._client.key(name))
 
     def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""
