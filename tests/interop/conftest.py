@@ -14,7 +14,16 @@ from typing import TypeVar
 import pytest
 
 from tests.interop import peers
+from tests.interop.certificate_judges import (
+    CertificateJudge,
+    CosignCertificate,
+    JsCertificate,
+    SigstorePython,
+)
+from tests.interop.image import Image
 from tests.interop.judges import Cosign, Judge, SigstoreJs
+from tests.interop.legacy_judges import Cosign2, LegacyJudge, Podman, Skopeo
+from tests.interop.notation_judge import Notation
 from tests.interop.product import Product, made
 from tests.interop.registry import serving
 
@@ -86,10 +95,47 @@ def sigstore_js() -> peers.JsPeer:
 
 @pytest.fixture(scope="session", params=[Cosign.name, SigstoreJs.name])
 def judge(request: pytest.FixtureRequest) -> Judge:
-    """Each foreign judge in turn: a test that takes this runs once for each."""
+    """Each judge of bundles under a key in turn: a test that takes this runs once for each."""
     if request.param == Cosign.name:
-        return Cosign(request.getfixturevalue("cosign"))
+        return Cosign(request.getfixturevalue("cosign"), timestamped=True)
     return SigstoreJs(request.getfixturevalue("sigstore_js"))
+
+
+@pytest.fixture(
+    scope="session", params=[CosignCertificate.name, JsCertificate.name, SigstorePython.name]
+)
+def certificate_judge(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> CertificateJudge:
+    """Each judge of bundles under a certificate in turn."""
+    if request.param == CosignCertificate.name:
+        return CosignCertificate(request.getfixturevalue("cosign"))
+    if request.param == JsCertificate.name:
+        return JsCertificate(request.getfixturevalue("sigstore_js"))
+    return SigstorePython(tmp_path_factory.mktemp("sigstore-python"))
+
+
+@pytest.fixture(scope="session", params=[Cosign2.name, Skopeo.name, Podman.name])
+def legacy_judge(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> LegacyJudge:
+    """Each judge of the legacy form in turn."""
+    if request.param == Cosign2.name:
+        return Cosign2(request.getfixturevalue("cosign2"))
+    made = {Skopeo.name: Skopeo, Podman.name: Podman}[request.param]
+    return made(request.getfixturevalue("containers"), tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def notation_judge(notation: Path, tmp_path_factory: pytest.TempPathFactory) -> Notation:
+    """The judge of notation's form."""
+    return Notation(notation, tmp_path_factory.mktemp("notation"))
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """An image of two platforms, unsigned, as an OCI layout."""
+    return Image.made(tmp_path_factory.mktemp("image") / "layout")
 
 
 @pytest.fixture(scope="session")

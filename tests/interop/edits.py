@@ -95,6 +95,32 @@ def inside(path: Path, change: Change) -> Change:
     return raw(edit)
 
 
+def within(path: Path, change: Change) -> Change:
+    """Change one field of the JSON that a text holds, written anew like by `inside`."""
+
+    def edit(text: str) -> str:
+        document = edited(json.loads(text), path, change)
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+    return edit
+
+
+def rawurl(change: Callable[[bytes], bytes]) -> Change:
+    """Change the bytes that a text in unpadded base64url stands for."""
+
+    def edit(text: str) -> str:
+        good = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return base64.urlsafe_b64encode(change(good)).rstrip(b"=").decode()
+
+    return edit
+
+
+def insideurl(path: Path, change: Change) -> Change:
+    """Change one field of the JSON that a text in unpadded base64url stands for."""
+    document = within(path, change)
+    return rawurl(lambda text: document(text.decode()).encode())
+
+
 def line(number: int, change: Change) -> Change:
     """Change or remove one line of a text; lines count from 0."""
 

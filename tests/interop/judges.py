@@ -1,26 +1,18 @@
-"""One question, put to verifiers that nobody here wrote: is this bundle good?
-
-Their exit code is the answer, and the only one: `Verdict.output` is for people.
-A judge gets nothing but the four inputs: an empty home, no settings, no network.
-"""
+"""One question, put to verifiers of bundles that nobody here wrote: is this bundle good?"""
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from tests.interop.judging import Verdict, ask
 from tests.interop.peers import JsPeer
 
 VERIFY_SCRIPT = Path(__file__).with_name("verify.mjs")
-JUDGE_TIMEOUT_S = 60
 BUNDLE, TRUSTED_ROOT, KEY = "bundle.json", "trusted_root.json", "key.pem"
-
-# Nothing listens there: a judge that asks the network gets "connection refused".
-CLOSED = "http://127.0.0.1:9"
 
 # Why each judge accepts some tampers (by their names in tampers.py). Every test
 # that uses this table also asserts that what it lists is accepted, so an entry
@@ -46,6 +38,7 @@ IGNORES: Mapping[str, Mapping[str, str]] = {
         "body.signature: last bit": _REBUILT,
         "body.keyDetails: other": _REBUILT,
         "body.key: last bit": _REBUILT,
+        "timestamps: twice": "one good timestamp is enough",
     },
     "sigstore-js": {
         "hint: other": _HINT,
@@ -57,16 +50,9 @@ IGNORES: Mapping[str, Mapping[str, str]] = {
         "entry.integratedTime: set": _TIME,
         "proof.treeSize: next": _CHECKPOINT_COUNTS,
         "proof.rootHash: last bit": _CHECKPOINT_COUNTS,
+        "timestamp.status: rejection": "only the signed token in the response counts",
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a judge said, and all that it printed."""
-
-    accepted: bool
-    output: str
 
 
 class Judge(Protocol):
@@ -95,9 +81,10 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cosign:
-    """`cosign verify-blob-attestation`."""
+    """`cosign verify-blob-attestation`, which reads timestamps only when it is told to."""
 
     program: Path
+    timestamped: bool = False
     name: ClassVar[str] = "cosign"
 
     def judge(
@@ -115,8 +102,9 @@ class Cosign:
             *(self.program, "verify-blob-attestation"),
             *("--key", KEY, "--trusted-root", TRUSTED_ROOT, "--bundle", BUNDLE),
             *("--type", predicate_type, "--digest", value, "--digestAlg", algorithm),
+            *(("--use-signed-timestamps",) if self.timestamped else ()),
         ]
-        return _ask(command, bundle, trusted_root, public_key_pem)
+        return ask(command, {BUNDLE: bundle, TRUSTED_ROOT: trusted_root, KEY: public_key_pem})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,37 +124,11 @@ class SigstoreJs:
         predicate_type: str,  # noqa: ARG002 - nor here
     ) -> Verdict:
         """Say whether the library accepts `bundle`, whatever it is a statement about."""
-        program = (self.peer.node, VERIFY_SCRIPT, self.peer.home)
-        return _ask([*program, BUNDLE, TRUSTED_ROOT, KEY], bundle, trusted_root, public_key_pem)
+        files = {BUNDLE: bundle, TRUSTED_ROOT: trusted_root, KEY: public_key_pem}
+        return ask_js(self.peer, files, {"key": KEY})
 
 
-def _ask(
-    command: Sequence[str | Path], bundle: bytes, trusted_root: bytes, public_key_pem: bytes
-) -> Verdict:
-    """Run `command` beside the three files, in a directory that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="sealbook-judge-") as home:
-        Path(home, BUNDLE).write_bytes(bundle)
-        Path(home, TRUSTED_ROOT).write_bytes(trusted_root)
-        Path(home, KEY).write_bytes(public_key_pem)
-        done = subprocess.run(
-            command,
-            cwd=home,
-            env={
-                "HOME": home,
-                "TMPDIR": home,
-                "HTTP_PROXY": CLOSED,
-                "HTTPS_PROXY": CLOSED,
-                "NODE_USE_ENV_PROXY": "1",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=JUDGE_TIMEOUT_S,
-            check=False,
-        )
-    if done.returncode < 0:
-        # Killed from outside, so this is no verdict: a tamper would pass as refused.
-        raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout)
-    return Verdict(accepted=done.returncode == 0, output=done.stdout)
+def ask_js(peer: JsPeer, files: Mapping[str, bytes], expected: Mapping[str, str]) -> Verdict:
+    """Run verify.mjs: `expected` names a key's file, or an identity and its issuer."""
+    command = (peer.node, VERIFY_SCRIPT, peer.home, BUNDLE, TRUSTED_ROOT, json.dumps(expected))
+    return ask(command, files)

@@ -5,15 +5,16 @@ Each tamper has a name that never depends on the bundle's contents, such as
 accepts one does not look at that field.
 
 For bundles as the service makes them: Sigstore v0.3, a statement with a named
-subject in a DSSE envelope, one signature by a P-256 key, one hashedrekord 0.0.2
-entry, a checkpoint without extension lines. The log's signature comes first.
+subject in a DSSE envelope, one signature by a P-256 key or under a certificate
+of one, one hashedrekord 0.0.2 entry, a checkpoint without extension lines whose
+first signature is the log's, at most one timestamp.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from tests.interop.edits import (
@@ -37,6 +38,18 @@ from tests.interop.edits import (
 Tamper: TypeAlias = tuple[str, Path, Change]
 
 KEY_HINT_SIZE = 4
+BODY: Path = ("verificationMaterial", "tlogEntries", 0, "canonicalizedBody")
+LOGGED_BY = ("spec", "hashedRekordV002", "signature", "verifier")
+
+# Where fields stand in DER. An uncompressed P-256 key: BIT STRING of 66 bytes, 0 bits unused.
+P256_SPKI = bytes.fromhex("03420004")
+# TimeStampResp { PKIStatusInfo { INTEGER 0 …: the first integer there is.
+PKI_STATUS = bytes.fromhex("0201")
+# messageImprint's hash: the first OCTET STRING of 32 bytes.
+SHA256_IMPRINT = bytes.fromhex("0420")
+# genTime, "YYYYMMDDHHMMSSZ".
+GENERALIZED_TIME = bytes.fromhex("180f")
+
 ORIGIN_LINE, SIZE_LINE, ROOT_LINE, BLANK_LINE, SIGNATURE_LINE = range(5)
 
 
@@ -47,13 +60,17 @@ def tampers(bundle: bytes) -> Iterator[tuple[str, bytes]]:
         AssertionError: a tamper changed nothing, so it would prove nothing.
     """
     good = json.loads(bundle)
-    entry = good["verificationMaterial"]["tlogEntries"][0]
+    material = good["verificationMaterial"]
+    certified = "certificate" in material
     for name, path, change in (
         *_envelope(),
         *_material(),
-        *_proof(hashes=len(entry["inclusionProof"]["hashes"])),
+        *(_certificate() if certified else _key()),
+        *_proof(hashes=len(material["tlogEntries"][0]["inclusionProof"]["hashes"])),
         *_checkpoint(),
         *_body(),
+        *(_body_certificate() if certified else _body_key()),
+        *(_timestamp() if "timestampVerificationData" in material else ()),
     ):
         bad = edited(copy.deepcopy(good), path, change)
         assert bad != good, f"{name} changed nothing"
@@ -89,8 +106,6 @@ def _material() -> Iterator[Tamper]:
     later = "application/vnd.dev.sigstore.bundle.v0.9+json"
     yield "mediaType: later version", ("mediaType",), to(later)
     material = ("verificationMaterial",)
-    yield "hint: other", (*material, "publicKey", "hint"), flip
-    yield "key: gone", (*material, "publicKey"), to(GONE)
     yield "entries: none", (*material, "tlogEntries"), to([])
     yield "entries: twice", (*material, "tlogEntries"), twice
     entry = (*material, "tlogEntries", 0)
@@ -104,6 +119,44 @@ def _material() -> Iterator[Tamper]:
     yield "entry.integratedTime: set", entry, lambda one: {**one, "integratedTime": "1700000000"}
     promise = {"signedEntryTimestamp": encoded(b"promise")}
     yield "entry.inclusionPromise: false", entry, lambda one: {**one, "inclusionPromise": promise}
+
+
+def _key() -> Iterator[Tamper]:
+    """What names a managed key."""
+    key = ("verificationMaterial", "publicKey")
+    yield "hint: other", (*key, "hint"), flip
+    yield "key: gone", key, to(GONE)
+
+
+def _certificate() -> Iterator[Tamper]:
+    """The signer's certificate: its signature is at its end, its key near its start."""
+    certificate = ("verificationMaterial", "certificate")
+    yield "certificate: gone", certificate, to(GONE)
+    raw_bytes = (*certificate, "rawBytes")
+    yield "certificate: empty", raw_bytes, to("")
+    yield "certificate.signature: last bit", raw_bytes, flip
+    yield "certificate.key: last bit", raw_bytes, raw(_flip_after(P256_SPKI, 64))
+    yield (
+        "certificate.identity: other",
+        raw_bytes,
+        raw(lambda der: der.replace(b"/keys/", b"/kexs/")),
+    )
+    yield "certificate: trailing byte", raw_bytes, raw(lambda der: der + b"\0")
+
+
+def _timestamp() -> Iterator[Tamper]:
+    """The RFC 3161 response over the signature: hash, then time, and its signature at its end."""
+    data = ("verificationMaterial", "timestampVerificationData")
+    stamps = (*data, "rfc3161Timestamps")
+    yield "timestamps: gone", data, to(GONE)
+    yield "timestamps: none", stamps, to([])
+    yield "timestamps: twice", stamps, twice
+    stamp = (*stamps, 0, "signedTimestamp")
+    yield "timestamp: empty", stamp, to("")
+    yield "timestamp.status: rejection", stamp, raw(_flip_after(PKI_STATUS, 0))
+    yield "timestamp.hash: last bit", stamp, raw(_flip_after(SHA256_IMPRINT, 31))
+    yield "timestamp.time: other", stamp, raw(_flip_after(GENERALIZED_TIME, 13))
+    yield "timestamp.signature: last bit", stamp, flip
 
 
 def _proof(hashes: int) -> Iterator[Tamper]:
@@ -140,7 +193,7 @@ def _checkpoint() -> Iterator[Tamper]:
 
 def _body() -> Iterator[Tamper]:
     """The logged bytes, which repeat digest, signature and key."""
-    body = ("verificationMaterial", "tlogEntries", 0, "canonicalizedBody")
+    body = BODY
     yield "body: gone", body, to(GONE)
     yield "body: trailing space", body, raw(lambda text: text + b" ")
     yield "body.apiVersion: other", body, inside(("apiVersion",), to("0.0.1"))
@@ -151,7 +204,26 @@ def _body() -> Iterator[Tamper]:
     yield "body.digest: last bit", body, inside((*record, "data", "digest"), flip)
     signature = (*record, "signature")
     yield "body.signature: last bit", body, inside((*signature, "content"), flip)
-    verifier = (*signature, "verifier")
-    details = (*verifier, "keyDetails")
+    details = (*signature, "verifier", "keyDetails")
     yield "body.keyDetails: other", body, inside(details, to("PKIX_ECDSA_P384_SHA_384"))
-    yield "body.key: last bit", body, inside((*verifier, "publicKey", "rawBytes"), flip)
+
+
+def _body_key() -> Iterator[Tamper]:
+    yield "body.key: last bit", BODY, inside((*LOGGED_BY, "publicKey", "rawBytes"), flip)
+
+
+def _body_certificate() -> Iterator[Tamper]:
+    path = (*LOGGED_BY, "x509Certificate", "rawBytes")
+    yield "body.certificate: last bit", BODY, inside(path, flip)
+
+
+def _flip_after(marker: bytes, offset: int) -> Callable[[bytes], bytes]:
+    """Flip the lowest bit of the byte that stands `offset` after the first `marker`."""
+
+    def spoil(good: bytes) -> bytes:
+        assert marker in good, marker
+        spoiled = bytearray(good)
+        spoiled[good.index(marker) + len(marker) + offset] ^= 1
+        return bytes(spoiled)
+
+    return spoil

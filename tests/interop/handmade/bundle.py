@@ -1,23 +1,20 @@
-"""A signed statement in a two-entry log, made with `cryptography` alone.
-
-It shares no line with the service, so that a mistake there cannot hide here.
-Both keys are new in every process.
-"""
+"""A signed statement in a two-entry log, timestamped, under a key or under a certificate."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.interop.handmade.encoding import b64, canonical, pem, sha256, spki
+from tests.interop.handmade.pki import Authorities
+
 ORIGIN = "ledger.example"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://sigstore.dev/cosign/sign/v1"
+IDENTITY, ISSUER = f"https://{ORIGIN}/keys/release", f"https://{ORIGIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +26,19 @@ class Handmade:
     public_key_pem: bytes
     digest: str
     predicate_type: str
+    identity: str = IDENTITY
+    issuer: str = ISSUER
 
 
-def make() -> Handmade:
-    """Return a bundle that every judge must accept."""
+def make(*, certified: bool = False) -> Handmade:
+    """Return a bundle that every judge must accept: under a key, or under a certificate."""
     key, log_key = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    digest = _sha256(b"an image")
+    authorities = Authorities()
+    public = key.public_key()
+    digest = sha256(b"an image")
 
     # The DSSE envelope (PAE: secure-systems-lab/dsse, protocol.md).
-    payload = _json(
+    payload = canonical(
         {
             "_type": "https://in-toto.io/Statement/v1",
             "predicate": {},
@@ -54,83 +54,82 @@ def make() -> Handmade:
     )
     pae = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
     signature = key.sign(pae, ec.ECDSA(hashes.SHA256()))
+    if certified:
+        leaf = authorities.leaf(public, IDENTITY, ISSUER)
+        logged_key = {"x509Certificate": {"rawBytes": b64(leaf)}}
+        shown_key: dict[str, object] = {"certificate": {"rawBytes": b64(leaf)}}
+    else:
+        logged_key = {"publicKey": {"rawBytes": b64(spki(public))}}
+        shown_key = {"publicKey": {"hint": b64(sha256(spki(public)))}}
 
     # The log entry (Rekor v2 hashedrekord 0.0.2), second in a tree of two (RFC 6962).
-    verifier = {"keyDetails": "PKIX_ECDSA_P256_SHA_256", "publicKey": {"rawBytes": _b64(spki)}}
     record = {
-        "data": {"algorithm": "SHA2_256", "digest": _b64(_sha256(pae))},
-        "signature": {"content": _b64(signature), "verifier": verifier},
+        "data": {"algorithm": "SHA2_256", "digest": b64(sha256(pae))},
+        "signature": {
+            "content": b64(signature),
+            "verifier": {"keyDetails": "PKIX_ECDSA_P256_SHA_256", **logged_key},
+        },
     }
-    body = _json(
+    body = canonical(
         {"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": record}}
     )
-    first, second = _sha256(b"\x00genesis"), _sha256(b"\x00" + body)
-    root = _sha256(b"\x01" + first + second)
+    first, second = sha256(b"\x00genesis"), sha256(b"\x00" + body)
+    root = sha256(b"\x01" + first + second)
 
     # The checkpoint (C2SP tlog-checkpoint and signed-note).
     log_public = log_key.public_key()
     log_raw = log_public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    log_spki = log_public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    log_id = _sha256(f"{ORIGIN}\n".encode() + b"\x01" + log_raw)
-    note = f"{ORIGIN}\n2\n{_b64(root)}\n"
-    note_signature = _b64(log_id[:4] + log_key.sign(note.encode()))
+    log_id = sha256(f"{ORIGIN}\n".encode() + b"\x01" + log_raw)
+    note = f"{ORIGIN}\n2\n{b64(root)}\n"
+    note_signature = b64(log_id[:4] + log_key.sign(note.encode()))
 
     proof = {
         "logIndex": "1",
-        "rootHash": _b64(root),
+        "rootHash": b64(root),
         "treeSize": "2",
-        "hashes": [_b64(first)],
+        "hashes": [b64(first)],
         "checkpoint": {"envelope": f"{note}\n— {ORIGIN} {note_signature}\n"},
     }
     entry = {
         "logIndex": "1",
-        "logId": {"keyId": _b64(log_id)},
+        "logId": {"keyId": b64(log_id)},
         "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
         "inclusionProof": proof,
-        "canonicalizedBody": _b64(body),
+        "canonicalizedBody": b64(body),
     }
+    stamp = {"signedTimestamp": b64(authorities.timestamp(signature))}
     bundle = {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {
-            "publicKey": {"hint": _b64(_sha256(spki))},
+            **shown_key,
             "tlogEntries": [entry],
+            "timestampVerificationData": {"rfc3161Timestamps": [stamp]},
         },
         "dsseEnvelope": {
-            "payload": _b64(payload),
+            "payload": b64(payload),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"sig": _b64(signature)}],
+            "signatures": [{"sig": b64(signature)}],
         },
     }
     log = {
         "baseUrl": f"https://{ORIGIN}",
         "hashAlgorithm": "SHA2_256",
         "publicKey": {
-            "rawBytes": _b64(log_spki),
+            "rawBytes": b64(spki(log_public)),
             "keyDetails": "PKIX_ED25519",
             "validFor": {"start": "2024-01-01T00:00:00Z"},
         },
-        "logId": {"keyId": _b64(log_id)},
+        "logId": {"keyId": b64(log_id)},
     }
     trusted_root = {
         "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
         "tlogs": [log],
-        "certificateAuthorities": [],
-        "ctlogs": [],
-        "timestampAuthorities": [],
+        **authorities.trusted,
     }
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return Handmade(
-        _json(bundle), _json(trusted_root), pem, f"sha256:{digest.hex()}", PREDICATE_TYPE
+        canonical(bundle),
+        canonical(trusted_root),
+        pem(public),
+        f"sha256:{digest.hex()}",
+        PREDICATE_TYPE,
     )
-
-
-def _b64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
