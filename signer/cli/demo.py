@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,8 +22,10 @@ from signer.cli import demo_image
 from signer.cli.arguments import parser
 from signer.errors import SigningError
 from verifier.digest import Digest
+from verifier.statement import APPROVAL
 
 _REPOSITORY = "registry.example/demo/hello"
+_TOO_OLD = "nil value in transaction log entry"  # what cosign before 2.6 says of new entries
 _TRY_NEXT = """\
   your registry  skopeo copy docker://REGISTRY/TEAM/APP:TAG oci:image:TAG
                  sealbook sign oci:image:TAG --repository REGISTRY/TEAM/APP
@@ -71,7 +74,7 @@ class _Demo:
 
     def run(self) -> dict[str, object]:
         grpc, http = _free_port(), _free_port()
-        self._step("Make a service: five keys, a ledger, a trust file.")
+        self._step("Make a service: its keys, a ledger, trust files.")
         self._sealbook("init", "service", "--grpc", grpc, "--http", http)
         self._step("Run it. One process, one file; it listens on this machine only.")
         service = self._serve()
@@ -117,9 +120,36 @@ class _Demo:
         if f"checked     0 to {ours['tree_size']}" not in output:
             raise DemoError(f"expected an audit of all entries, found {output!r}")
         self._console.print("  [green]it only grew, and hides nothing[/]")
+        asked = self._cosign(digest, bundle)
         self._console.print("\n[bold]Try next[/] (sealbook COMMAND --help has an example of each)")
         self._console.print(_TRY_NEXT, markup=False, soft_wrap=True)
-        return {"accepted": digest, "refused": [other, other], "root": ours["root"]}
+        return {
+            "accepted": digest,
+            "refused": [other, other],
+            "root": ours["root"],
+            "cosign": asked,
+        }
+
+    def _cosign(self, digest: Digest, bundle: Path) -> bool:
+        """Let real cosign judge the bundle, if there is one; whether it did."""
+        self._step("Let cosign, which is not ours either, judge the image that we signed.")
+        words = ["cosign", "verify-blob-attestation", "--key", "service/release.pub"]
+        words += ["--trusted-root", "service/trusted_root.json", "--bundle", str(bundle)]
+        words += ["--type", APPROVAL, "--digest", digest.hex, "--digestAlg", "sha256"]
+        program = shutil.which("cosign")
+        if program is None:
+            self._show(shlex.join(words))
+            self._say("cosign is not installed here; where it is, that line says 'Verified OK'")
+            return False
+        try:
+            self._run(shlex.join(words), [program, *words[1:]], 0)
+        except DemoError as e:
+            if _TOO_OLD not in e.message:
+                raise
+            self._say("this cosign is older than 2.6, and reads no entries of Rekor v2")
+            return False
+        self._console.print("  [green]accepted by cosign[/]")
+        return True
 
     def _verify(self, digest: Digest, bundle: Path, *, refused_as: str | None) -> None:
         words = ["--trust", "service/trust.json", "--repository", _REPOSITORY, digest, str(bundle)]
