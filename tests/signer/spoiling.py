@@ -36,6 +36,12 @@ class CountingKey:
         self.signed.append((message, signature))
         return signature
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign a hash, and remember."""
+        signature = self._inner.sign_digest(digest)
+        self.signed.append((digest, signature))
+        return signature
+
 
 def count_signatures(service: InProcess) -> CountingKey:
     """Put a counting key under the default one's name."""
