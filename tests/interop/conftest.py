@@ -20,12 +20,13 @@ from tests.interop.certificate_judges import (
     JsCertificate,
     SigstorePython,
 )
-from tests.interop.image import Image
+from tests.interop.image import TAG, Image
 from tests.interop.judges import Cosign, Judge, SigstoreJs
 from tests.interop.legacy_judges import Cosign2, LegacyJudge, Podman, Skopeo
 from tests.interop.notation_judge import Notation
-from tests.interop.product import Product, made
-from tests.interop.registry import serving
+from tests.interop.product import Product, serving_service, signed
+from tests.interop.pushing import Shelf
+from tests.interop.registry import serving_registry
 
 Peer = TypeVar("Peer")
 
@@ -81,7 +82,7 @@ def containers() -> peers.Containers:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The `host:port` of a registry that runs while the tests do; plain HTTP, nobody asked."""
     program = _program(peers.docker_registry)
-    with serving(program, tmp_path_factory.mktemp("registry")) as address:
+    with serving_registry(program, tmp_path_factory.mktemp("registry")) as address:
         yield address
 
 
@@ -139,16 +140,32 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """An image index with two platforms, signed by a service that was made for it."""
-    with made(tmp_path_factory.mktemp("product")) as signed:
-        yield signed
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The configuration of a service that runs while the tests do."""
+    with serving_service(tmp_path_factory.mktemp("service") / "service") as config:
+        yield config
+
+
+@pytest.fixture(scope="session")
+def shelf(registry: str, image: Image) -> Iterator[Shelf]:
+    """A repository that holds the image, and nothing else yet."""
+    with Shelf(f"{registry}/demo/app") as shelf:
+        shelf.image(image.layout, TAG)
+        yield shelf
+
+
+@pytest.fixture(scope="session")
+def product(
+    service: Path, shelf: Shelf, image: Image, tmp_path_factory: pytest.TempPathFactory
+) -> Product:
+    """The image, signed in every form by one command."""
+    return signed(service, image, shelf, tmp_path_factory.mktemp("signed"))
 
 
 @pytest.fixture
 def signed_bundle(product: Product) -> bytes:
     """The bundle of the image index."""
-    return product.bundles[product.digests[0]]
+    return product.of(product.digests[0], "bundle")
 
 
 @pytest.fixture

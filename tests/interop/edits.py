@@ -57,9 +57,14 @@ def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def decoded(text: str) -> bytes:
+    """Return what a text in standard Base64 stands for."""
+    return base64.b64decode(text)
+
+
 def raw(change: Callable[[bytes], bytes]) -> Change:
     """Change the bytes that a Base64 text stands for."""
-    return lambda text: encoded(change(base64.b64decode(text)))
+    return lambda text: encoded(change(decoded(text)))
 
 
 def flip_at(index: int) -> Change:

@@ -53,23 +53,34 @@ def ask(
             path = Path(home, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        done = subprocess.run(
-            command,
-            cwd=home,
-            env={
-                "HOME": home,
-                "TMPDIR": home,
-                "HTTP_PROXY": CLOSED,
-                "HTTPS_PROXY": CLOSED,
-                "NODE_USE_ENV_PROXY": "1",
-                **(environment or {}),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=JUDGE_TIMEOUT_S,
-            check=False,
-        )
+        return ask_at(Path(home), command, environment)
+
+
+def ask_at(
+    home: Path, command: Sequence[str | Path], environment: Mapping[str, str] | None = None
+) -> Verdict:
+    """Run `command` in `home`, which stays.
+
+    Raises:
+        subprocess.SubprocessError: as from `ask`.
+    """
+    done = subprocess.run(
+        command,
+        cwd=home,
+        env={
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "HTTP_PROXY": CLOSED,
+            "HTTPS_PROXY": CLOSED,
+            "NODE_USE_ENV_PROXY": "1",
+            **(environment or {}),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        timeout=JUDGE_TIMEOUT_S,
+        check=False,
+    )
     return Verdict.of(done)

@@ -7,24 +7,46 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.cli import demo_image
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
+
+from tests.interop.edits import decoded
+from tests.interop.image import TAG, Image
+from tests.interop.pushing import Shelf
 from verifier import Digest, TrustRoot, Verifier
 
-REPOSITORY = "registry.example/team/app"
+BEGIN = b"-----BEGIN CERTIFICATE-----"
+FORMS = ("bundle", "simplesigning", "certificate", "notation")
 
 
 @dataclass(frozen=True)
 class Product:
-    """A signed image of three digests, and what a verifier of it is given."""
+    """An image of three digests in a registry, signed once in every form, and whom to trust.
 
-    digests: list[Digest]
-    bundles: dict[Digest, bytes]
+    `shelf` is the repository that it was signed for; signatures have yet to be put there.
+    """
+
+    image: Image
+    shelf: Shelf
+    signatures: Mapping[Digest, Mapping[str, bytes]]
     directory: Path
+
+    @property
+    def digests(self) -> list[Digest]:
+        """The index, then its platforms."""
+        return list(self.signatures)
+
+    def of(self, digest: str, form: str) -> bytes:
+        return self.signatures[Digest(digest)][form]
 
     @property
     def sigstore_root(self) -> bytes:
@@ -33,6 +55,35 @@ class Product:
     @property
     def public_key(self) -> bytes:
         return (self.directory / "release.pub").read_bytes()
+
+    @property
+    def promise_key(self) -> bytes:
+        """The key of Rekor's promises: in trusted_root.json the log's only one on P-256."""
+        logs = json.loads(self.sigstore_root)["tlogs"]
+        [spki] = [
+            decoded(log["publicKey"]["rawBytes"])
+            for log in logs
+            if log["publicKey"]["keyDetails"] == "PKIX_ECDSA_P256_SHA_256"
+        ]
+        key = load_der_public_key(spki)
+        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def notation_root(self) -> bytes:
+        """The last certificate of the chain that the signing key was given."""
+        chain = (self.directory / "certificates" / "release.pem").read_bytes()
+        return BEGIN + chain.rpartition(BEGIN)[2]
+
+    @property
+    def issuer(self) -> str:
+        """Who says in certificates whose key it is: the service, by its origin."""
+        config = tomllib.loads((self.directory / "sealbook.toml").read_text())
+        return f"https://{config['origin']}"
+
+    @property
+    def identity(self) -> str:
+        """Whose key it is."""
+        return f"{self.issuer}/keys/release"
 
     @property
     def verifier(self) -> Verifier:
@@ -54,28 +105,37 @@ def sealbook(*words: str | Path) -> str:
 
 
 @contextmanager
-def made(scratch: Path) -> Iterator[Product]:
-    """Sign an image index with two platforms, by a service that runs in `scratch` meanwhile."""
-    service = scratch / "service"
-    sealbook("init", service, "--grpc", free_port(), "--http", free_port())
-    config = service / "sealbook.toml"
-    serving = subprocess.Popen(
+def serving_service(directory: Path) -> Iterator[Path]:
+    """Found a service in `directory` and run it meanwhile; give its configuration."""
+    sealbook("init", directory, "--grpc", free_port(), "--http", free_port())
+    config = directory / "sealbook.toml"
+    process = subprocess.Popen(
         [sys.executable, "-m", "signer", "serve", "--config", config],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     try:
-        assert serving.stdout is not None
-        assert "serving" in serving.stdout.readline()
-        demo_image.write(scratch / "image", "1.0", "hello")
-        where = ("--repository", REPOSITORY, "--config", config, "--out", scratch, "--json")
-        lines = sealbook("sign", f"oci:{scratch}/image:1.0", "-a", "env=prod", *where).splitlines()
-        signed = [json.loads(line) for line in lines]
-        bundles = {Digest(s["digest"]): Path(s["bundle"]).read_bytes() for s in signed}
-        yield Product(list(bundles), bundles, service)
+        assert process.stdout is not None
+        assert "serving" in process.stdout.readline()
+        yield config
     finally:
-        serving.send_signal(signal.SIGTERM)
-        assert serving.stdout is not None
-        serving.stdout.close()
-        assert serving.wait(30) == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(30) == 0
+
+
+def signed(config: Path, image: Image, shelf: Shelf, out: Path) -> Product:
+    """Sign an image in every form, by one command."""
+    forms = [word for form in FORMS for word in ("--form", form)]
+    where = ("--repository", shelf.name, "--config", config, "--out", out, "--json")
+    lines = sealbook(
+        "sign", f"oci:{image.layout}:{TAG}", "-a", "env=prod", *forms, *where
+    ).splitlines()
+    signatures = {}
+    for line in map(json.loads, lines):
+        made = {one["form"]: Path(one["file"]).read_bytes() for one in line["signatures"]}
+        assert set(FORMS) == made.keys()
+        signatures[Digest(line["digest"])] = made
+    return Product(image, shelf, signatures, config.parent)

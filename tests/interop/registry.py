@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 30
 
 
 @contextmanager
-def serving(program: Path, scratch: Path) -> Iterator[str]:
+def serving_registry(program: Path, scratch: Path) -> Iterator[str]:
     """Serve an empty registry meanwhile; give its `host:port`.
 
     Raises:

@@ -80,6 +80,20 @@ def test_refuses_other_inputs(
         assert not verdict.accepted, verdict.output
 
 
+def test_refuses_an_expired_leaf(notation_judge: Notation, image: Image) -> None:
+    """
+    notation, being strict, refuses a leaf that is out of date now: it has no other time.
+    """
+    index = image.index
+    late = handmade.make_notation(
+        REPOSITORY, index.digest, index.media_type, index.size, expired=True
+    )
+
+    verdict = notation_judge.judge(late.envelope, image=image.layout, root_pem=late.root_pem)
+
+    assert not verdict.accepted, verdict.output
+
+
 def test_tampers_reach_every_field(good: Jws) -> None:
     """
     Each value in the good envelope is changed or removed by at least one tamper.

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.interop import peers
-from tests.interop.registry import serving
+from tests.interop.registry import serving_registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,7 +94,7 @@ def test_registry_answers_and_ends(tmp_path: Path) -> None:
         program = peers.docker_registry()
     except peers.PeerUnavailable as e:
         pytest.skip(str(e))
-    with serving(program, tmp_path) as address:
+    with serving_registry(program, tmp_path) as address:
         assert 200 == httpx.get(f"http://{address}/v2/").status_code
 
     with pytest.raises(httpx.ConnectError):

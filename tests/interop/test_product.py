@@ -1,71 +1,205 @@
-"""What the service makes, put before the foreign judges."""
+"""What one Sign call makes, put before every client that its README names."""
 
 from __future__ import annotations
 
-from tests.interop.judges import IGNORES, Judge
-from tests.interop.product import REPOSITORY, Product
+from pathlib import Path
+
+from tests.interop.certificate_judges import CERTIFICATE_IGNORES, CertificateJudge
+from tests.interop.judges import IGNORES, KEY, TRUSTED_ROOT, Judge
+from tests.interop.judging import Verdict, ask
+from tests.interop.legacy_judges import LEGACY_IGNORES, LegacyJudge, judged
+from tests.interop.legacy_tampers import legacy_tampers
+from tests.interop.notation_judge import NOTATION_IGNORES, Notation
+from tests.interop.notation_tampers import notation_tampers
+from tests.interop.product import Product
+from tests.interop.pushing import LegacySignature
 from tests.interop.tampers import tampers
 from verifier import Digest, Repository, VerificationError
 from verifier.statement import APPROVAL
 
 
-def test_each_foreign_judge_accepts_index_and_platforms(product: Product, judge: Judge) -> None:
+def by_key(product: Product, judge: Judge, bundle: bytes, digest: str) -> Verdict:
+    return judge.judge(
+        bundle,
+        trusted_root=product.sigstore_root,
+        public_key_pem=product.public_key,
+        digest=digest,
+        predicate_type=APPROVAL,
+    )
+
+
+def by_identity(product: Product, judge: CertificateJudge, bundle: bytes, digest: str) -> Verdict:
+    return judge.judge(
+        bundle,
+        trusted_root=product.sigstore_root,
+        identity=product.identity,
+        issuer=product.issuer,
+        digest=digest,
+        predicate_type=APPROVAL,
+    )
+
+
+def by_promise(product: Product, judge: LegacyJudge, signature: bytes, digest: str) -> Verdict:
+    return judged(
+        judge,
+        signature,
+        digest,
+        shelf=product.shelf,
+        public_key_pem=product.public_key,
+        promise_key_pem=product.promise_key,
+    )
+
+
+def test_bundles_are_accepted(product: Product, judge: Judge) -> None:
     """
-    A verifier that nobody here wrote accepts our bundle of every digest of an image.
+    Judges of bundles accept ours, under the key, of every digest of an image, by their own
+    thresholds.
     """
     for digest in product.digests:
-        verdict = judge.judge(
-            product.bundles[digest],
-            trusted_root=product.sigstore_root,
-            public_key_pem=product.public_key,
-            digest=digest,
-            predicate_type=APPROVAL,
-        )
+        verdict = by_key(product, judge, product.of(digest, "bundle"), digest)
         assert verdict.accepted, verdict.output
 
 
-def test_each_foreign_judge_refuses_each_tamper(product: Product, judge: Judge) -> None:
+def test_certificates_are_accepted(product: Product, certificate_judge: CertificateJudge) -> None:
+    """
+    Judges of certificates accept ours, for the identity that it names, of every digest.
+    """
+    for digest in product.digests:
+        bundle = product.of(digest, "certificate")
+        verdict = by_identity(product, certificate_judge, bundle, digest)
+        assert verdict.accepted, verdict.output
+
+
+def test_legacy_signatures_are_accepted(product: Product, legacy_judge: LegacyJudge) -> None:
+    """
+    Clients of the legacy form accept the platform's child, which is what they check, with the
+    log's promise under the log's key.
+    """
+    signature = product.of(product.image.child, "simplesigning")
+
+    verdict = by_promise(product, legacy_judge, signature, product.image.child)
+
+    assert verdict.accepted, verdict.output
+
+
+def test_notation_accepts(product: Product, notation_judge: Notation) -> None:
+    """
+    Notation accepts at its level "strict", under the root of the key's chain.
+    """
+    envelope = product.of(product.image.index.digest, "notation")
+
+    verdict = notation_judge.judge(
+        envelope, image=product.image.layout, root_pem=product.notation_root
+    )
+
+    assert verdict.accepted, verdict.output
+
+
+def test_all_forms_side_by_side(
+    product: Product,
+    cosign: Path,
+    notation_judge: Notation,
+    legacy_judge: LegacyJudge,
+) -> None:
+    """
+    With every form of every digest in one repository, each client finds its own and accepts.
+    """
+    for digest in product.digests:
+        product.shelf.legacy(digest, LegacySignature.parse(product.of(digest, "simplesigning")))
+        bundles = [product.of(digest, form) for form in ("certificate", "bundle")]
+        product.shelf.refer(digest, bundles=bundles, notation=product.of(digest, "notation"))
+    identity = ("--certificate-identity", product.identity, "--certificate-oidc-issuer")
+    index = product.image.index.digest
+    keys = {"public_key_pem": product.public_key, "promise_key_pem": product.promise_key}
+
+    verdicts = [
+        _cosign_verify(cosign, product, index, "--key", KEY),
+        _cosign_verify(cosign, product, index, *identity, product.issuer),
+        notation_judge.judge_pushed(index, shelf=product.shelf, root_pem=product.notation_root),
+        legacy_judge.judge(product.image.child, shelf=product.shelf, **keys),
+    ]
+
+    for verdict in verdicts:
+        assert verdict.accepted, verdict.output
+
+
+def test_bundles_are_refused_when_tampered_with(product: Product, judge: Judge) -> None:
     """
     One changed field is one refusal, but for the fields that a judge is known not to look at.
     """
     digest = product.digests[0]
-    for name, bad in tampers(product.bundles[digest]):
-        verdict = judge.judge(
-            bad,
-            trusted_root=product.sigstore_root,
-            public_key_pem=product.public_key,
-            digest=digest,
-            predicate_type=APPROVAL,
-        )
+    for name, bad in tampers(product.of(digest, "bundle")):
+        verdict = by_key(product, judge, bad, digest)
         assert (name in IGNORES[judge.name]) == verdict.accepted, (name, verdict.output)
+
+
+def test_certificates_are_refused_when_tampered_with(
+    product: Product, certificate_judge: CertificateJudge
+) -> None:
+    """
+    The same under a certificate.
+    """
+    digest = product.digests[0]
+    ignored = CERTIFICATE_IGNORES[certificate_judge.name]
+    for name, bad in tampers(product.of(digest, "certificate")):
+        verdict = by_identity(product, certificate_judge, bad, digest)
+        assert (name in ignored) == verdict.accepted, (name, verdict.output)
+
+
+def test_legacy_signatures_are_refused_when_tampered_with(
+    product: Product, legacy_judge: LegacyJudge
+) -> None:
+    """
+    The same in the legacy form.
+    """
+    ignored = LEGACY_IGNORES[legacy_judge.name]
+    for name, bad in legacy_tampers(product.of(product.image.child, "simplesigning")):
+        verdict = by_promise(product, legacy_judge, bad, product.image.child)
+        assert (name in ignored) == verdict.accepted, (name, verdict.output)
+
+
+def test_notation_refuses_when_tampered_with(product: Product, notation_judge: Notation) -> None:
+    """
+    The same in notation's form.
+    """
+    for name, bad in notation_tampers(product.of(product.image.index.digest, "notation")):
+        verdict = notation_judge.judge(
+            bad, image=product.image.layout, root_pem=product.notation_root
+        )
+        assert (name in NOTATION_IGNORES) == verdict.accepted, (name, verdict.output)
 
 
 def test_our_verifier_refuses_every_tamper(product: Product) -> None:
     """
-    Our own verifier looks at every field but DSSE's keyid, which is a hint and proves nothing.
+    Our own verifier looks at every field but two: DSSE's keyid is a hint and proves nothing, and
+    timestamps are for verifiers that know the log by a promise or by no time at all.
     """
-    digest, repository = product.digests[0], Repository(REPOSITORY)
-    verifier = product.verifier
-    assert digest == verifier.verify(product.bundles[digest], digest, repository).digest
+    digest, repository = product.digests[0], Repository(product.shelf.name)
+    verifier, good = product.verifier, product.of(product.digests[0], "bundle")
+    assert digest == verifier.verify(good, digest, repository).digest
     accepted = []
-    for name, bad in tampers(product.bundles[digest]):
+    for name, bad in tampers(good):
         try:
             verifier.verify(bad, digest, repository)
         except VerificationError:
             continue
         accepted.append(name)
-    assert ["signature.keyid: other"] == accepted
+    assert ["signature.keyid: other"] == [n for n in accepted if not n.startswith("timestamp")]
 
 
 def test_only_cosign_and_we_look_at_the_digest(product: Product, judge: Judge) -> None:
     """
     Asked about another image, cosign refuses; sigstore-js leaves that to its caller.
     """
-    verdict = judge.judge(
-        product.bundles[product.digests[0]],
-        trusted_root=product.sigstore_root,
-        public_key_pem=product.public_key,
-        digest=Digest.of(b"another image"),
-        predicate_type=APPROVAL,
-    )
+    bundle = product.of(product.digests[0], "bundle")
+
+    verdict = by_key(product, judge, bundle, Digest.of(b"another image"))
+
     assert verdict.accepted == (judge.name == "sigstore-js"), verdict.output
+
+
+def _cosign_verify(program: Path, product: Product, digest: str, *who: str) -> Verdict:
+    """Run `cosign verify` on what is in the registry."""
+    image = f"{product.shelf.name}@{digest}"
+    command = (program, "verify", "--trusted-root", TRUSTED_ROOT, *who, image)
+    return ask(command, {TRUSTED_ROOT: product.sigstore_root, KEY: product.public_key})

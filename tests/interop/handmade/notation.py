@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives import hashes
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.interop.handmade.encoding import b64, canonical
-from tests.interop.handmade.pki import NOW, certify
+from tests.interop.handmade.pki import LONG, NOW, certify
 
 CONTENT = "application/vnd.cncf.notary.payload.v1+json"
 
@@ -24,10 +25,15 @@ class Jws(NamedTuple):
     root_pem: bytes
 
 
-def make_notation(repository: str, digest: str, media_type: str, size: int) -> Jws:
-    """Return a signature of the manifest that this describes."""
+def make_notation(
+    repository: str, digest: str, media_type: str, size: int, *, expired: bool = False
+) -> Jws:
+    """Return a signature of the manifest that this describes, by a leaf that may have expired."""
     root = certify("notation root", None, authority=0)
-    leaf = certify("notation leaf", root, purpose=ExtendedKeyUsageOID.CODE_SIGNING)
+    lifetime = dt.timedelta(seconds=-1) if expired else LONG
+    leaf = certify(
+        "notation leaf", root, purpose=ExtendedKeyUsageOID.CODE_SIGNING, lifetime=lifetime
+    )
     target = {
         "annotations": {"env": "prod", "sealbook.repository": repository},
         "digest": digest,

@@ -157,13 +157,13 @@ def certify(
     *,
     authority: int | None = None,
     purpose: x509.ObjectIdentifier | None = None,
-    key: ec.EllipticCurvePrivateKey | None = None,
+    lifetime: dt.timedelta = LONG,
 ) -> Certified:
-    """Return a certificate by `signer`, or by itself, good for a year.
+    """Return a certificate of a new key by `signer`, or by itself, good from a minute ago.
 
     `authority` is how many authorities may stand below it; None makes a leaf.
     """
-    key = key or ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "XX"),
@@ -175,7 +175,7 @@ def certify(
     issuer = signer.certificate.subject if signer else subject
     leaf = authority is None
     builder = (
-        _builder(subject, issuer, key.public_key(), LONG)
+        _builder(subject, issuer, key.public_key(), lifetime)
         .add_extension(x509.BasicConstraints(ca=not leaf, path_length=authority), critical=True)
         .add_extension(_usage(sign=leaf), critical=True)
     )
