@@ -28,7 +28,7 @@ from verifier.repository import Repository
 from verifier.simplesigning import SimpleSigning
 from verifier.statement import APPROVAL, EVENT_PREFIX, Statement
 
-MOST = 256 << 10  # bytes of a message
+_MOST = 256 << 10  # bytes of a message
 _SIGNED_WITHIN_S = 300
 _ES256 = "ES256"  # what signatures by the one algorithm are called that notation's form takes
 _DOCKER, _DOCKER_ALIAS = "docker.io/", "index.docker.io/"  # as cosign writes it
@@ -58,6 +58,12 @@ class Said(NamedTuple):
         return found
 
 
+def check_size(message: bytes) -> None:
+    """Raise `LimitError` if `message` is longer than any that we take."""
+    if len(message) > _MOST:
+        raise LimitError(f"expected a message of at most {_MOST} bytes, found {len(message)}")
+
+
 def read(message: bytes, now: float) -> Said:
     """Return what `message` says; `now` is POSIX seconds.
 
@@ -68,8 +74,7 @@ def read(message: bytes, now: float) -> Said:
         WrongPurposeError: an event, which nobody can ask for.
         SigningTimeError: notation's signing time is not now.
     """
-    if len(message) > MOST:
-        raise LimitError(f"expected a message of at most {MOST} bytes, found {len(message)}")
+    check_size(message)
     if message.startswith(dsse.PREFIX):
         return _statement(message)
     if message.startswith(b"{"):

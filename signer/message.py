@@ -111,8 +111,6 @@ class Messages:
         """
         if bool(order.message) == bool(order.digest):
             raise RequestError("expected either a message or its digest")
-        if len(order.message) > foreign.MOST:
-            raise LimitError(f"expected a message of at most {foreign.MOST} bytes")
         if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
         key = self.key(order.key)
@@ -164,6 +162,7 @@ class Messages:
         self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
     ) -> _Job:
         """Do steps 1 to 3 for a key that signs what nobody reads."""
+        foreign.check_size(order.message)
         hashed = hashlib.new(key.public.algorithm.hash_name, order.message)
         if order.digest and len(order.digest) != hashed.digest_size:
             raise RequestError(
