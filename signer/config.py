@@ -194,7 +194,10 @@ class SigningSection(_Section):
 
 
 class ListenSection(_Section):
-    """Where to listen. Beyond loopback only with TLS."""
+    """Where to listen. Beyond loopback only with TLS.
+
+    `public_url` is where clients find the HTTP side, when that is another address.
+    """
 
     grpc: Address = "127.0.0.1:8640"
     http: Address = "127.0.0.1:8641"
@@ -202,6 +205,7 @@ class ListenSection(_Section):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     reflection: bool = False
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s@/?#]+(/[^\s@?#]*)?$")] | None = None
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

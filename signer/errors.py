@@ -122,6 +122,20 @@ class KeyFailedError(SigningError):
     hint = "the key is out of use until the service is restarted"
 
 
+class TimestampError(SigningError):
+    """The timestamp authority gave no timestamp that holds; nothing was logged."""
+
+    code = "timestamp-failed"
+    hint = "the same request again is safe"
+
+
+class TrustedRootError(SigningError):
+    """The trusted_root.json that the service hands out is not about this ledger."""
+
+    code = "trusted-root"
+    hint = "write it anew from trust.json: `sealbook init` shows how one looks"
+
+
 class ConfigError(SigningError):
     """The configuration does not say what to do."""
 

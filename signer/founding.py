@@ -1,11 +1,14 @@
 """Founding a service: its keys, its ledger with the genesis event, its trust files.
 
-DIR/sealbook.toml      the configuration
-DIR/keys/              log keys (one post-quantum), promise, event, status, release, and the seal
-DIR/ledger/ anchor/    the ledger, and what remembers how far it had come
-DIR/token              what callers send
-DIR/trust.json         what verifiers pin; DIR/trusted_root.json the same for cosign
-DIR/release.pub        the approval key, for cosign --key
+DIR/sealbook.toml       the configuration
+DIR/keys/               log keys (one post-quantum), promise, event, status, release, attest, those
+                        of our authorities and their root, and the seal
+DIR/certificates/       what the root says of them: chains in PEM
+DIR/ledger/ anchor/     the ledger, and what remembers how far it had come
+DIR/token               what callers send; DIR/append-token of those who may append and no more
+DIR/trust.json          what verifiers pin; DIR/trusted_root.json the same for cosign
+DIR/signing_config.json where cosign logs what it signs; holds the append token
+DIR/release.pub         the approval key, for cosign --key; DIR/attest.pub that of attestations
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from typing import NamedTuple, Self
 from ledger import opening
 from ledger.plan import NewEntry
 from ledger.signatory import LogKeys
+from signer.access import APPENDER
 from signer.address import check_address
+from signer.authority import certificates
 from signer.config import check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
@@ -28,7 +33,8 @@ from verifier.note import NoteKey
 from verifier.publickey import Key
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.trust import TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trusted_root import signing_config
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file
 _EVERYWHERE = (Scope("*"),)
@@ -47,13 +53,27 @@ log = "file:keys/log.pem"
 event = "file:keys/event.pem"
 status = "file:keys/status.pem"
 seal = "keys/seal"
+timestamp = "file:keys/timestamp.pem"
+issuer = "file:keys/issuer.pem"  # of short-lived certificates
+transparency = "file:keys/transparency.pem"  # says when they were issued
+
+[certificates]
+timestamp = "certificates/timestamp.pem"
+issuer = "certificates/issuer.pem"
 
 [signing]
 default_key = "release"
+default_attest_key = "attest"
 
 [signing.keys.release]
 uri = "file:keys/release.pem"
-forms = ["bundle"]
+# What a Sign makes that names no forms; there are "certificate" and "notation" too.
+forms = ["bundle", "simplesigning"]
+certificate = "certificates/release.pem"
+
+[signing.keys.attest]
+uri = "file:keys/attest.pem"
+purpose = "attest"
 
 [listen]
 grpc = "{grpc}"
@@ -62,10 +82,15 @@ operator = "run/operator.sock"
 
 [access]
 token = "token"
+append_token = "append-token"  # for `cosign` and others who upload what they signed
 
 [trust]
 trust = "trust.json"
 trusted_root = "trusted_root.json"
+
+# [timestamp]  # an outside RFC 3161 authority instead of ours; list its chain in trust.json
+# url = "https://tsa.bank.example/tsr"
+# chain = "certificates/outside.pem"
 
 # [anchor]  # a program that gets each day's checkpoint on standard input; what it prints is kept
 # exec = ["/usr/local/bin/timestamp"]
@@ -89,6 +114,11 @@ class _Keys(NamedTuple):
     event: FileKey
     status: FileKey
     release: FileKey
+    attest: FileKey
+    timestamp: FileKey
+    issuer: FileKey
+    transparency: FileKey
+    root: FileKey
     log_post_quantum: FileKey | None  # who brings keys of their own may leave it out
 
     @classmethod
@@ -107,6 +137,27 @@ class _Keys(NamedTuple):
         for name, key in self._asdict().items():
             if key is not None:
                 key.save(directory / f"{name.replace('_', '-')}.pem")
+
+
+class _Chains(NamedTuple):
+    """Certificates, DER, each before the one above it."""
+
+    timestamp: tuple[bytes, ...]
+    issuer: tuple[bytes, ...]
+    release: tuple[bytes, ...]
+
+    @classmethod
+    def make(cls, keys: _Keys, origin: str, now: int) -> Self:
+        root, above = certificates.make_root(keys.root, origin, now)
+        return cls(
+            (certificates.make_timestamper(root, keys.timestamp.public, origin, now), above),
+            (certificates.make_issuer(root, keys.issuer.public, origin, now), above),
+            (certificates.make_signer(root, keys.release.public, "release", origin, now), above),
+        )
+
+    def save(self, directory: Path) -> None:
+        for name, chain in self._asdict().items():
+            (directory / f"{name}.pem").write_bytes(certificates.print_chain(chain))
 
 
 def found(
@@ -137,16 +188,25 @@ def found(
                 hint="nothing is ever overwritten; choose another directory",
             )
         (directory / "keys").mkdir(mode=0o700)
+        (directory / "certificates").mkdir(mode=0o755)
     except OSError as e:
         raise ConfigError(f"cannot make {directory}: {e.strerror}") from e
     keys.save(directory / "keys")
     seal = secrets.token_bytes(32)
     write_secret(directory / "keys" / "seal", seal)
     write_secret(directory / "token", f"sealbook_{secrets.token_urlsafe(32)}\n".encode())
-    trust = _trust(origin, keys)
+    append_token = f"sealbook_append_{secrets.token_urlsafe(32)}"
+    write_secret(directory / "append-token", f"{append_token}\n".encode())
+    now = int(time.time())
+    chains = _Chains.make(keys, origin, now)
+    chains.save(directory / "certificates")
+    trust = _trust(origin, keys, chains, now)
     (directory / "trust.json").write_bytes(trust.json())
     (directory / "trusted_root.json").write_bytes(trust.sigstore())
     (directory / "release.pub").write_bytes(keys.release.public.pem())
+    (directory / "attest.pub").write_bytes(keys.attest.public.pem())
+    uploading = signing_config(f"http://{APPENDER}:{append_token}@{http}", origin, now)
+    write_secret(directory / "signing_config.json", uploading)
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
     # Last: a directory without it is no service.
@@ -171,16 +231,23 @@ def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
     return signed_event("genesis", origin, event_key, predicate, None)
 
 
-def _trust(origin: str, keys: _Keys) -> TrustRoot:
-    now = int(time.time())
+def _trust(origin: str, keys: _Keys, chains: _Chains, now: int) -> TrustRoot:
     logs = [TrustedLog(origin, NoteKey.of(origin, keys.log.public), keys.promise.public)]
     if keys.log_post_quantum:
         logs.append(TrustedLog(origin, NoteKey.of(origin, keys.log_post_quantum.public)))
     trusted = keys_by_hint(
         [
             TrustedKey("release", "approve", keys.release.public, _EVERYWHERE),
+            TrustedKey("attest", "attest", keys.attest.public, _EVERYWHERE),
             TrustedKey("event", "event", keys.event.public, _EVERYWHERE),
             TrustedKey("status", "status", keys.status.public, _EVERYWHERE),
         ]
     )
-    return TrustRoot(1, now, now + _LIFETIME_S, tuple(logs), trusted, Quorum.parse("quorum none\n"))
+    authorities = (
+        Authority("timestamp", chains.timestamp),
+        Authority("certificate", chains.issuer),
+        Authority("transparency", (keys.transparency.public.spki,)),
+        Authority("notation", chains.release[1:]),
+    )
+    quorum = Quorum.parse("quorum none\n")
+    return TrustRoot(1, now, now + _LIFETIME_S, tuple(logs), trusted, quorum, authorities)

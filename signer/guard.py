@@ -41,6 +41,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.UnknownSigningKeyError, grpc.StatusCode.NOT_FOUND),
     (errors.NotFoundError, grpc.StatusCode.NOT_FOUND),
     (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
+    (errors.TimestampError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),
     (ledger_errors.IdempotencyError, grpc.StatusCode.ALREADY_EXISTS),
     (ledger_errors.ForeignLedgerError, grpc.StatusCode.INVALID_ARGUMENT),

@@ -48,6 +48,7 @@ def application(
     metrics: Metrics,
     *,
     trust_files: dict[str, Path],
+    signing_config: bytes,
     ready: Callable[[], bool],
     table: Mapping[str, Method],
 ) -> Starlette:
@@ -60,6 +61,9 @@ def application(
     async def trust_file(request: Request) -> Response:
         path = trust_files[request.url.path.rpartition("/")[2]]
         return Response(await asyncio.to_thread(path.read_bytes), media_type=_JSON)
+
+    async def signing(_: Request) -> Response:
+        return Response(signing_config, media_type=_JSON)
 
     async def policy(_: Request) -> Response:
         pinned = await asyncio.to_thread(trust_files["trust.json"].read_bytes)
@@ -82,6 +86,7 @@ def application(
     routes = {
         **bundles_http.routes(ledger),
         **{f"/v1/{name}": trust_file for name in trust_files},
+        "/v1/signing_config.json": signing,
         "/v1/tlog-policy": policy,
         **tiles_http.routes(ledger, access),
         "/metrics": scrape,

@@ -24,6 +24,9 @@ class OwnKeys(NamedTuple):
     promise: Key
     event: Key
     status: Key
+    timestamp: Key | None
+    issuer: Key | None
+    transparency: Key | None
 
     @classmethod
     def open(cls, config: Config, trust: TrustRoot) -> Self:
@@ -33,11 +36,15 @@ class OwnKeys(NamedTuple):
             KeyFileError: one of them cannot be used.
             UntrustedLogError, UnknownKeyError, KeyPurposeError: `trust` says otherwise.
         """
-        promise, event, status = (
-            open_key(uri, config.base)
-            for uri in (config.keys.promise, config.keys.event, config.keys.status)
+        ledger, keys = config.log_keys(), config.keys
+        assert ledger.promise is not None
+        promise = ledger.promise
+        event, status = (open_key(uri, config.base) for uri in (keys.event, keys.status))
+        others = (
+            open_key(uri, config.base) if uri else None
+            for uri in (keys.timestamp, keys.issuer, keys.transparency)
         )
-        own = cls(config.log_keys(), promise, event, status)
+        own = cls(ledger, promise, event, status, *others)
         pinned = trust.log_keys(config.origin)
         for key in own.logs:
             if NoteKey.of(config.origin, key.public) not in pinned:
@@ -62,4 +69,6 @@ class OwnKeys(NamedTuple):
     @property
     def publics(self) -> tuple[PublicKey, ...]:
         """The public halves of all of them."""
-        return tuple(key.public for key in (*self.logs, self.promise, self.event, self.status))
+        optional = (self.timestamp, self.issuer, self.transparency)
+        keys = (*self.logs, self.promise, self.event, self.status, *optional)
+        return tuple(key.public for key in keys if key)

@@ -29,7 +29,6 @@ from signer.authority.opening import opened
 from signer.config import Config
 from signer.daily import keep_receipts
 from signer.dating import Dating
-from signer.errors import ConfigError
 from signer.events import Events
 from signer.forms.all import all_forms
 from signer.guard import Guard, Method
@@ -49,8 +48,8 @@ from signer.service import (
     SignerService,
 )
 from signer.signing import Signing
+from signer.trust_files import public_signing_config, read_trust
 from verifier.errors import SealbookError
-from verifier.trust import TrustRoot
 
 log = structlog.get_logger()
 
@@ -76,9 +75,9 @@ class Server:
             SealbookError: whatever keeps the service from starting, with its code.
         """
         self._config = config
-        self._trust = _trust(config)
+        self._trust = read_trust(config)
         self._own = OwnKeys.open(config, self._trust)
-        self._authorities = opened(config, self._own)
+        self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
         self.keys = signing_keys(config, self._trust, self._forms)
         append_token = config.access.append_token
@@ -153,7 +152,7 @@ class Server:
                 await calls.start()
                 await operator.start()
                 http = self._http_server(
-                    metrics, table, lambda: self._ready and publishing.alarm is None
+                    metrics, table, http_address, lambda: self._ready and publishing.alarm is None
                 )
                 serving = asyncio.create_task(http.serve([http_socket]))
                 if receipts is not None:
@@ -250,7 +249,11 @@ class Server:
         return server
 
     def _http_server(
-        self, metrics: Metrics, table: Mapping[str, Method], ready: Callable[[], bool]
+        self,
+        metrics: Metrics,
+        table: Mapping[str, Method],
+        address: str,
+        ready: Callable[[], bool],
     ) -> _Http:
         config = self._config
         files = {
@@ -262,6 +265,7 @@ class Server:
             self._access,
             metrics,
             trust_files=files,
+            signing_config=public_signing_config(config, self._trust, address),
             ready=ready,
             table=table,
         )
@@ -278,15 +282,6 @@ class Server:
                 ssl_keyfile=config.path(key) if key else None,
             )
         )
-
-
-def _trust(config: Config) -> TrustRoot:
-    """Read the trust file that the service hands out."""
-    path = config.path(config.trust.trust)
-    try:
-        return TrustRoot.parse(path.read_bytes())
-    except OSError as e:
-        raise ConfigError(f"cannot read {path}: {e.strerror}") from e
 
 
 def _reflect(server: grpc.aio.Server) -> None:

@@ -77,11 +77,16 @@ _ONE_BLOCK = "expected one PEM block 'PUBLIC KEY', in lines of 64 characters, an
 # public, so whoever trusts one trusts everybody.
 EXAMPLE_KEYS: frozenset[str] = frozenset(
     {
+        "32ade712a5a98e78d9de2af7667995678121f5805531ebac5a26dd37a587a194",  # attest
         "4ac02e8d423a9785b94541f47d79e030fb1ed561ea522738b0b154defcd8888a",  # event
+        "c323408b66939e3b105644e12837a61e6cde48280818cae76b6359df152ad5df",  # issuer
         "de92b9e1ff13b215a4ce9e223acea60ac6e13881a37b1c6627ca98347ef52ae1",  # log
         "ecd2cae500d649bb2ff1dcaeb99b6043ae9edffade5b04b922c78235a2055483",  # promise
         "f661eb5af0cda2cb3049495c8c20cdac0d1e824a3ed917ddecdca7b1e996eb64",  # release
+        "478e10d6230f7c18a5802a7e5be0ef8494102c27fa47056040bf81ddab779b01",  # root
         "dcf6898dab2f102f3ace05ceb377b2cdddd260f6bbce8fe5cfd9780d182e4fbd",  # status
+        "acc02a387310a88428c29c83bc67c85dbf02c3eb6a64721792bc4d4fbcfcdf39",  # timestamp
+        "0b38e2303c87506903881797662d91b55714aa66a563ec65ee9c0b2168efaf67",  # transparency
     }
 )
 

@@ -8,12 +8,16 @@ This reads the *payload* of a trust file, for whoever pins it locally:
               "promise_key":"<b64 SPKI>"}],
      "keys":[{"name":"release","purpose":"approve","key":"<b64 SPKI>","scope":["*"],
               "valid_from_tree_size":0,"valid_through_tree_size":9007}],
-     "witnesses":"quorum none\n"}
+     "witnesses":"quorum none\n",
+     "authorities":[{"kind":"timestamp","chain":["<b64 DER>","<b64 DER>"]},
+                    {"kind":"transparency","key":"<b64 SPKI>"}]}
 
-`promise_key` (Rekor v1's SET key) and `valid_through_tree_size` may be absent. A
-log whose key rotates, or that signs with ML-DSA-44 too, is a row for each key.
-A window counts ledger positions, because those cannot be backdated: an entry at
-`index` is inside when valid_from_tree_size <= index < valid_through_tree_size.
+`authorities` is for clients that want certificates and timestamps; this verifier
+believes none of it. It, `promise_key` (Rekor v1's SET key) and
+`valid_through_tree_size` may be absent. A log whose key rotates, or that signs with
+ML-DSA-44 too, is a row for each key. A window counts ledger positions, because those
+cannot be backdated: an entry at `index` is inside when
+valid_from_tree_size <= index < valid_through_tree_size.
 """
 
 from __future__ import annotations
@@ -26,20 +30,23 @@ from verifier import limits
 from verifier._strict import Fields, b64, b64encode, json_object, name, rfc3339
 from verifier.errors import (
     KeyPurposeError,
+    LimitError,
     MalformedError,
     UnknownKeyError,
     UnsupportedError,
 )
-from verifier.note import ML_DSA, NoteKey
+from verifier.note import NoteKey
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
 from verifier.tlogpolicy import TlogPolicy, check_roles
 
 TYPE = "urn:sealbook:trust:v1"
+AUTHORITIES = ("timestamp", "certificate", "transparency", "notation")
 PURPOSES = ("approve", "attest", "event", "status", "log", "timestamp", "witness")
 _MOST_KEYS = 1024
 _MOST_LOGS = 32
+_MOST_CHAIN = 8  # certificates
 
 
 class TrustedKey(NamedTuple):
@@ -70,6 +77,16 @@ class TrustedLog(NamedTuple):
     promise_key: PublicKey | None = None
 
 
+class Authority(NamedTuple):
+    """Who vouches in X.509, for other clients; `chain` is opaque here, DER, the root last.
+
+    Of "transparency", which signs certificate timestamps, it is one SPKI.
+    """
+
+    kind: str
+    chain: tuple[bytes, ...]
+
+
 class TrustRoot(NamedTuple):
     """Everything a verifier believes without proof. Times are POSIX seconds."""
 
@@ -79,6 +96,7 @@ class TrustRoot(NamedTuple):
     logs: tuple[TrustedLog, ...]
     keys: Mapping[str, TrustedKey]  # by hint
     quorum: Quorum
+    authorities: tuple[Authority, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -102,11 +120,13 @@ class TrustRoot(NamedTuple):
         found = fields.items("keys", most=_MOST_KEYS)
         keys = _unique(_key(v, f"trust.keys[{i}]") for i, v in enumerate(found))
         quorum = Quorum.parse(fields.text("witnesses"))
+        found = fields.items("authorities", most=_MOST_LOGS) if fields.has("authorities") else []
+        authorities = tuple(_authority(v, f"trust.authorities[{i}]") for i, v in enumerate(found))
         fields.done()
         if not logs or version < 1 or expires <= issued:
             raise MalformedError("expected a log, a version from 1 and an expiry after the issue")
-        _refuse_reuse(logs, keys, quorum)
-        return cls(version, issued, expires, logs, keys, quorum)
+        _refuse_reuse(logs, keys, quorum, authorities)
+        return cls(version, issued, expires, logs, keys, quorum, authorities)
 
     def key(self, hint: str, purpose: str) -> TrustedKey:
         """Return the key with this hint.
@@ -134,11 +154,12 @@ class TrustRoot(NamedTuple):
         """Return every public key that is trusted for anything but witnessing."""
         promises = [log.promise_key for log in self.logs if log.promise_key]
         checkpoints = [log.checkpoint_key.public for log in self.logs]
-        return [*checkpoints, *promises, *(key.public for key in self.keys.values())]
+        witnessing = _transparency(self.authorities)
+        return [*checkpoints, *promises, *(k.public for k in self.keys.values()), *witnessing]
 
     def json(self) -> bytes:
         """Render as the payload that `parse` reads, indented for people."""
-        value = {
+        value: dict[str, object] = {
             "type": TYPE,
             "version": self.version,
             "issued": _time(self.issued),
@@ -147,42 +168,15 @@ class TrustRoot(NamedTuple):
             "keys": [_key_json(key) for key in self.keys.values()],
             "witnesses": self.quorum.text,
         }
+        if self.authorities:
+            value["authorities"] = [_authority_json(one) for one in self.authorities]
         return (json.dumps(value, indent=2) + "\n").encode()
 
     def sigstore(self) -> bytes:
-        """Render as Sigstore's `trusted_root.json`, for cosign and sigstore-js.
+        """Render as Sigstore's `trusted_root.json`, for cosign and sigstore-js."""
+        from verifier.trusted_root import trusted_root
 
-        The media type is the old one: clients refuse the newer spelling. Each
-        log is listed with its checkpoint key and, if there is one, its promise
-        key. Sigstore has no name for ML-DSA-44, whose keys are left out.
-        """
-        start = {"start": _time(self.issued)}
-        logs: list[dict[str, object]] = []
-        for log in self.logs:
-            keys = [] if log.checkpoint_key.kind == ML_DSA else [log.checkpoint_key]
-            if log.promise_key:
-                keys.append(NoteKey.of(log.origin, log.promise_key))
-            logs.extend(
-                {
-                    "baseUrl": f"https://{log.origin}",
-                    "hashAlgorithm": "SHA2_256",
-                    "publicKey": {
-                        "rawBytes": b64encode(key.public.spki),
-                        "keyDetails": key.public.algorithm.key_details,
-                        "validFor": start,
-                    },
-                    "logId": {"keyId": b64encode(key.log_id)},
-                }
-                for key in keys
-            )
-        root = {
-            "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-            "tlogs": logs,
-            "certificateAuthorities": [],
-            "ctlogs": [],
-            "timestampAuthorities": [],
-        }
-        return (json.dumps(root, indent=2) + "\n").encode()
+        return trusted_root(self)
 
 
 def keys_by_hint(keys: Iterable[TrustedKey]) -> dict[str, TrustedKey]:
@@ -208,16 +202,24 @@ def _unique(keys: Iterable[TrustedKey]) -> dict[str, TrustedKey]:
 
 
 def _refuse_reuse(
-    logs: tuple[TrustedLog, ...], keys: dict[str, TrustedKey], quorum: Quorum
+    logs: tuple[TrustedLog, ...],
+    keys: dict[str, TrustedKey],
+    quorum: Quorum,
+    authorities: tuple[Authority, ...],
 ) -> None:
     """Refuse one key in two roles: what it signs for one could be read as the other."""
     publics = [log.checkpoint_key.public for log in logs]
     publics += [log.promise_key for log in logs if log.promise_key]
     publics += [key.public for key in keys.values()]
     publics += [witness.public for witness in quorum.witnesses.values()]
+    publics += _transparency(authorities)
     if len(set(publics)) != len(publics):
         raise MalformedError("one key is listed for two purposes")
     check_roles((log.checkpoint_key for log in logs), quorum)
+
+
+def _transparency(authorities: tuple[Authority, ...]) -> list[PublicKey]:
+    return [PublicKey(one.chain[0]) for one in authorities if one.kind == "transparency"]
 
 
 def _log(value: object, where: str) -> TrustedLog:
@@ -277,7 +279,34 @@ def _key_json(key: TrustedKey) -> dict[str, object]:
     return value
 
 
-def _time(seconds: int) -> str:
-    from datetime import UTC, datetime
+def _authority(value: object, where: str) -> Authority:
+    fields = Fields(value, where)
+    kind = fields.text("kind")
+    if kind not in AUTHORITIES:
+        raise MalformedError(f"{where}.kind: expected one of {', '.join(AUTHORITIES)}")
+    if kind == "transparency":
+        chain = [fields.text("key")]
+    else:
+        chain = fields.items("chain", most=_MOST_CHAIN)
+    fields.done()
+    if not chain or not all(isinstance(one, str) for one in chain):
+        raise MalformedError(f"{where}.chain: expected certificates in Base64")
+    raw = tuple(b64(one) for one in chain)
+    if max(map(len, raw)) > limits.CERTIFICATE:
+        raise LimitError(f"{where}: expected at most {limits.CERTIFICATE} bytes of certificate")
+    if kind == "transparency":
+        PublicKey(raw[0]).check_for_entries()
+    return Authority(kind, raw)
 
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"
+
+def _authority_json(authority: Authority) -> dict[str, object]:
+    raw = [b64encode(one) for one in authority.chain]
+    if authority.kind == "transparency":
+        return {"kind": authority.kind, "key": raw[0]}
+    return {"kind": authority.kind, "chain": raw}
+
+
+def _time(seconds: int) -> str:
+    from verifier.trusted_root import utc
+
+    return utc(seconds)

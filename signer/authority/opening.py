@@ -1,12 +1,81 @@
-"""The authorities that the configuration names, held against the trust file."""
+"""The authorities that the configuration names, held against the trust file.
+
+A chain or key that the trust file does not list would make certificates and
+timestamps that nobody accepts: that shows at start.
+"""
 
 from __future__ import annotations
 
-from signer.authority import Authorities
+from pathlib import Path
+
+from signer.authority import Authorities, Issuer, TimestampAuthority
+from signer.authority.certificates import read_chain
+from signer.authority.issuing import LeafIssuer
+from signer.authority.timestamp import OwnAuthority
 from signer.config import Config
+from signer.errors import ConfigError
 from signer.own_keys import OwnKeys
+from verifier.entry import certified_key
+from verifier.errors import UntrustedLogError
+from verifier.publickey import Key
+from verifier.trust import TrustRoot
 
 
-def opened(config: Config, own: OwnKeys) -> Authorities:  # noqa: ARG001
-    """Return what `config` names."""
-    return Authorities()
+def opened(config: Config, own: OwnKeys, trust: TrustRoot) -> Authorities:
+    """Return what `config` names, each listed in `trust` for what it does.
+
+    Raises:
+        ConfigError: a key without its chain, a chain of another key, or no such file.
+        UntrustedLogError: `trust` does not list it.
+    """
+    return Authorities(_issuer(config, own, trust), _timestamps(config, own, trust))
+
+
+def _issuer(config: Config, own: OwnKeys, trust: TrustRoot) -> Issuer | None:
+    if own.issuer is None or own.transparency is None:
+        if own.issuer or own.transparency:
+            raise ConfigError("keys.issuer and keys.transparency go together")
+        return None
+    chain = _chain_of(config, "issuer", own.issuer)
+    _listed(trust, "certificate", chain)
+    _listed(trust, "transparency", (own.transparency.public.spki,))
+    return LeafIssuer(own.issuer, chain, own.transparency)
+
+
+def _timestamps(config: Config, own: OwnKeys, trust: TrustRoot) -> TimestampAuthority | None:
+    outside = config.timestamp
+    if outside is not None:
+        from signer.authority.outside import OutsideAuthority
+        from signer.transport import HttpTransport
+
+        chain = _read(config.path(outside.chain))
+        _listed(trust, "timestamp", chain)
+        transport = HttpTransport(config.path(outside.ca) if outside.ca else None)
+        return OutsideAuthority(outside.url, chain, transport, outside.timeout_s)
+    if own.timestamp is None:
+        return None
+    chain = _chain_of(config, "timestamp", own.timestamp)
+    _listed(trust, "timestamp", chain)
+    return OwnAuthority(own.timestamp, chain)
+
+
+def _chain_of(config: Config, name: str, key: Key) -> tuple[bytes, ...]:
+    path: Path | None = getattr(config.certificates, name)
+    if path is None:
+        raise ConfigError(f"keys.{name} needs certificates.{name}")
+    chain = _read(config.path(path))
+    if certified_key(chain[0]) != key.public:
+        raise ConfigError(f"the first certificate of certificates.{name} is of another key")
+    return chain
+
+
+def _read(path: Path) -> tuple[bytes, ...]:
+    try:
+        return read_chain(path.read_bytes(), str(path))
+    except OSError as e:
+        raise ConfigError(f"cannot read {path}: {e.strerror}") from e
+
+
+def _listed(trust: TrustRoot, kind: str, chain: tuple[bytes, ...]) -> None:
+    if chain not in [one.chain for one in trust.authorities if one.kind == kind]:
+        raise UntrustedLogError(f"the trust file lists no {kind} authority like the configured one")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from signer.authority.certificates import read_chain
 from signer.config import Config
 from signer.errors import ConfigError
 from signer.forms import Forms
 from signer.keys import SigningKey, open_key
-from verifier.errors import SealbookError
-from verifier.publickey import PublicKey
+from verifier.entry import certified_key
 from verifier.trust import TrustRoot
 
 
@@ -38,7 +38,7 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, Si
                 raise ConfigError(f"key {name} signs what nobody read, and the trust file lists it")
         else:
             trust.key(key.public.hint, section.purpose)
-        if chain and _public(chain[0]) != key.public:
+        if chain and certified_key(chain[0]) != key.public:
             raise ConfigError(f"the certificate of key {name} is of another key")
         forms.named("bundle").check(key)  # what everything else is at least
         for form in key.forms:
@@ -50,23 +50,7 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, Si
 
 
 def _chain(path: Path) -> tuple[bytes, ...]:
-    """Return the certificates of a PEM file, DER."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     try:
-        found = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as e:
-        raise ConfigError(f"expected PEM certificates in {path}: {e}") from e
-    return tuple(one.public_bytes(Encoding.DER) for one in found)
-
-
-def _public(certificate: bytes) -> PublicKey | None:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    public = x509.load_der_x509_certificate(certificate).public_key()
-    try:
-        return PublicKey(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    except SealbookError:
-        return None
+        return read_chain(path.read_bytes(), str(path))
+    except OSError as e:
+        raise ConfigError(f"cannot read {path}: {e.strerror}") from e

@@ -25,7 +25,15 @@ def start_refused(world: World, code: str) -> str:
     ("old", "new", "code"),
     [
         ('forms = ["bundle"]', 'forms = ["bundle", "notary"]', "unknown-form"),
-        ('forms = ["bundle"]', 'forms = ["certificate"]', "unknown-form"),
+        ('transparency = "file:keys/transparency.pem"', "", "config"),
+        ('timestamp = "certificates/timestamp.pem"', "", "config"),
+        ('issuer = "certificates/issuer.pem"', 'issuer = "trust.json"', "config"),
+        ('issuer = "certificates/issuer.pem"', 'issuer = "certificates/none.pem"', "config"),
+        ('issuer = "certificates/issuer.pem"', 'issuer = "certificates/release.pem"', "config"),
+        ('"certificates/release.pem"', '"certificates/issuer.pem"', "config"),
+        ('"file:keys/transparency.pem"', '"file:keys/root.pem"', "untrusted-log"),
+        ('uri = "file:keys/attest.pem"', 'uri = "file:keys/release.pem"', "key-purpose"),
+        ('purpose = "attest"', "raw = true", "config"),
         ('uri = "file:keys/release.pem"', 'uri = "file:keys/log.pem"', "unknown-key"),
         ('uri = "file:keys/release.pem"', 'uri = "file:keys/event.pem"', "key-purpose"),
         ('uri = "file:keys/release.pem"', 'uri = "file:keys/none.pem"', "key-file"),
@@ -77,3 +85,26 @@ def test_refused_start_gives_the_lock_back(world: World) -> None:
 
     with running(world) as service:
         assert 1 == service.tree_size
+
+
+@pytest.mark.parametrize("url", ["https://other.example", "https://ledger.example:8641", "ledger"])
+def test_trusted_root_of_something_else(world: World, url: str) -> None:
+    """
+    A trusted_root.json with another base URL, which clients would refuse, keeps it from starting.
+    """
+    path = world.directory / "trusted_root.json"
+    text = path.read_text()
+    path.write_text(text.replace("https://ledger.example", url, 1))
+
+    assert "https://ledger.example" in start_refused(world, "trusted-root")
+
+
+def test_no_trusted_root(world: World) -> None:
+    """
+    Nor does anything start beside a file that is no trusted root, or none at all.
+    """
+    path = world.directory / "trusted_root.json"
+    path.write_text("{}")
+    start_refused(world, "trusted-root")
+    path.unlink()
+    start_refused(world, "config")

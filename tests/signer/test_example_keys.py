@@ -13,6 +13,7 @@ from signer.keys.file import FileKey
 from tests.signer.asking import PATIENCE_S
 from tests.signer.commands import ROOT, check_refused, free_address, sealbook, spawn
 from verifier import TrustRoot
+from verifier.entry import certified_key
 from verifier.publickey import EXAMPLE_KEYS, PublicKey
 
 EXAMPLES = ROOT / "keys-example"
@@ -45,7 +46,13 @@ def test_every_example_key_is_known(keys: Path) -> None:
     release = PublicKey.from_pem((EXAMPLES / "release.pub").read_bytes())
 
     assert EXAMPLE_KEYS == {public.fingerprint for public in publics.values()}
-    assert set(publics.values()) == set(trust.publics())
+    certified = {
+        certified_key(certificate)
+        for authority in trust.authorities
+        for certificate in authority.chain
+        if authority.kind != "transparency"
+    }
+    assert set(publics.values()) == set(trust.publics()) | certified
     assert publics["release"] == release
     assert trust.sigstore() == (EXAMPLES / "trusted_root.json").read_bytes()
 
@@ -82,7 +89,13 @@ def test_an_exercise_with_them(keys: Path) -> None:
         assert serving.stdout is not None
         serving.stdout.close()
         assert 0 == serving.wait(PATIENCE_S)
-    question = ("--trust", config.parent / "trust.json", *where, digest, next(out.iterdir()))
+    question = (
+        "--trust",
+        config.parent / "trust.json",
+        *where,
+        digest,
+        next(out.glob("*.bundle.json")),
+    )
 
     check_refused(sealbook("verify", *question), "example-key")
     assert 0 == sealbook("verify", "--example-keys", *question).returncode
