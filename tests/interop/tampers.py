@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from tests.interop.edits import (
     GONE,
@@ -66,7 +66,7 @@ def tampers(bundle: bytes) -> Iterator[tuple[str, bytes]]:
         *_envelope(),
         *_material(),
         *(_certificate() if certified else _key()),
-        *_proof(hashes=len(material["tlogEntries"][0]["inclusionProof"]["hashes"])),
+        *_proof(material["tlogEntries"][0]["inclusionProof"]),
         *_checkpoint(),
         *_body(),
         *(_body_certificate() if certified else _body_key()),
@@ -159,12 +159,15 @@ def _timestamp() -> Iterator[Tamper]:
     yield "timestamp.signature: last bit", stamp, flip
 
 
-def _proof(hashes: int) -> Iterator[Tamper]:
-    """The path from the entry to the root."""
+def _proof(good: Mapping[str, Any]) -> Iterator[Tamper]:
+    """The path from the entry to the root, which is as long in trees of several sizes."""
     proof = ("verificationMaterial", "tlogEntries", 0, "inclusionProof")
     yield "proof: gone", proof, to(GONE)
     yield "proof.logIndex: next", (*proof, "logIndex"), increment
-    yield "proof.treeSize: next", (*proof, "treeSize"), increment
+    index, size, hashes = int(good["logIndex"]), int(good["treeSize"]), len(good["hashes"])
+    if hashes == _path_length(index, size + 1):
+        yield "proof.treeSize: next", (*proof, "treeSize"), increment
+    yield "proof.treeSize: four times", (*proof, "treeSize"), to(str(4 * size))
     yield "proof.rootHash: last bit", (*proof, "rootHash"), flip
     for i in range(hashes):
         yield f"proof.hashes[{i}]: last bit", (*proof, "hashes", i), flip
@@ -172,6 +175,12 @@ def _proof(hashes: int) -> Iterator[Tamper]:
     extra = encoded(bytes(32))
     yield "proof.hashes: one more", (*proof, "hashes"), lambda path: [*path, extra]
     yield "proof.checkpoint: gone", (*proof, "checkpoint"), to(GONE)
+
+
+def _path_length(index: int, tree_size: int) -> int:
+    """Return how many hashes lead from a leaf to the root (RFC 9162, 2.1.3.2)."""
+    inner = (index ^ (tree_size - 1)).bit_length()
+    return inner + (index >> inner).bit_count()
 
 
 def _checkpoint() -> Iterator[Tamper]:

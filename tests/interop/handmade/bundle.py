@@ -1,4 +1,4 @@
-"""A signed statement in a two-entry log, timestamped, under a key or under a certificate."""
+"""A signed statement in a log of six entries, timestamped, under a key or under a certificate."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def make(*, certified: bool = False) -> Handmade:
         logged_key = {"publicKey": {"rawBytes": b64(spki(public))}}
         shown_key = {"publicKey": {"hint": b64(sha256(spki(public)))}}
 
-    # The log entry (Rekor v2 hashedrekord 0.0.2), second in a tree of two (RFC 6962).
+    # The log entry (Rekor v2 hashedrekord 0.0.2), second of six (RFC 6962).
     record = {
         "data": {"algorithm": "SHA2_256", "digest": b64(sha256(pae))},
         "signature": {
@@ -73,21 +73,23 @@ def make(*, certified: bool = False) -> Handmade:
     body = canonical(
         {"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": record}}
     )
-    first, second = sha256(b"\x00genesis"), sha256(b"\x00" + body)
-    root = sha256(b"\x01" + first + second)
+    first, *others = (sha256(b"\x00other %d" % i) for i in range(5))
+    third_and_fourth, last_two = (sha256(b"\x01" + others[i] + others[i + 1]) for i in (0, 2))
+    first_two = sha256(b"\x01" + first + sha256(b"\x00" + body))
+    root = sha256(b"\x01" + sha256(b"\x01" + first_two + third_and_fourth) + last_two)
 
     # The checkpoint (C2SP tlog-checkpoint and signed-note).
     log_public = log_key.public_key()
     log_raw = log_public.public_bytes(Encoding.Raw, PublicFormat.Raw)
     log_id = sha256(f"{ORIGIN}\n".encode() + b"\x01" + log_raw)
-    note = f"{ORIGIN}\n2\n{b64(root)}\n"
+    note = f"{ORIGIN}\n6\n{b64(root)}\n"
     note_signature = b64(log_id[:4] + log_key.sign(note.encode()))
 
     proof = {
         "logIndex": "1",
         "rootHash": b64(root),
-        "treeSize": "2",
-        "hashes": [b64(first)],
+        "treeSize": "6",
+        "hashes": [b64(first), b64(third_and_fourth), b64(last_two)],
         "checkpoint": {"envelope": f"{note}\n— {ORIGIN} {note_signature}\n"},
     }
     entry = {
