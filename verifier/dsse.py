@@ -11,6 +11,7 @@ Spec: github.com/secure-systems-lab/dsse, protocol.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple, Self
 
 from verifier import limits
@@ -68,12 +69,13 @@ def payload_of(message: Iterable[bytes]) -> Iterator[bytes]:
         raise MalformedError("expected a DSSE pre-authentication encoding")
     left = decimal(size.decode("ascii", "replace"))
     payload = first[len(head) + len(size) + 1 :]
-    while payload or left:
-        if not payload or len(payload) > left:
-            raise MalformedError("expected a payload as long as its encoding says")
-        yield payload
-        left -= len(payload)
-        payload = next(pieces, b"")
+    for piece in chain((payload,), pieces):
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise MalformedError("expected a payload as long as its encoding says")
 
 
 class Envelope(NamedTuple):

@@ -69,7 +69,7 @@ class Entry(NamedTuple):
             UnsupportedError: another kind or version of entry.
             MalformedError: `Entry.parse(body).body()` would not be `body`.
             UnsupportedKeyError: a key that we do not know, or that signs checkpoints only.
-            CertificateError: no certificate in the one DER encoding.
+            CertificateError: in its place is no certificate in the one DER encoding.
         """
         fields = Fields(json_object(body, limit=limits.ENTRY), "entry")
         kind, version = fields.text("kind"), fields.text("apiVersion")
@@ -127,6 +127,7 @@ def certified_key(certificate: bytes) -> PublicKey:
     Whether to believe the certificate is another matter.
 
     Raises:
+        LimitError: it is too long.
         CertificateError: it is none, or not in the one DER encoding.
         UnsupportedKeyError: it is of a key that we do not know.
     """
@@ -139,7 +140,7 @@ def certified_key(certificate: bytes) -> PublicKey:
         parsed = x509.load_der_x509_certificate(certificate)
         again = parsed.public_bytes(Encoding.DER)
         spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm) as e:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as e:
         raise CertificateError("expected an X.509 certificate in DER") from e
     if again != certificate:
         raise CertificateError("the certificate is not in its canonical DER encoding")

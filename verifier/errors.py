@@ -155,6 +155,12 @@ class CertificateError(VerificationError):
     code = "bad-certificate"
 
 
+class KeyDetailsError(VerificationError):
+    """A key under the name of another algorithm: what it signed could never verify."""
+
+    code = "key-details"
+
+
 class UnsupportedKeyError(VerificationError):
     """A key of an algorithm, size or encoding that is not in the table."""
 
@@ -199,6 +205,13 @@ class RepositoryMismatchError(VerificationError):
     """The statement approves this image in another repository."""
 
     code = "repository-mismatch"
+
+
+class UnnamedRepositoryError(VerificationError):
+    """The statement names no repository, so it would approve this image in every one."""
+
+    code = "unnamed-repository"
+    hint = "cosign's own bundles name none: sign with Sealbook, whose approvals do"
 
 
 # Where it is logged.

@@ -5,7 +5,8 @@ ARCHITECTURE.md explains the choices. Bytes unless the name says otherwise.
 
 from __future__ import annotations
 
-BUNDLE = 1 << 20
+BUNDLE = 1 << 20  # of an approval or an event
+ATTESTATION = 24 << 20  # a bundle with 16 MiB of predicate in Base64, 1024 subjects, and the rest
 STATEMENT = 32 << 20  # an attestation carries an SBOM of up to 16 MiB
 TRUST_FILE = 1 << 20
 EVIDENCE = 1 << 20  # two notes and a path

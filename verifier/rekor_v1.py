@@ -27,7 +27,7 @@ from verifier._strict import (
     hexadecimal,
     json_object,
 )
-from verifier.errors import MalformedError, SignatureError, UnsupportedError
+from verifier.errors import MalformedError, SignatureError, UnsupportedError, UnsupportedKeyError
 from verifier.publickey import Key, PublicKey
 
 VERSION = "0.0.1"
@@ -50,7 +50,7 @@ class LegacyEntry(NamedTuple):
         Raises:
             UnsupportedKeyError: a key that does not sign SHA-256 hashes.
         """
-        key.check_for_entries()
+        _check_hash(key)
         return cls(hashlib.sha256(message).digest(), signature, key)
 
     @classmethod
@@ -59,13 +59,15 @@ class LegacyEntry(NamedTuple):
 
         Raises:
             MalformedError: `LegacyEntry.parse(body).body()` would not be `body`.
-            UnsupportedError, UnsupportedKeyError: another kind, or a key that we do not know.
+            UnsupportedError: another kind, version or hash.
+            UnsupportedKeyError: a key that we do not know, or that does not sign SHA-256 hashes.
         """
         spec = _spec(body, LEGACY)
         digest = _digest(spec.inside("data").inside("hash"))
         made = spec.inside("signature")
         signature = b64(made.text("content"))
         key = _key(made.inside("publicKey").text("content"))
+        _check_hash(key)
         entry = cls(digest, signature, key)
         if entry.body() != body:
             raise MalformedError("the entry is not in its canonical form")
@@ -87,6 +89,18 @@ class EnvelopeEntry(NamedTuple):
     envelope_hash: bytes
     payload_hash: bytes
     signatures: tuple[tuple[bytes, PublicKey], ...]
+
+    @classmethod
+    def of(cls, text: bytes, payload: bytes, *signatures: tuple[bytes, PublicKey]) -> Self:
+        """Make the entry for the envelope with this JSON `text`, which holds `payload`.
+
+        Raises:
+            UnsupportedKeyError: a key that signs checkpoints only.
+        """
+        for _, key in signatures:
+            key.check_for_entries()
+        hashed = [hashlib.sha256(part).digest() for part in (text, payload)]
+        return cls(hashed[0], hashed[1], signatures)
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
@@ -196,6 +210,12 @@ def _digest(fields: Fields) -> bytes:
     if algorithm != _HASH:
         raise UnsupportedError(f"expected {_HASH}, found {algorithm[:40]!r}")
     return hexadecimal(fields.text("value"), size=_SIZE)
+
+
+def _check_hash(key: PublicKey) -> None:
+    """Refuse keys whose signature is over another hash than the one that is logged."""
+    if key.algorithm.hash_name != _HASH:
+        raise UnsupportedKeyError(f"expected a key that signs SHA-256, found {key.algorithm.name}")
 
 
 def _key(content: str) -> PublicKey:

@@ -23,6 +23,7 @@ from verifier.errors import (
     RepositoryMismatchError,
     TrustExpiredError,
     UnknownKeyError,
+    UnnamedRepositoryError,
 )
 from verifier.merkle import hash_leaf, verify_inclusion
 from verifier.note import ML_DSA, Note
@@ -173,7 +174,7 @@ def _check_scope(key: TrustedKey, repository: Repository) -> None:
 
 
 def _approved(statement: Statement, digest: Digest, repository: Repository | None) -> Subject:
-    """Return the subject that approves `digest` in `repository`."""
+    """Return the subject that approves `digest` in `repository`, or in the one that it names."""
     if statement.predicate_type != statements.APPROVAL:
         raise PredicateTypeError(
             f"expected {statements.APPROVAL}, found {statement.predicate_type[:120]!r}"
@@ -182,6 +183,9 @@ def _approved(statement: Statement, digest: Digest, repository: Repository | Non
     if not matching:
         found = ", ".join(subject.digest for subject in statement.subjects[:3])
         raise DigestMismatchError(f"expected {digest}, the statement is about {found}")
+    matching = [subject for subject in matching if subject.name]
+    if not matching:
+        raise UnnamedRepositoryError("expected the name of a repository, found none")
     for subject in matching:
         if repository is None or subject.name == repository:
             return subject

@@ -14,6 +14,7 @@ from verifier.errors import SealbookError, VerificationError
 CODES = {
     "ambiguous-key",
     "bad-base64",
+    "bad-certificate",
     "bad-digest",
     "bad-integer",
     "bad-repository",
@@ -35,6 +36,7 @@ CODES = {
     "trust-expired",
     "unknown-field",
     "unknown-key",
+    "unnamed-repository",
     "unsupported-key",
     "unsupported-version",
     "untrusted-log",

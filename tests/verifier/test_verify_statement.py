@@ -148,10 +148,32 @@ def test_no_subject_of_several(digest: Digest, repository: Repository, code: str
     refused(code, world.verify)
 
 
-@pytest.mark.parametrize("name", [None, "", "app", "Registry.example/app", f"{REPOSITORY}:latest"])
-def test_subject_without_a_repository(name: str | None) -> None:
+@pytest.mark.parametrize("repository", [REPOSITORY, None])
+@pytest.mark.parametrize("name", [None, ""])
+def test_unnamed(name: str | None, repository: Repository | None) -> None:
     """
-    An approval for no repository, or for something like one, approves nothing.
+    An approval that names no repository, as cosign's own do, is refused as that, with a hint.
+    """
+    world = World(repository=repository)
+    rewrite(world, ("subject",), [subject(IMAGE, name, "")])
+
+    assert "cosign" in refused("unnamed-repository", world.verify).hint
+
+
+def test_one_is_named() -> None:
+    """
+    Beside a subject without a name, one that has the right name approves.
+    """
+    world = World(repository=None)
+    rewrite(world, ("subject",), [subject(IMAGE, None, ""), subject(IMAGE, REPOSITORY, "")])
+
+    assert world.verify().repository == REPOSITORY
+
+
+@pytest.mark.parametrize("name", ["app", "Registry.example/app", f"{REPOSITORY}:latest"])
+def test_subject_without_a_repository(name: str) -> None:
+    """
+    An approval for something that is nearly a repository approves nothing.
     """
     world = World()
     rewrite(world, ("subject",), [subject(IMAGE, name, "")])
