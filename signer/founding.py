@@ -9,6 +9,7 @@ DIR/token               what callers send; DIR/append-token of those who may app
 DIR/trust.json          what verifiers pin; DIR/trusted_root.json the same for cosign
 DIR/signing_config.json where cosign logs what it signs; holds the append token
 DIR/release.pub         the approval key, for cosign --key; DIR/attest.pub that of attestations
+DIR/promise.pub         the key of promises, for cosign 2 and Podman (rekorPublicKeyPath)
 """
 
 from __future__ import annotations
@@ -205,6 +206,7 @@ def found(
     (directory / "trusted_root.json").write_bytes(trust.sigstore())
     (directory / "release.pub").write_bytes(keys.release.public.pem())
     (directory / "attest.pub").write_bytes(keys.attest.public.pem())
+    (directory / "promise.pub").write_bytes(keys.promise.public.pem())
     uploading = signing_config(f"http://{APPENDER}:{append_token}@{http}", origin, now)
     write_secret(directory / "signing_config.json", uploading)
     home = opening.Home(directory / "ledger", directory / "anchor", origin)

@@ -13,13 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
-
-from tests.interop.edits import decoded
 from tests.interop.image import TAG, Image
 from tests.interop.pushing import Shelf
 from verifier import Digest, TrustRoot, Verifier
@@ -58,15 +51,7 @@ class Product:
 
     @property
     def promise_key(self) -> bytes:
-        """The key of Rekor's promises: in trusted_root.json the log's only one on P-256."""
-        logs = json.loads(self.sigstore_root)["tlogs"]
-        [spki] = [
-            decoded(log["publicKey"]["rawBytes"])
-            for log in logs
-            if log["publicKey"]["keyDetails"] == "PKIX_ECDSA_P256_SHA_256"
-        ]
-        key = load_der_public_key(spki)
-        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return (self.directory / "promise.pub").read_bytes()
 
     @property
     def notation_root(self) -> bytes:
