@@ -94,6 +94,13 @@ class SigningTimeError(RequestError):
     hint = "is the clock of the machine right that made the message?"
 
 
+class OwnKeyError(RequestError):
+    """Somebody uploads a signature under a key of this service."""
+
+    code = "own-key"
+    hint = "call Sign, or let cosign sign with --key sealbook://NAME"
+
+
 class NotFoundError(SigningError):
     """Nothing is known about what was asked for."""
 

@@ -39,6 +39,8 @@ from signer.message import Messages
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
+from signer.rekor.asgi import RekorSide
+from signer.rekor.uploads import Uploads
 from signer.service import (
     Bundles,
     LedgerService,
@@ -152,7 +154,11 @@ class Server:
                 await calls.start()
                 await operator.start()
                 http = self._http_server(
-                    metrics, table, http_address, lambda: self._ready and publishing.alarm is None
+                    metrics,
+                    table,
+                    sequencer,
+                    address=http_address,
+                    ready=lambda: self._ready and publishing.alarm is None,
                 )
                 serving = asyncio.create_task(http.serve([http_socket]))
                 if receipts is not None:
@@ -252,6 +258,8 @@ class Server:
         self,
         metrics: Metrics,
         table: Mapping[str, Method],
+        sequencer: Sequencer,
+        *,
         address: str,
         ready: Callable[[], bool],
     ) -> _Http:
@@ -270,9 +278,11 @@ class Server:
             table=table,
         )
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
+        own = (*self._own.publics, *(one.public for one in self.keys.values()))
+        uploads = Uploads(self._opened.ledger, sequencer, own)
         return _Http(
             uvicorn.Config(
-                app,
+                RekorSide(uploads, self._access, self._own.promise.public, app),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -1,12 +1,14 @@
 """Who is calling, and what may they do.
 
-Today there is one principal: whoever holds the service's token, which never
-leaves the machine that it was made on. Default deny: a principal may do what is
-listed for it, where it is listed.
+Today there are two principals: whoever holds the service's token, which never
+leaves the machine that it was made on, and whoever holds the append token, which
+build runners have for uploading what they signed themselves. Default deny: a
+principal may do what is listed for it, where it is listed.
 """
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import hmac
 import re
@@ -21,7 +23,8 @@ _HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "
 APPENDER = "append"  # the user name under which Basic carries an append token
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
-_SCHEME = "Bearer "
+_BEARER, _BASIC = "Bearer ", "Basic "
+_SIGNING_CONFIG = "signing_config.json of the service's directory has it"
 
 
 class Principal(NamedTuple):
@@ -38,22 +41,20 @@ class Principal(NamedTuple):
 
 
 class Access:
-    """Knows the holder of one token. Keeps its hash, never the token."""
+    """Knows the holders of two tokens. Keeps their hashes, never a token."""
 
     def __init__(self, token: str, append_token: str | None = None) -> None:
         """Know whoever sends `token`, and whoever sends `append_token` for appending alone.
 
         Raises:
-            KeyFileError: it is too short to be a secret, or could not be sent.
+            KeyFileError: one is too short to be a secret, or could not be sent.
         """
-        if not _TOKEN.fullmatch(token):
-            raise KeyFileError("expected a token of 32 to 500 printable ASCII characters")
-        self._hash = _hash(token)
-        self._append_hash = _hash(append_token) if append_token else None
-        everywhere = (Scope("*"),)
-        self._holder = Principal(
-            "urn:sealbook:token", "loopback", dict.fromkeys(_HOLDER, everywhere)
-        )
+        everywhere = (Scope(EVERYWHERE),)
+        holder = Principal("urn:sealbook:token", "loopback", dict.fromkeys(_HOLDER, everywhere))
+        appender = Principal("urn:sealbook:token", APPENDER, {"append": everywhere})
+        self._known = [(_hashed(token), holder)]
+        if append_token is not None:
+            self._known.append((_hashed(append_token), appender))
 
     def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
         """Return who sent this metadata.
@@ -61,15 +62,38 @@ class Access:
         Raises:
             UnauthenticatedError: not exactly one bearer token, or not one of ours.
         """
-        values = [value for name, value in metadata if name == "authorization"]
-        if len(values) != 1:
-            raise UnauthenticatedError(f"expected one authorization, found {len(values)}")
-        value = values[0]
-        if not isinstance(value, str) or len(value) > _MOST_HEADER or not value.startswith(_SCHEME):
+        value = _authorization(metadata)
+        if not value.startswith(_BEARER):
             raise UnauthenticatedError("expected 'authorization: Bearer TOKEN'")
-        if not hmac.compare_digest(_hash(value[len(_SCHEME) :]), self._hash):
-            raise UnauthenticatedError("the token is not known here")
-        return self._holder
+        return self.holder(value[len(_BEARER) :])
+
+    def authenticate_appending(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
+        """Return who sent this metadata, with the token in a bearer's place or as Basic's password.
+
+        Raises:
+            UnauthenticatedError: neither, or not one of ours.
+        """
+        value = _authorization(metadata)
+        if value.startswith(_BEARER):
+            return self.holder(value[len(_BEARER) :])
+        if not value.startswith(_BASIC):
+            raise UnauthenticatedError("expected a token as Basic's password", hint=_SIGNING_CONFIG)
+        try:
+            pair = binascii.a2b_base64(value[len(_BASIC) :], strict_mode=True).decode("ascii")
+        except ValueError:
+            raise UnauthenticatedError("expected Basic in Base64", hint=_SIGNING_CONFIG) from None
+        user, _, token = pair.partition(":")
+        if user != APPENDER:
+            raise UnauthenticatedError(f"expected the user {APPENDER}", hint=_SIGNING_CONFIG)
+        return self.holder(token)
+
+    def holder(self, token: str) -> Principal:
+        """Return who holds `token`; raises `UnauthenticatedError` when nobody does."""
+        found = _hash(token[:_MOST_HEADER])
+        for known, principal in self._known:
+            if hmac.compare_digest(found, known):
+                return principal
+        raise UnauthenticatedError("the token is not known here")
 
 
 def authorise(principal: Principal, action: Action, repository: Repository | None = None) -> None:
@@ -95,6 +119,23 @@ def authorise_everywhere(principal: Principal, action: Action) -> None:
             f"{principal.name} may not {action} what names no repository",
             hint="name the repository that it is for",
         )
+
+
+def _authorization(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    values = [value for name, value in metadata if name == "authorization"]
+    if len(values) != 1:
+        raise UnauthenticatedError(f"expected one authorization, found {len(values)}")
+    [value] = values
+    if not isinstance(value, str) or len(value) > _MOST_HEADER:
+        raise UnauthenticatedError("expected 'authorization: Bearer TOKEN'")
+    return value
+
+
+def _hashed(token: str) -> bytes:
+    """Return the hash of a token that can be one."""
+    if not _TOKEN.fullmatch(token):
+        raise KeyFileError("expected a token of 32 to 500 printable ASCII characters")
+    return _hash(token)
 
 
 def _hash(token: str) -> bytes:

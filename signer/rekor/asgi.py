@@ -1,0 +1,175 @@
+"""The Rekor routes as a plain ASGI application in front of everything else that HTTP serves.
+
+A framework's request and response would cost more than the work: a client of a log
+sends little and waits for one commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from grpc import StatusCode
+
+from ledger.errors import FrozenError
+from signer.access import Access, authorise
+from signer.guard import refused
+from signer.rekor import v1, v2
+from signer.rekor.uploads import Logged, Uploads
+from verifier._strict import decimal
+from verifier.errors import LimitError
+from verifier.publickey import PublicKey
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Reply = tuple[int, bytes, Iterable[tuple[bytes, bytes]]]
+
+_MOST = 4 << 20  # bytes of an upload
+_PREFIX = "/t/"
+_V1, _V2 = "/api/v1/log/entries", "/api/v2/log/entries"
+_LOG, _KEY = "/api/v1/log", "/api/v1/log/publicKey"
+_JSON = b"application/json"
+# As the original's gateway maps them.
+_STATUS = {
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.UNAUTHENTICATED: 401,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.INTERNAL: 500,
+}
+_FROZEN = b"This log has been frozen, please switch to the latest log.\n"
+
+
+class RekorSide:
+    """Answers Rekor's routes, and hands everything else to `others`."""
+
+    def __init__(
+        self, uploads: Uploads, access: Access, promise_key: PublicKey, others: Application
+    ) -> None:
+        """Log through `uploads` for whoever `access` lets append."""
+        self._uploads = uploads
+        self._access = access
+        self._promise_key = promise_key
+        self._others = others
+        self._log_id = uploads.ledger.log_key.log_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._others(scope, receive, send)
+            return
+        path, token = _without_token(scope["path"])
+        handler = self._handler(scope["method"], path)
+        if handler is None:
+            if token is not None:  # reading needs none, and nobody else is to see it
+                scope = {**scope, "path": path, "raw_path": path.encode()}
+            await self._others(scope, receive, send)
+            return
+        try:
+            status, body, headers = await handler(scope, receive, token)
+        except Exception as e:  # noqa: BLE001  this is where they all end
+            status, body, headers = _refusal(e)
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        await send({"type": "http.response.body", "body": body})
+
+    def _handler(
+        self, method: str, path: str
+    ) -> Callable[[Scope, Receive, str | None], Awaitable[Reply]] | None:
+        return {
+            ("POST", _V2): self._upload_v2,
+            ("POST", _V1): self._upload_v1,
+            ("GET", _V1): self._entry,
+            ("GET", _LOG): self._info,
+            ("GET", _KEY): self._key,
+        }.get((method, path))
+
+    async def _upload_v2(self, scope: Scope, receive: Receive, token: str | None) -> Reply:
+        self._authorise(scope, token)
+        entry = v2.parse(await _body(receive), _MOST)
+        logged = await self._uploads.log(entry)
+        return 201, v2.answer(logged, self._log_id), ((b"content-type", _JSON),)
+
+    async def _upload_v1(self, scope: Scope, receive: Receive, token: str | None) -> Reply:
+        self._authorise(scope, token)
+        entry = v1.parse(await _body(receive), _MOST)
+        logged = await self._uploads.log(entry)
+        name = v1.uuid(logged.record.entry)
+        headers = (
+            (b"content-type", _JSON),
+            (b"etag", name.encode()),
+            (b"location", f"{_V1}?logIndex={logged.record.index}".encode()),
+        )
+        return 201, v1.answer(logged), headers
+
+    async def _entry(self, scope: Scope, _: Receive, __: str | None) -> Reply:
+        query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
+        ledger = self._uploads.ledger
+        published = ledger.published
+        index = decimal(query.get("logIndex", ""))
+        proof = ledger.prove(index, published.checkpoint.tree_size)
+        logged = Logged(ledger.record(index), proof, published)
+        return 200, v1.answer(logged), ((b"content-type", _JSON),)
+
+    async def _info(self, _: Scope, __: Receive, ___: str | None) -> Reply:
+        published = self._uploads.ledger.published
+        tree = published.checkpoint
+        told = {
+            "rootHash": tree.root.hex(),
+            "signedTreeHead": published.note,
+            "treeID": "0",
+            "treeSize": tree.tree_size,
+        }
+        return 200, v1.log_info(told), ((b"content-type", _JSON),)
+
+    async def _key(self, _: Scope, __: Receive, ___: str | None) -> Reply:
+        return 200, self._promise_key.pem(), ((b"content-type", b"application/x-pem-file"),)
+
+    def _authorise(self, scope: Scope, token: str | None) -> None:
+        if token is None:
+            headers = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
+            authorise(self._access.authenticate_appending(headers), "append")
+        else:
+            authorise(self._access.holder(token), "append")
+
+
+def _without_token(path: str) -> tuple[str, str | None]:
+    """Return the path behind `/t/<token>`, and the token, if there is one."""
+    if not path.startswith(_PREFIX):
+        return path, None
+    token, slash, rest = path.removeprefix(_PREFIX).partition("/")
+    return slash + rest, token
+
+
+async def _body(receive: Receive) -> bytes:
+    pieces, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise LimitError("the upload was cut off")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > _MOST:
+            raise LimitError("http: request body too large")
+        pieces.append(piece)
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _refusal(error: Exception) -> Reply:
+    """Return what the caller is told, in the original's words where clients read them."""
+    told = refused(error)
+    headers = [(b"sealbook-code", told.code.encode()), (b"cache-control", b"no-store")]
+    if isinstance(error, FrozenError):
+        return 405, _FROZEN, (*headers, (b"content-type", b"text/plain; charset=utf-8"))
+    if told.status is StatusCode.UNAUTHENTICATED:
+        headers.append((b"www-authenticate", b'Basic realm="sealbook"'))
+    number = told.status.value[0]
+    hint = f"; {told.hint}" if told.hint else ""
+    message = f"{told.message} ({told.code}{hint})"
+    body = json.dumps({"code": number, "message": message, "details": []}).encode()
+    return _STATUS.get(told.status, 503), body, (*headers, (b"content-type", _JSON))

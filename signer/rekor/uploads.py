@@ -1,0 +1,118 @@
+"""Uploads: entries that somebody else signed, appended once.
+
+1. The signature is by a key that every client accepts, and was verified by whoever parsed.
+2. What is there already is answered as it is: a duplicate is no error.
+3. Under a key of our own, only what we have logged ourselves, with its body.
+4. Append: answered once it is durable and published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ledger import dedup, labels
+from ledger.answer import Appended
+from ledger.ledger import Ledger
+from ledger.plan import NewEntry
+from ledger.publication import Published
+from ledger.sequencer import Sequencer
+from signer.errors import OwnKeyError
+from verifier.entry import Entry
+from verifier.errors import SealbookError, UnsupportedKeyError
+from verifier.merkle import InclusionProof
+from verifier.publickey import PublicKey
+from verifier.record import Record
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
+
+Uploaded = Entry | LegacyEntry | EnvelopeEntry
+
+_ACCEPTED = ("ecdsa-p256", "rsa-2048", "rsa-3072", "rsa-4096")
+_SIGNED_HERE = (labels.BUNDLE, labels.SIMPLESIGNING, labels.CERTIFICATE)
+
+
+class Logged(NamedTuple):
+    """What an upload came to."""
+
+    record: Record
+    proof: InclusionProof
+    published: Published
+
+
+class Uploads:
+    """Appends what others signed. Runs on one event loop."""
+
+    def __init__(self, ledger: Ledger, sequencer: Sequencer, own: Iterable[PublicKey]) -> None:
+        """Append through `sequencer`; `own` are the keys of this service, whatever they do."""
+        self.ledger = ledger
+        self._sequencer = sequencer
+        self._own = frozenset(own)
+
+    async def log(self, entry: Uploaded) -> Logged:
+        """Return `entry` in the ledger, published: as it is there, or new.
+
+        Raises:
+            OwnKeyError: it is under a key of ours, and we did not log it.
+            LedgerError: nothing was written, or is not published in time.
+        """
+        # 2.
+        body = entry.body()
+        known_by = dedup.upload(body)
+        published = self.ledger.published
+        index = self.ledger.store.find(known_by)
+        # 3.
+        if index is None and any(key in self._own for key in keys_of(entry)):
+            index = self._signed_here(entry, known_by)
+            known_by = self._known_by(index)
+        if index is not None and index < published.checkpoint.tree_size:
+            proof = self.ledger.prove(index, published.checkpoint.tree_size)
+            return Logged(self.ledger.record(index), proof, published)
+        # 4. What is committed but not yet published is appended again, which waits for it.
+        promised = not isinstance(entry, Entry)
+        new = NewEntry(body, b"", labels.of(body, None), known_by, promised=promised)
+        [answer] = await self._sequencer.append([new])
+        if isinstance(answer, SealbookError):
+            raise answer
+        assert isinstance(answer, Appended)
+        return Logged(answer.record, answer.proof, answer.published)
+
+    def _signed_here(self, entry: Uploaded, uploaded_as: bytes) -> int:
+        """Return where we logged just this signature, with its body."""
+        if not isinstance(entry, EnvelopeEntry):
+            for form in _SIGNED_HERE:
+                found_by = dedup.key_of(form, entry.key, entry.data_digest)
+                index = self.ledger.store.find(found_by)
+                if index is not None and dedup.upload(self._entry(index)) == uploaded_as:
+                    return index
+        raise OwnKeyError("the signature is under a key of this service, which did not log it")
+
+    def _known_by(self, index: int) -> bytes:
+        row = self.ledger.row(index)
+        form = labels.decode(row.labels)["form"][0]
+        found_by = dedup.of(form, row.entry, row.body)
+        assert found_by is not None
+        return found_by
+
+    def _entry(self, index: int) -> bytes:
+        return self.ledger.row(index).entry
+
+
+def keys_of(entry: Uploaded) -> tuple[PublicKey, ...]:
+    """Return the keys that an entry was signed with."""
+    if isinstance(entry, EnvelopeEntry):
+        return tuple(key for _, key in entry.signatures)
+    return (entry.key,)
+
+
+def check_key(key: PublicKey) -> None:
+    """Check that every client verifies signatures by `key`, and so the log takes them.
+
+    Raises:
+        UnsupportedKeyError: some do not.
+    """
+    found = key.algorithm.name
+    if found not in _ACCEPTED:
+        raise UnsupportedKeyError(
+            f"expected a key of {', '.join(_ACCEPTED)}, found {found}",
+            hint="ECDSA P-256 is the one key that every client accepts",
+        )
