@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from signer.client import messages
-from signer.v1 import signer_pb2
+from signer.v1 import record_pb2, signer_pb2
 from tests.signer.asking import REPOSITORY, refused
 from tests.signer.messaging import prepared, public, statement
 from tests.signer.running import InProcess, running
+from verifier._strict import b64encode
+from verifier.entry import Entry, parse_any
+from verifier.merkle import hash_leaf
 
 Answer = signer_pb2.SignMessageResponse
 METHOD = "/sealbook.v1.Signer/SignMessage"
@@ -55,11 +58,18 @@ def no_note(answer: Answer, _: Answer) -> None:
 
 
 def broken_signature(answer: Answer, _: Answer) -> None:
-    entry = messages.parse_any(answer.logged.record.entry)
-    made = bytearray(entry.signature)  # type: ignore[union-attr]
-    made[-1] ^= 1
-    answer.signature = bytes(made)
-    answer.logged.record.entry = entry._replace(signature=bytes(made)).body()  # type: ignore[call-arg]
+    """Log another signature by itself, as a service could that has the log's key."""
+    entry = parse_any(answer.logged.record.entry)
+    assert isinstance(entry, Entry)
+    forged = entry.signature[:-1] + bytes([entry.signature[-1] ^ 1])
+    body = entry._replace(signature=forged).body()
+    answer.signature = forged
+    answer.logged.record.entry = body
+    answer.logged.record.index = 0
+    answer.logged.proof.CopyFrom(record_pb2.InclusionProof(index=0, tree_size=1))
+    origin, _, lines = answer.checkpoint.note.partition("\n")
+    root, signatures = b64encode(hash_leaf(body)), lines.partition("\n\n")[2]
+    answer.checkpoint.note = f"{origin}\n1\n{root}\n\n{signatures}"
 
 
 @pytest.mark.parametrize(

@@ -212,10 +212,9 @@ def test_caller_leaves(key: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
         await messages.drain()
+        assert (1, before + 1) == (desk.signed, desk.ledger.head.tree_size)
 
     desk.run(leave)
-
-    assert (1, before + 1) == (desk.signed, desk.ledger.head.tree_size)
 
 
 def test_one_of_two_callers_leaves() -> None:

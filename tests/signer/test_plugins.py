@@ -110,11 +110,15 @@ def test_another_digest(service: InProcess, ask: Ask) -> None:
 @pytest.mark.parametrize("size", [256 << 10, (256 << 10) + 1])
 def test_long_message(service: InProcess, ask: Ask, size: int) -> None:
     """
-    A raw key signs what is too long to be sent, by its hash.
+    A raw key signs what is too long to be sent, by its hash; for others that is too long.
     """
     message = bytes(size)
     made = ask("signMessage", message, key="blind", **signing(None))["signMessage"]["signature"]
     public(service, "blind").verify(b64decode(made), message)
+
+    assert ("(over-limit)" if size > (256 << 10) else "(blind-signing)") in ask(
+        "signMessage", message, **signing(None)
+    )["errorMessage"]
 
 
 def test_without_a_service(ask: Ask) -> None:
