@@ -13,7 +13,8 @@ import pytest
 from ledger import labels
 from tests.interop.image import Image
 from tests.interop.judging import Verdict, ask_at
-from tests.interop.notation_judge import CONFIG, POLICY
+from tests.interop.notation_judge import CONFIG as NOTATION_CONFIG
+from tests.interop.notation_judge import POLICY
 from tests.interop.pushing import Shelf
 from tests.signer.messaging import prepared, public
 from tests.signer.running import InProcess, running
@@ -22,7 +23,7 @@ from verifier.statement import APPROVAL
 
 SCRIPTS = Path(sys.executable).parent
 PATH = "team/app"
-NO_LOG = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
+CONFIG, ROOT, PROMISE = "signing_config.json", "trusted_root.json", "promise.pub"
 CUSTOM = "https://cosign.sigstore.dev/attestation/v1"
 
 
@@ -37,11 +38,23 @@ class Pipeline:
             "SEALBOOK_SERVICE": service.addresses.grpc,
             "SEALBOOK_TOKEN_FILE": str(service.directory / "token"),
         }
-        (home / "no-log.json").write_text(json.dumps(NO_LOG))
+        self._find_log(service)
         (home / "blob").write_text("some bytes\n")
         (home / "predicate.json").write_text('{"passed": 12}')
-        for name in ("release", "notary", "statements", "blind"):
+        for name in ("release", "plain", "attest", "blind"):
             (home / f"{name}.pub").write_bytes(public(service, name).pem())
+
+    def _find_log(self, service: InProcess) -> None:
+        """Know where our log is and whom to trust; the service's port was not known before."""
+        config = json.loads((service.directory / CONFIG).read_text())
+        [log] = config["rekorTlogUrls"]
+        log["url"] = log["url"].rpartition("@")[0] + f"@{service.addresses.http}"
+        (self.home / CONFIG).write_text(json.dumps(config))
+        for name in (ROOT, PROMISE):
+            (self.home / name).write_bytes((service.directory / name).read_bytes())
+        secret = (service.directory / "append-token").read_text().strip()
+        self.legacy = ("--rekor-url", f"http://{service.addresses.http}/t/{secret}")
+        self.environment["SIGSTORE_REKOR_PUBLIC_KEY"] = PROMISE
 
     def run(self, *command: object, **environment: str) -> Verdict:
         """Run a program in the home."""
@@ -94,20 +107,23 @@ def said(record: Record) -> dict[str, list[str]]:
     return labels.of(record.entry, record.body or None)
 
 
-SIGN = ("-y", "--signing-config", "no-log.json")
-UNLOGGED = "--insecure-ignore-tlog=true"
+TRUSTING = ("--trusted-root", ROOT)
+UNLOGGED = ("--tlog-upload=false", "--output-signature", "signature")
+UNVERIFIED = ("--insecure-ignore-tlog=true", "--signature", "signature")
+SIGN = ("-y", "--signing-config", CONFIG, *TRUSTING)
 
 
 def test_cosign_sign(pipeline: Pipeline, cosign: Path, pushed: str) -> None:
     """
-    Cosign signs an image with a key of ours; it is logged, and cosign accepts it.
+    Cosign signs an image with a key of ours and our log: one entry, which it uploads again and
+    finds, accepts, and gets again at a re-run.
     """
     key = f"sealbook://release/{pushed.partition('@')[0]}"
     signing = (cosign, "sign", *SIGN, "--key", key, "--allow-http-registry", pushed)
     record = only(pipeline.does(*signing))
     again = pipeline.does(*signing)
-    pipeline.does(cosign, "verify", "--key", "release.pub", UNLOGGED, pushed)
-    pipeline.does(cosign, "verify", "--key", "sealbook://release", UNLOGGED, pushed)
+    pipeline.does(cosign, "verify", "--key", "release.pub", *TRUSTING, pushed)
+    pipeline.does(cosign, "verify", "--key", "sealbook://release", *TRUSTING, pushed)
 
     assert ("bundle", [APPROVAL]) == (record.form, said(record)["predicate_type"])
     assert [pushed.partition("@")[2]] == said(record)["digest"]
@@ -116,19 +132,21 @@ def test_cosign_sign(pipeline: Pipeline, cosign: Path, pushed: str) -> None:
 
 def test_cosign_2_sign(pipeline: Pipeline, cosign2: Path, pushed: str) -> None:
     """
-    Cosign before version 3 signs an image with a key of ours, in the form that it knows.
+    Cosign before version 3 signs an image with a key of ours in the form that it knows: it gets
+    the promise that our log made, accepts it, and gets it again at a re-run.
     """
-    legacy = ("--tlog-upload=false", "-a", "env=prod", "--allow-http-registry")
-    record = only(
-        pipeline.does(cosign2, "sign", "-y", *legacy, "--key", "sealbook://release", pushed)
-    )
-    pipeline.does(cosign2, "verify", "--key", "release.pub", UNLOGGED, pushed)
+    annotated = ("-a", "env=prod", "--allow-http-registry")
+    key = ("--key", "sealbook://release")
+    signing = (cosign2, "sign", "-y", *annotated, *pipeline.legacy, *key, pushed)
+    record = only(pipeline.does(*signing))
+    again = pipeline.does(*signing)
+    pipeline.does(cosign2, "verify", "--key", "release.pub", pushed)
 
     assert ("simplesigning", [pushed.partition("@")[0]]) == (
         record.form,
         said(record)["repository"],
     )
-    assert record.promise
+    assert [] == again
 
 
 def test_cosign_signs_for_another_repository(
@@ -151,16 +169,16 @@ def test_cosign_attest(pipeline: Pipeline, cosign: Path, pushed: str) -> None:
     what = ("--predicate", "predicate.json", "--type", "custom")
     image = ("--allow-http-registry", pushed)
     attest = (cosign, "attest", *SIGN, *what)
-    record = only(pipeline.does(*attest, "--key", "sealbook://statements", *image))
+    record = only(pipeline.does(*attest, "--key", "sealbook://attest", *image))
     pipeline.does(
-        *(cosign, "verify-attestation", "--key", "statements.pub", "--type", "custom"),
-        *(UNLOGGED, pushed),
+        *(cosign, "verify-attestation", "--key", "attest.pub", "--type", "custom"),
+        *(*TRUSTING, pushed),
     )
     blob = (cosign, "attest-blob", *SIGN, *what, "--bundle", "bundle.json")
-    of_blob = only(pipeline.does(*blob, "--key", "sealbook://statements", "blob"))
+    of_blob = only(pipeline.does(*blob, "--key", "sealbook://attest", "blob"))
     pipeline.does(
-        *(cosign, "verify-blob-attestation", "--key", "statements.pub", "--type", "custom"),
-        *(UNLOGGED, "--bundle", "bundle.json", "blob"),
+        *(cosign, "verify-blob-attestation", "--key", "attest.pub", "--type", "custom"),
+        *(*TRUSTING, "--bundle", "bundle.json", "blob"),
     )
     pipeline.refuses("key-purpose", *attest, "--key", "sealbook://release", *image)
 
@@ -174,10 +192,10 @@ def test_cosign_sign_blob(pipeline: Pipeline, program: str, request: pytest.Fixt
     A signature over a file says nothing: a raw key makes it, and no other does.
     """
     cosign = request.getfixturevalue(program)
-    new = ("--signing-config", "no-log.json", "--bundle", "bundle.json")
-    old = ("--tlog-upload=false", "--output-signature", "signature")
-    sign = (cosign, "sign-blob", "-y", *(new if program == "cosign" else old))
-    shown = ("--bundle", "bundle.json") if program == "cosign" else ("--signature", "signature")
+    is_new = program == "cosign"
+    how = (*SIGN, "--bundle", "bundle.json") if is_new else ("-y", *UNLOGGED)
+    shown = (*TRUSTING, "--bundle", "bundle.json") if is_new else UNVERIFIED
+    sign = (cosign, "sign-blob", *how)
     (pipeline.home / "blob").write_text(f"some bytes for {program}\n")
     (pipeline.home / "large").write_bytes(program.encode() + bytes(1 << 20))
     (pipeline.home / "empty").write_bytes(b"")
@@ -185,7 +203,7 @@ def test_cosign_sign_blob(pipeline: Pipeline, program: str, request: pytest.Fixt
     pipeline.refuses("over-limit", *sign, "--key", "sealbook://release", "large")
     for name in ("blob", "large", "empty"):
         made = pipeline.does(*sign, "--key", "sealbook://blind", name)
-        pipeline.does(cosign, "verify-blob", "--key", "blind.pub", UNLOGGED, *shown, name)
+        pipeline.does(cosign, "verify-blob", "--key", "blind.pub", *shown, name)
 
         assert name == "empty" or "opaque" == only(made).form
     assert "hint: name a key" in told
@@ -195,11 +213,11 @@ def test_cosign_keys(pipeline: Pipeline, cosign: Path) -> None:
     """
     Cosign prints the public half of a key of ours, and makes none.
     """
-    shown = pipeline.run(cosign, "public-key", "--key", "sealbook://notary")
+    shown = pipeline.run(cosign, "public-key", "--key", "sealbook://plain")
     pipeline.refuses("unknown-key", cosign, "public-key", "--key", "sealbook://nobody")
     make = pipeline.run(cosign, "generate-key-pair", "--kms", "sealbook://new")
 
-    assert (pipeline.home / "notary.pub").read_text() in shown.output
+    assert (pipeline.home / "plain.pub").read_text() in shown.output
     assert not make.accepted
     assert "keys are not made from here" in make.output
 
@@ -248,12 +266,12 @@ class Notary(Pipeline):
         self.program = notation
         shutil.copytree(image.layout, self.home / "layout")
         self.image = f"layout@{image.index.digest}"
-        chain = (self.service.directory / "notary-chain.pem").read_text()
+        chain = (self.service.directory / "certificates" / "release.pem").read_text()
         root = chain[chain.rindex("-----BEGIN") :]
-        store = self.home / CONFIG / "truststore/x509/ca/release"
+        store = self.home / NOTATION_CONFIG / "truststore/x509/ca/release"
         store.mkdir(parents=True)
         (store / "root.pem").write_text(root)
-        (self.home / CONFIG / "trustpolicy.json").write_text(json.dumps(POLICY))
+        (self.home / NOTATION_CONFIG / "trustpolicy.json").write_text(json.dumps(POLICY))
 
     def sign(self, key: str, *more: object) -> tuple[object, ...]:
         """Return the command that signs the image."""
@@ -284,7 +302,7 @@ def test_notation_sign(notary: Notary) -> None:
     """
     before = notary.run(*notary.verify())
     where = ("--plugin-config", "repository=registry.example/team/app")
-    record = only(notary.does(*notary.sign("notary", *where)))
+    record = only(notary.does(*notary.sign("release", *where)))
     notary.does(*notary.verify())
 
     assert not before.accepted
@@ -297,7 +315,7 @@ def test_notation_times(notary: Notary) -> None:
     The machine may be in any zone, the signature may expire, and the user may annotate.
     """
     more = ("--expiry", "24h", "--user-metadata", "env=prod")
-    key = "notary/registry.example/team/app"
+    key = "release/registry.example/team/app"
     only(notary.does(*notary.sign(key, *more), TZ="Asia/Kolkata"))
     notary.does(*notary.verify())
 
@@ -313,7 +331,7 @@ def test_notation_refused(notary: Notary) -> None:
     assert "hint: set signing.keys.plain.certificate" in notary.refuses(
         "bad-request", *notary.sign("plain")
     )
-    notary.refuses("malformed", *notary.sign("notary", *reserved))
-    notary.refuses("bad-request", *notary.sign("notary/registry.example/team/app", *two))
-    notary.refuses("bad-repository", *notary.sign("notary/team"))
-    notary.refuses("unreachable", *notary.sign("notary"), SEALBOOK_SERVICE="127.0.0.1:9")
+    notary.refuses("malformed", *notary.sign("release", *reserved))
+    notary.refuses("bad-request", *notary.sign("release/registry.example/team/app", *two))
+    notary.refuses("bad-repository", *notary.sign("release/team"))
+    notary.refuses("unreachable", *notary.sign("release"), SEALBOOK_SERVICE="127.0.0.1:9")

@@ -15,6 +15,7 @@ from ledger.ledger import Ledger
 from ledger.publication import PublicationFile
 from ledger.sequencer import Sequencer
 from signer.access import Action, Principal
+from signer.authority.certificates import make_root, make_signer
 from signer.dating import Dating
 from signer.forms.all import all_forms
 from signer.keys import SigningKey
@@ -22,7 +23,7 @@ from signer.keys.file import FileKey
 from signer.message import MessageOrder, Messages, SignedMessage
 from tests.ledger.making import KEYS, MemoryAnchor, memory_store
 from tests.signer.asking import ORIGIN, REPOSITORY, refused
-from tests.signer.messaging import CUSTOM, certified_chain, notation, simple, statement
+from tests.signer.messaging import CUSTOM, notation, simple, statement
 from tests.signer.spoiling import CountingKey
 from verifier.note import Note
 from verifier.repository import Scope
@@ -48,9 +49,12 @@ class Desk:
         self.ledger = Ledger(store, anchor, promising, clock, publication)
         made = {name: FileKey.generate("ecdsa-p256") for name in ("release", "attest", "blind")}
         self.counting = {name: CountingKey(key) for name, key in made.items()}
-        chain = certified_chain(made["release"])
+        authority, root = make_root(FileKey.generate("ecdsa-p256"), ORIGIN, int(NOW))
+        leaf = make_signer(authority, made["release"].public, "release", ORIGIN, int(NOW))
         self.keys = {
-            "release": SigningKey("release", self.counting["release"], ("bundle",), chain=chain),
+            "release": SigningKey(
+                "release", self.counting["release"], ("bundle",), chain=(leaf, root)
+            ),
             "attest": SigningKey("attest", self.counting["attest"], purpose="attest"),
             "blind": SigningKey("blind", self.counting["blind"], raw=True),
         }

@@ -195,7 +195,7 @@ def request(message: bytes = b"", **more: Any) -> dict[str, Any]:
     """Return a request of notation 1.3.2."""
     return {
         "contractVersion": "1.0",
-        "keyId": "notary",
+        "keyId": "release",
         "keySpec": "EC-256",
         "hashAlgorithm": "SHA-256",
         "payload": b64encode(message).decode(),
@@ -220,7 +220,7 @@ def test_generate(service: InProcess, command: Ask) -> None:
     A signature is two raw numbers, under the chain that the ledger keeps with it.
     """
     message = messaging.notation(1)
-    key_id = f"notary/{REPOSITORY}"
+    key_id = f"release/{REPOSITORY}"
     described = command("describe-key", request(keyId=key_id))
     made = command("generate-signature", request(message, keyId=key_id))
     entry = Entry.parse(service.ledger.record(service.tree_size - 1).entry)
@@ -228,7 +228,7 @@ def test_generate(service: InProcess, command: Ask) -> None:
     assert {"keyId": key_id, "keySpec": "EC-256"} == described
     assert (key_id, "ECDSA-SHA-256") == (made["keyId"], made["signingAlgorithm"])
     assert jws.raw_signature("ecdsa-p256", entry.signature) == b64decode(made["signature"])
-    assert service.server.keys["notary"].chain == tuple(map(b64decode, made["certificateChain"]))
+    assert service.server.keys["release"].chain == tuple(map(b64decode, made["certificateChain"]))
 
 
 @pytest.mark.usefixtures("environment")
@@ -265,7 +265,7 @@ def test_generate(service: InProcess, command: Ask) -> None:
         ("generate-signature", request(payload="*"), "bad-base64", "VALIDATION_ERROR"),
         (
             "describe-key",
-            request(keyId="notary/a.example/b", pluginConfig={"repository": "a.example/c"}),
+            request(keyId="release/a.example/b", pluginConfig={"repository": "a.example/c"}),
             "bad-request",
             "VALIDATION_ERROR",
         ),
