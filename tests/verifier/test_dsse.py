@@ -9,7 +9,7 @@ import pytest
 from tests.verifier.making import Signer, refused, rows
 from verifier import limits
 from verifier._strict import Fields, b64encode
-from verifier.dsse import IN_TOTO, Envelope, pae, parse_pae
+from verifier.dsse import IN_TOTO, Envelope, pae, pae_prefix, parse_pae, payload_of
 
 HELLO = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
 
@@ -67,6 +67,46 @@ def test_bad_pae(message: bytes, code: str) -> None:
     What the encoding would not print is no encoding.
     """
     refused(code, lambda: parse_pae(message))
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"0 {} 1" * 9], ids=repr)
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_payload_in_pieces(payload: bytes, size: int) -> None:
+    """
+    A payload that comes in pieces is passed on in them, wherever they end.
+    """
+    head, rest = pae_prefix(len(payload)), payload
+    assert head + rest == pae(IN_TOTO, payload)
+
+    for first in (head, head + rest[:1]):
+        left = rest[len(first) - len(head) :]
+        pieces = [first, *(left[i : i + size] for i in range(0, len(left), size)), b""]
+        assert payload == b"".join(payload_of(pieces))
+
+
+MESSAGE = pae(IN_TOTO, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "code"),
+    rows(
+        ("nothing", [], "malformed"),
+        ("other type", [pae("text/plain", b"{}")], "malformed"),
+        ("other version", [MESSAGE.replace(b"v1", b"v2")], "malformed"),
+        ("cut off", [MESSAGE[:-1]], "malformed"),
+        ("cut off in a piece", [MESSAGE[:-2], b"{"], "malformed"),
+        ("too long", [MESSAGE, b"x"], "malformed"),
+        ("too long at once", [MESSAGE + b"x"], "malformed"),
+        ("no size", [MESSAGE[:-4]], "malformed"),
+        ("leading zero", [MESSAGE[:-4] + b"02 {}"], "bad-integer"),
+        ("sign", [MESSAGE[:-4] + b"+2 {}"], "bad-integer"),
+    ),
+)
+def test_bad_pieces(pieces: list[bytes], code: str) -> None:
+    """
+    Pieces that are no encoding of an in-toto payload are refused, in the end at the latest.
+    """
+    refused(code, lambda: list(payload_of(pieces)))
 
 
 def test_no_two_payloads_share_a_message() -> None:

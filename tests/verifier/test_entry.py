@@ -7,14 +7,15 @@ import json
 
 import pytest
 
+from tests.verifier.certificates import certificate
 from tests.verifier.making import Signer, refused, rows
 from tests.verifier.paths import put
 from verifier import limits
 from verifier._strict import b64encode
 from verifier.dsse import IN_TOTO, pae
-from verifier.entry import Entry, check_same
+from verifier.entry import Entry, certified_key, check_same
 from verifier.merkle import InclusionProof
-from verifier.publickey import ed25519
+from verifier.publickey import PublicKey, ed25519
 from verifier.record import Record
 
 MESSAGE = b"a message"
@@ -202,3 +203,82 @@ def test_weak_keys_are_not_logged() -> None:
     An entry cannot even be made for a key under which anyone can sign.
     """
     refused("weak-key", lambda: Entry.of(b"", b"", ed25519(bytes(32))))
+
+
+LEAF = certificate(SIGNER.public)
+CERTIFIED = Entry.of(MESSAGE, GOOD.signature, SIGNER.public, LEAF)
+
+
+def test_certified_body() -> None:
+    """
+    Under a certificate its DER stands in the place of the key, as Rekor has it.
+    """
+    key = f'"publicKey":{{"rawBytes":"{b64encode(SIGNER.public.spki)}"}}'
+    expected = (
+        GOOD.body().decode().replace(key, f'"x509Certificate":{{"rawBytes":"{b64encode(LEAF)}"}}')
+    )
+
+    assert expected.encode() == CERTIFIED.body() != GOOD.body()
+    assert CERTIFIED == Entry.parse(CERTIFIED.body())
+
+
+@pytest.mark.parametrize(
+    ("certificate", "code"),
+    rows(
+        ("none", b"", "bad-certificate"),
+        ("text", b"certificate", "bad-certificate"),
+        ("a key", SIGNER.public.spki, "bad-certificate"),
+        ("cut off", LEAF[:-1], "bad-certificate"),
+        ("something after it", LEAF + b"\0", "bad-certificate"),
+        ("version 2", LEAF.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"), "bad-certificate"),
+        ("unknown curve", LEAF.replace(b"\x06\x08\x2a", b"\x06\x08\x2b"), "bad-certificate"),
+        ("too long", bytes(limits.CERTIFICATE + 1), "over-limit"),
+    ),
+)
+def test_no_certificates(certificate: bytes, code: str) -> None:
+    """
+    What is no certificate of a key that we know makes no entry.
+    """
+    place = (*RECORD, "signature", "verifier", "x509Certificate", "rawBytes")
+    document = put(json.loads(CERTIFIED.body()), place, b64encode(certificate))
+    body = json.dumps(document, separators=(",", ":")).encode()
+
+    refused(code, lambda: Entry.parse(body))
+    refused(code, lambda: certified_key(certificate))
+
+
+def test_certified_key() -> None:
+    """
+    A certificate is of one key.
+    """
+    assert SIGNER.public == certified_key(LEAF)
+
+
+def test_one_verifier() -> None:
+    """
+    An entry has a key or a certificate, and not both.
+    """
+    verifier = (*RECORD, "signature", "verifier")
+    both = put(json.loads(CERTIFIED.body()), (*verifier, "publicKey"), {"rawBytes": "AAAA"})
+
+    refused("malformed", lambda: Entry.parse(json.dumps(both, separators=(",", ":")).encode()))
+
+
+def test_other_certificate() -> None:
+    """
+    An entry under another certificate of the same key is another entry.
+    """
+    other = CERTIFIED._replace(certificate=certificate(SIGNER.public, 78))
+    message = refused("entry-mismatch", lambda: check_same(CERTIFIED, other.body())).message
+    assert "certificate" in message
+
+    refused("entry-mismatch", lambda: check_same(GOOD, CERTIFIED.body()))
+
+
+def test_certificates_of_keys_for_notes() -> None:
+    """
+    A certificate does not make a key for checkpoints sign entries.
+    """
+    key: PublicKey = Signer("ml-dsa-44").public
+
+    refused("unsupported-key", lambda: Entry.of(MESSAGE, b"", key, LEAF))

@@ -293,3 +293,37 @@ def test_example_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publickey, "EXAMPLE_KEYS", frozenset({KEY.public.fingerprint}))
 
     refused("example-key", KEY.public.refuse_example)
+
+
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "ecdsa-p384", "rsa-2048"])
+def test_digests(algorithm: str) -> None:
+    """
+    A signature verifies over the hash alone as it does over the message, and over no other.
+    """
+    signer, other = Signer(algorithm), Signer(algorithm)
+    signature = signer.sign(b"message")
+    name = signer.public.algorithm.hash_name
+    digest = hashlib.new(name, b"message").digest()
+
+    signer.public.verify_digest(signature, digest)
+
+    for key, made, hashed in (
+        (other.public, signature, digest),
+        (signer.public, signature, hashlib.new(name, b"Message").digest()),
+        (signer.public, signature, digest[:-1]),
+        (signer.public, signature, b""),
+        (signer.public, signature[:-1], digest),
+        (signer.public, b"", digest),
+        (signer.public, other.sign(b"message"), digest),
+    ):
+        refused("bad-signature", partial(key.verify_digest, made, hashed))
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44"])
+def test_keys_that_sign_messages(algorithm: str) -> None:
+    """
+    A key that signs whole messages verifies nothing by a hash.
+    """
+    key = Signer(algorithm)
+
+    refused("unsupported-key", lambda: key.public.verify_digest(key.sign(b""), bytes(32)))
