@@ -15,10 +15,11 @@ from typing import Any, Literal, NamedTuple
 
 from ledger import labels
 from signer.errors import BlindSigningError, SigningTimeError, WrongPurposeError
-from verifier import dsse, jws
+from verifier import dsse, jws, limits
 from verifier import statement as statements
 from verifier.errors import (
     LimitError,
+    MalformedError,
     RepositoryError,
     RepositoryMismatchError,
     UnsupportedError,
@@ -70,7 +71,7 @@ def read(message: bytes, now: float) -> Said:
     Raises:
         LimitError: it is longer than 256 KiB, or an annotation is too long.
         BlindSigningError: it is of no kind that we read.
-        MalformedError: an annotation that is no text to show, or that only we set.
+        MalformedError: an annotation or name that is no text to show, or one that only we set.
         WrongPurposeError: an event, which nobody can ask for.
         SigningTimeError: notation's signing time is not now.
     """
@@ -97,6 +98,7 @@ def _statement(message: bytes) -> Said:
     for subject in statement.subjects:
         statements.check_annotations(subject.annotations)
     names = tuple(subject.name for subject in statement.subjects)
+    _check_shown(kind, *names)
     return Said(labels.BUNDLE, "approve" if kind == APPROVAL else "attest", names)
 
 
@@ -106,6 +108,7 @@ def _simplesigning(message: bytes) -> Said:
     except VerificationError as e:
         raise BlindSigningError(f"expected a simple-signing payload: {e.message}") from e
     _check_keys(simple.optional)
+    _check_shown(simple.repository)
     return Said(labels.SIMPLESIGNING, "approve", (simple.repository,))
 
 
@@ -132,6 +135,15 @@ def _check_keys(optional: Mapping[str, Any]) -> None:
     statements.check_annotations(
         {key: value if isinstance(value, str) else "" for key, value in optional.items()}
     )
+
+
+def _check_shown(*labelled: str) -> None:
+    """Check what becomes a label, which terminals show and people search for."""
+    for text in labelled:
+        if len(text) > limits.REPOSITORY or not text.isprintable():
+            raise MalformedError(
+                f"expected at most {limits.REPOSITORY} printable characters, found {text[:120]!r}"
+            )
 
 
 def _repository(name: str) -> Repository | None:

@@ -47,7 +47,7 @@ from verifier.rekor_v1 import EnvelopeEntry
 from verifier.repository import Repository
 
 _ACTIONS: Mapping[str, Action] = {"approve": "sign", "attest": "attest"}
-_PAGE, _MOST_LOOKED_AT = 256, 4096  # entries about one hash
+_PAGE, _MOST_LOOKED_AT = 256, 1024  # entries about one hash; then it is signed again
 
 
 class MessageOrder(NamedTuple):

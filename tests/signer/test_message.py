@@ -210,6 +210,12 @@ CONTROL = {"note": "\x1b[2Jfine"}
         (statement(annotations=CONTROL), {}, "malformed"),
         (simple(1, REPOSITORY, {**CONTROL}), {}, "malformed"),
         (statement(annotations={"k": "v" * 1025}), {}, "over-limit"),
+        # Labels are shown.
+        (statement(name="blob\x1b[2J.tar"), {}, "malformed"),
+        (statement(name="blob\u202e.tar"), {}, "malformed"),
+        (statement(name="b" * 256), {}, "malformed"),
+        (statement(1, f"{CUSTOM}\n"), {"key": "attest"}, "malformed"),
+        (simple(1, f"{REPOSITORY}\u2028"), {}, "malformed"),
         # Repositories.
         (statement(name=REPOSITORY), {"repository": OTHER_REPOSITORY}, "repository-mismatch"),
         (simple(1, REPOSITORY), {"repository": OTHER_REPOSITORY}, "repository-mismatch"),
