@@ -19,7 +19,6 @@ from tests.interop.peers.debian import (
     cosign2,
     docker_registry,
     notation,
-    rekor_cli,
     version_of,
 )
 from tests.interop.peers.npm import JsPeer, sigstore_js
@@ -33,7 +32,6 @@ __all__ = [
     "cosign2",
     "docker_registry",
     "notation",
-    "rekor_cli",
     "sigstore_js",
     "version_of",
 ]

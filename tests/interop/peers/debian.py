@@ -13,7 +13,6 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.interop.peers.cache import PeerUnavailable, cached, run
 
@@ -42,23 +41,16 @@ Dir::Etc::PreferencesParts "/dev/null";
 """
 
 
-class _Program(NamedTuple):
-    """A program of a package, and the oldest version that the tests were written for."""
-
-    package: str
-    oldest: tuple[int, int]
-
-
-# One directory of the cache a suite: an `apt-get update` costs more than all the packages.
+# What comes from where, and the oldest version that the tests were written for. One
+# directory of the cache a suite: an `apt-get update` costs more than all the packages.
 # cosign 2 is the last that knows the legacy form only: what older pipelines and controllers run.
-SUITES: Mapping[str, Mapping[str, _Program]] = {
+SUITES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "forky": {
-        "cosign": _Program("cosign", (3, 1)),
-        "docker-registry": _Program("docker-registry", (2, 8)),
-        "notation": _Program("notation", (1, 3)),
-        "rekor-cli": _Program("rekor", (1, 5)),
+        "cosign": (3, 1),
+        "docker-registry": (2, 8),
+        "notation": (1, 3),
     },
-    "trixie": {"cosign": _Program("cosign", (2, 5))},
+    "trixie": {"cosign": (2, 5)},
 }
 # Each ends well when it is asked for nothing.
 _HARMLESS = {"docker-registry": "--version"}
@@ -81,11 +73,6 @@ def cosign2() -> Path:
 def notation() -> Path:
     """Return notation, or raise `PeerUnavailable` like `cosign`."""
     return _program("forky", "notation")
-
-
-def rekor_cli() -> Path:
-    """Return rekor-cli, or raise `PeerUnavailable` like `cosign`."""
-    return _program("forky", "rekor-cli")
 
 
 def docker_registry() -> Path:
@@ -138,13 +125,13 @@ def _unpack(suite: str, into: Path) -> None:
         (root / "sources.list").write_text(source)
         apt = ["apt-get", "--quiet", "--config-file", str(root / "apt.conf")]
         run([*apt, "update"], cwd=root)
-        for name, (package, oldest) in SUITES[suite].items():
-            run([*apt, "download", f"{package}/{suite}"], cwd=root)
-            [archive] = root.glob(f"{package}_*.deb")
+        for name, oldest in SUITES[suite].items():
+            run([*apt, "download", f"{name}/{suite}"], cwd=root)
+            [archive] = root.glob(f"{name}_*.deb")
             version = run(["dpkg-deb", "--field", str(archive), "Version"]).strip()
             number = re.match(r"(\d+)\.(\d+)\.", version)
             if not number or (int(number[1]), int(number[2])) < oldest:
-                raise PeerUnavailable(f"expected {package} {oldest} or newer, got {version}")
+                raise PeerUnavailable(f"expected {name} {oldest} or newer, got {version}")
             run(["dpkg-deb", "--extract", str(archive), str(into)])
             run([str(into / "usr" / "bin" / name), _HARMLESS.get(name, "version")])
             (into / "versions" / name).write_text(version)
