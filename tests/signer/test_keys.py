@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import subprocess
 import sys
@@ -270,6 +271,30 @@ def test_algorithms(tmp_path: Path, algorithm: str) -> None:
     assert (algorithm, key.public) == (again.public.algorithm.name, again.public)
     again.public.verify(again.sign(b"message"), b"message")
     again.public.verify(key.sign(b"message"), b"message")
+
+
+@pytest.mark.parametrize(
+    ("curve", "name"), [(ec.SECP256R1(), "sha256"), (ec.SECP384R1(), "sha384")], ids=str
+)
+def test_sign_digest(curve: ec.EllipticCurve, name: str) -> None:
+    """
+    A signature over a hash is one over the message that has it.
+    """
+    key = FileKey(ec.generate_private_key(curve))
+    digest = hashlib.new(name, b"message").digest()
+
+    key.public.verify(key.sign_digest(digest), b"message")
+    key.public.verify_digest(key.sign(b"message"), digest)
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44"])
+def test_sign_no_digest(algorithm: str) -> None:
+    """
+    A key that signs whole messages signs no hash: it would be a message of its own.
+    """
+    key = FileKey.generate(algorithm)
+
+    assert "signs no hashes" in refused("key-file", lambda: key.sign_digest(bytes(32))).message
 
 
 def test_read_secret(tmp_path: Path) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 
+from tests.verifier.certificates import certificate
 from tests.verifier.making import EXPIRES, ISSUED, ORIGIN, NoteSigner, Signer, policy, witnesses
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.trust import TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
 
 LOG, PROMISE, APPROVER, OFFICER = NoteSigner(ORIGIN), Signer(), Signer(), Signer()
+TRANSPARENCY = Signer()
+CHAINS = [
+    tuple(certificate(PROMISE.public, serial + number) for serial in (1, 2))
+    for number in (10, 20, 30)
+]
 WITNESSES = witnesses(2)
 GOOD = TrustRoot(
     3,
@@ -25,6 +31,12 @@ GOOD = TrustRoot(
         ]
     ),
     Quorum.parse(policy(2, WITNESSES)),
+    (
+        Authority("timestamp", CHAINS[0]),
+        Authority("certificate", CHAINS[1]),
+        Authority("transparency", (TRANSPARENCY.public.spki,)),
+        Authority("notation", CHAINS[2]),
+    ),
 )
 DOCUMENT = json.loads(GOOD.json())
 

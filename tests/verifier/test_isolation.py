@@ -148,13 +148,18 @@ def test_no_der_parser(loaded: dict[str, set[str]]) -> None:
 @pytest.mark.parametrize("way", ["import", "verify", "command"])
 def test_nothing_for_other_questions(loaded: dict[str, set[str]], way: str) -> None:
     """
-    What judges evidence and dossiers is not loaded for a bundle, nor ML-DSA without such a key.
+    What is for evidence, dossiers and other clients is not loaded for a bundle, nor is ML-DSA.
     """
     others = {
         "verifier.cosignature",
         "verifier.cosigned",
         "verifier.dossier",
         "verifier.evidence",
+        "verifier.jws",
+        "verifier.record",
+        "verifier.rekor_v1",
+        "verifier.simplesigning",
+        "verifier.trusted_root",
         "cryptography.hazmat.primitives.asymmetric.mldsa",
     }
 

@@ -20,7 +20,7 @@ from tests.verifier.strategies import (
     spoiled,
     spoiled_bytes,
 )
-from verifier import dsse, trust
+from verifier import dsse, rekor_v1, trust
 from verifier._strict import (
     b64,
     b64encode,
@@ -42,6 +42,7 @@ from verifier.note import ML_DSA, Note, NoteKey
 from verifier.proof import TlogProof
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 from verifier.repository import Repository, Scope
 from verifier.statement import Statement, Subject, approval, check_annotations
 from verifier.tlogpolicy import TlogPolicy
@@ -83,10 +84,13 @@ TEXTS: list[tuple[str, Form]] = [
 ]
 
 BODY = WORLD.entry.decode()
+LEGACY = LegacyEntry.of(b"", b"signature", WORLD.signer.public).body().decode()
+ENVELOPE = EnvelopeEntry.of(b"", b"", (b"sig", WORLD.signer.public), (b"", KEYS[2])).body().decode()
 PAE = dsse.pae("http://example.com/HelloWorld", b"hello world").decode()
 
 BYTES: list[tuple[str, Form]] = [
     ("entry", Form(Entry.parse, Entry.body, (BODY,))),
+    ("entry of Rekor v1", Form(rekor_v1.parse, lambda e: e.body(), (LEGACY, ENVELOPE))),
     ("PAE", Form(dsse.parse_pae, lambda parts: dsse.pae(*parts), (PAE, "DSSEv1 0  0 "))),
 ]
 

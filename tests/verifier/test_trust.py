@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.making import EXPIRES, ISSUED, ORIGIN, refused
+from tests.verifier.making import EXPIRES, ISSUED, ORIGIN, refused, rows
 from tests.verifier.paths import put
-from tests.verifier.pinned import APPROVER, DOCUMENT, GOOD, LOG, OFFICER, PROMISE, parse
+from tests.verifier.pinned import (
+    APPROVER,
+    CHAINS,
+    DOCUMENT,
+    GOOD,
+    LOG,
+    OFFICER,
+    PROMISE,
+    TRANSPARENCY,
+    parse,
+)
 from verifier._strict import b64encode
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
-from verifier.trust import PURPOSES, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import PURPOSES, Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trusted_root import signing_config
 
 
 def test_round_trip() -> None:
@@ -105,6 +116,7 @@ def test_publics() -> None:
     Every key that may sign for this service is listed, witnesses left out.
     """
     expected = {LOG.key.public, PROMISE.public, APPROVER.public, OFFICER.public}
+    expected |= {TRANSPARENCY.public}
 
     assert expected == set(GOOD.publics())
 
@@ -146,9 +158,102 @@ def test_sigstore(promise: PublicKey | None) -> None:
     expected = {
         "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
         "tlogs": logs,
-        "certificateAuthorities": [],
-        "ctlogs": [],
-        "timestampAuthorities": [],
+        "certificateAuthorities": [_vouching(CHAINS[1])],
+        "ctlogs": [
+            _for_sigstore(TRANSPARENCY.public, "PKIX_ECDSA_P256_SHA_256", TRANSPARENCY.public.hint)
+        ],
+        "timestampAuthorities": [_vouching(CHAINS[0])],
     }
 
     assert expected == json.loads(root.sigstore())
+
+
+def _vouching(chain: tuple[bytes, ...]) -> dict[str, Any]:
+    return {
+        "subject": {"organization": ORIGIN, "commonName": ORIGIN},
+        "uri": f"https://{ORIGIN}",
+        "certChain": {"certificates": [{"rawBytes": b64encode(one)} for one in chain]},
+        "validFor": {"start": DOCUMENT["issued"]},
+    }
+
+
+def test_sigstore_without_authorities() -> None:
+    """
+    Lists of authorities are there when they are empty: clients demand them.
+    """
+    root = GOOD._replace(authorities=())
+    rendered = json.loads(root.sigstore())
+
+    for field in ("certificateAuthorities", "ctlogs", "timestampAuthorities"):
+        assert rendered[field] == []
+    assert b"authorities" not in root.json()
+    assert root == TrustRoot.parse(root.json())
+
+
+def test_signing_config() -> None:
+    """
+    For cosign a file says where to log, and by which protocol.
+    """
+    expected = (
+        '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogUrls":'
+        '[{"url":"http://127.0.0.1:3003","majorApiVersion":2,'
+        '"validFor":{"start":"2023-11-14T22:13:20Z"},"operator":"ledger.example"}],'
+        '"rekorTlogConfig":{"selector":"ANY"}}'
+    )
+    written = json.loads(signing_config("http://127.0.0.1:3003", ORIGIN, ISSUED))
+
+    assert expected == json.dumps(written, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_authorities(place: int) -> None:
+    """
+    An authority is read back with its chain in the order that it was written.
+    """
+    root = GOOD._replace(authorities=(GOOD.authorities[place],) * (1 if place == 2 else 2))
+
+    assert root == TrustRoot.parse(root.json())
+
+
+def test_transparency_key_is_for_nothing_else() -> None:
+    """
+    The key that signs certificate timestamps has no other purpose.
+    """
+    for public in (PROMISE.public, APPROVER.public, LOG.key.public):
+        same = GOOD._replace(authorities=(Authority("transparency", (public.spki,)),))
+        refused("malformed", lambda same=same: TrustRoot.parse(same.json()))
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    rows(
+        ("kind", {"kind": "other", "chain": ["AAAA"]}, "malformed"),
+        ("no chain", {"kind": "timestamp"}, "malformed"),
+        ("empty chain", {"kind": "timestamp", "chain": []}, "malformed"),
+        ("numbers", {"kind": "timestamp", "chain": [1]}, "malformed"),
+        ("no Base64", {"kind": "timestamp", "chain": ["A"]}, "bad-base64"),
+        ("long chain", {"kind": "timestamp", "chain": ["AAAA"] * 9}, "over-limit"),
+        (
+            "large certificate",
+            {"kind": "timestamp", "chain": ["AAAA" * 5462]},
+            "over-limit",
+        ),
+        ("key and chain", {"kind": "timestamp", "chain": ["AAAA"], "key": ""}, "unknown-field"),
+        ("chain and key", {"kind": "transparency", "chain": [], "key": "AAAA"}, "unknown-field"),
+        ("no key", {"kind": "transparency", "key": "AAAA"}, "unsupported-key"),
+    ),
+)
+def test_bad_authorities(value: object, code: str) -> None:
+    """
+    Another shape is no authority.
+    """
+    refused(code, lambda: parse({**DOCUMENT, "authorities": [value]}))
+
+
+def test_too_many_authorities() -> None:
+    """
+    Authorities are few.
+    """
+    many = [{"kind": "timestamp", "chain": ["AAAA"]}] * 33
+
+    refused("over-limit", lambda: parse({**DOCUMENT, "authorities": many}))
