@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.interop.certificate_judges import CERTIFICATE_IGNORES, CertificateJudge
+from tests.interop.image import TAG
 from tests.interop.judges import IGNORES, KEY, TRUSTED_ROOT, Judge
 from tests.interop.judging import Verdict, ask
-from tests.interop.legacy_judges import LEGACY_IGNORES, LegacyJudge, judged
+from tests.interop.legacy_judges import LEGACY_IGNORES, Cosign2, LegacyJudge, judged
 from tests.interop.legacy_tampers import legacy_tampers
 from tests.interop.notation_judge import NOTATION_IGNORES, Notation
 from tests.interop.notation_tampers import notation_tampers
 from tests.interop.product import Product
-from tests.interop.pushing import LegacySignature
+from tests.interop.pushing import LegacySignature, Shelf
 from tests.interop.tampers import tampers
 from verifier import Digest, Repository, VerificationError
 from verifier.statement import APPROVAL
@@ -102,7 +103,8 @@ def test_all_forms_side_by_side(
     legacy_judge: LegacyJudge,
 ) -> None:
     """
-    With every form of every digest in one repository, each client finds its own and accepts.
+    With every form of every digest in one repository, each client finds its own and accepts,
+    be it asked for the index or for the platform's child.
     """
     for digest in product.digests:
         product.shelf.legacy(digest, LegacySignature.parse(product.of(digest, "simplesigning")))
@@ -117,10 +119,45 @@ def test_all_forms_side_by_side(
         _cosign_verify(cosign, product, index, *identity, product.issuer),
         notation_judge.judge_pushed(index, shelf=product.shelf, root_pem=product.notation_root),
         legacy_judge.judge(product.image.child, shelf=product.shelf, **keys),
+        legacy_judge.judge(index, shelf=product.shelf, **keys),
     ]
 
     for verdict in verdicts:
         assert verdict.accepted, verdict.output
+
+
+def test_an_index_is_not_enough(product: Product, legacy_judge: LegacyJudge) -> None:
+    """
+    With only the index signed, those who pull refuse it, for they check the child; so we sign both.
+    """
+    product.shelf.legacy(product.image.child)
+
+    verdict = by_promise(
+        product,
+        legacy_judge,
+        product.of(product.image.index.digest, "simplesigning"),
+        product.image.index.digest,
+    )
+
+    assert (legacy_judge.name == Cosign2.name) == verdict.accepted, verdict.output
+
+
+def test_newer_cosign_reads_the_legacy_form(product: Product, cosign: Path, registry: str) -> None:
+    """
+    Cosign 3 accepts the legacy form where there is no bundle.
+    """
+    with Shelf(f"{registry}/demo/legacy") as shelf:
+        digest = shelf.image(product.image.layout, TAG)
+        verdict = judged(
+            Cosign2(cosign),
+            product.of(digest, "simplesigning"),
+            digest,
+            shelf=shelf,
+            public_key_pem=product.public_key,
+            promise_key_pem=product.promise_key,
+        )
+
+    assert verdict.accepted, verdict.output
 
 
 def test_bundles_are_refused_when_tampered_with(product: Product, judge: Judge) -> None:
