@@ -137,13 +137,10 @@ def certified_key(certificate: bytes) -> PublicKey:
     if len(certificate) > limits.CERTIFICATE:
         raise LimitError(f"expected at most {limits.CERTIFICATE} bytes of certificate")
     try:
-        parsed = x509.load_der_x509_certificate(certificate)
-        again = parsed.public_bytes(Encoding.DER)
+        parsed = x509.load_der_x509_certificate(certificate)  # DER alone, never BER
         spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as e:
         raise CertificateError("expected an X.509 certificate in DER") from e
-    if again != certificate:
-        raise CertificateError("the certificate is not in its canonical DER encoding")
     return PublicKey(spki)
 
 

@@ -109,6 +109,18 @@ def test_bad_pieces(pieces: list[bytes], code: str) -> None:
     refused(code, lambda: list(payload_of(pieces)))
 
 
+def test_no_piece_too_many() -> None:
+    """
+    What is longer than it says is not read to its end, nor passed on.
+    """
+    pieces = iter([MESSAGE, b"x", b"y"])
+    passed: list[bytes] = []
+
+    refused("malformed", lambda: passed.extend(payload_of(pieces)))
+    assert [b"{}"] == passed
+    assert [b"y"] == list(pieces)
+
+
 def test_no_two_payloads_share_a_message() -> None:
     """
     Moving the border between type and payload gives other bytes to sign.

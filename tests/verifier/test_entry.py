@@ -230,6 +230,8 @@ def test_certified_body() -> None:
         ("a key", SIGNER.public.spki, "bad-certificate"),
         ("cut off", LEAF[:-1], "bad-certificate"),
         ("something after it", LEAF + b"\0", "bad-certificate"),
+        ("longer length", LEAF.replace(b"\x30\x82", b"\x30\x83\0", 1), "bad-certificate"),
+        ("open length", b"\x30\x80" + LEAF[4:] + bytes(2), "bad-certificate"),
         ("version 2", LEAF.replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"), "bad-certificate"),
         ("unknown curve", LEAF.replace(b"\x06\x08\x2a", b"\x06\x08\x2b"), "bad-certificate"),
         ("too long", bytes(limits.CERTIFICATE + 1), "over-limit"),

@@ -127,6 +127,11 @@ def test_target(path: Path, value: object) -> None:
         ("no JSON", b"AAAA." + encoded(PAYLOAD), "malformed"),
         ("too long", MESSAGE + b"A" * 2 * limits.PAYLOAD, "malformed"),
         ("unknown header", message(header={**HEADER, "kid": "a"}), "unknown-field"),
+        (
+            "unknown field of the target",
+            message(target=put(TARGETED, ("targetArtifact", "a"), 1)),
+            "unknown-field",
+        ),
         ("unknown field", message(target={**TARGETED, "a": 1}), "unknown-field"),
         ("no algorithm", message(header={**HEADER, "alg": "none"}), "unsupported-version"),
         ("RSA", message(header={**HEADER, "alg": "PS256"}), "unsupported-version"),

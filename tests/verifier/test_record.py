@@ -57,6 +57,7 @@ def test_certificate() -> None:
     material = json.loads(record.rendered(*AT))["verificationMaterial"]
 
     assert {"certificate", "tlogEntries", "timestampVerificationData"} == set(material)
+    assert ("", LEAF) == (record.bundle(*AT).hint, record.bundle(*AT).certificate)
     assert {"rawBytes": b64encode(LEAF)} == material["certificate"]
     assert b64encode(entry) == material["tlogEntries"][0]["canonicalizedBody"]
     stamps = {"rfc3161Timestamps": [{"signedTimestamp": "c3RhbXA="}]}

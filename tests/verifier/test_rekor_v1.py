@@ -254,6 +254,8 @@ def test_promise_of_something_else() -> None:
     other = Signer()
     stolen = PROMISE._replace(log_id=log_id_of(other.public))
     spoiled = PROMISE._replace(signature=PROMISE.signature[:-1])
+    message = promise_message(ENTRY, WHEN, stolen.log_id, INDEX)
+    confused = stolen._replace(signature=KEY.sign(message))
 
     for entry, when, index in (
         (ENTRY + b" ", WHEN, INDEX),
@@ -264,6 +266,7 @@ def test_promise_of_something_else() -> None:
     refused("bad-signature", lambda: PROMISE.verify(other.public, ENTRY, WHEN, INDEX))
     refused("bad-signature", lambda: stolen.verify(other.public, ENTRY, WHEN, INDEX))
     refused("bad-signature", lambda: stolen.verify(KEY.public, ENTRY, WHEN, INDEX))
+    refused("bad-signature", lambda: confused.verify(KEY.public, ENTRY, WHEN, INDEX))
     refused("bad-signature", lambda: spoiled.verify(KEY.public, ENTRY, WHEN, INDEX))
 
 
