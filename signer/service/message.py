@@ -40,12 +40,14 @@ class MessageService:
         with self._metrics.signing() as signed:
             answer = await self._messages.sign(principal, order)
             signed(1)
+        (record, proof), note = answer.logged, answer.published.note
+        log_id = self._ledger.log_key.log_id
+        # What nobody read renders to nothing; a large body is left out, and so is its bundle.
+        bundle = record.rendered(proof, note, log_id) if record.body else b""
         return signer_pb2.SignMessageResponse(
             signature=answer.signature,
-            checkpoint=record_pb2.Checkpoint(
-                note=answer.published.note, log_id=self._ledger.log_key.log_id
-            ),
-            logged=wire.signature(answer.logged),
+            checkpoint=record_pb2.Checkpoint(note=note, log_id=log_id),
+            logged=wire.signature(answer.logged, bundle),
         )
 
     async def get_key(
