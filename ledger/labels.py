@@ -43,6 +43,7 @@ SIMPLESIGNING = "simplesigning"
 CERTIFICATE = "certificate"
 NOTATION = "notation"
 OPAQUE = "opaque"
+_OPAQUE = b'"form":["opaque"]'
 REPOSITORY = RESERVED + "repository"  # the annotation by which our notation payloads name it
 
 Labels = Mapping[str, list[str]]
@@ -165,6 +166,11 @@ def body_name(entry: bytes) -> str | None:
 def is_permanent(predicate_type: str) -> bool:
     """Whether a body of this type can never be deleted: approvals and events stay."""
     return predicate_type == APPROVAL or predicate_type.startswith(EVENT_PREFIX)
+
+
+def is_opaque(row: bytes) -> bool:
+    """Whether a row's labels, as `encode` prints them, say that there never was a body. Quick."""
+    return _OPAQUE in row
 
 
 def encode(labels: Labels) -> bytes:

@@ -28,6 +28,7 @@ from threading import Condition, Lock
 from ledger import tree
 from ledger.anchor import Anchor
 from ledger.answer import Appended, Pending, make_record
+from ledger.bodies import Bodies
 from ledger.clock import LedgerClock
 from ledger.edge import advance
 from ledger.errors import (
@@ -66,6 +67,7 @@ class Ledger:
         publication: PublicationFile | None = None,
         *,
         signs_late: bool = False,
+        bodies: Bodies | None = None,
     ) -> None:
         """Serve `store`, whose head was checked by `ledger.opening`, and sign its tree.
 
@@ -75,6 +77,7 @@ class Ledger:
         decides when a tree is signed: not before a copy of it is elsewhere.
         """
         self._store = store
+        self._bodies = bodies
         self._anchor = anchor
         self._seal = keys.seal
         self._clock = clock or LedgerClock()
@@ -130,6 +133,12 @@ class Ledger:
     def store(self) -> Store:
         """Where the entries are, for reading."""
         return self._store
+
+    @property
+    def bodies(self) -> Bodies:
+        """Where large bodies are."""
+        assert self._bodies is not None, "a ledger that was not opened from a home has none"
+        return self._bodies
 
     def append(self, entries: Sequence[NewEntry]) -> list[Appended | SealbookError]:
         """Append `entries`, at most `MAX_BATCH`; durable, signed and published on return.

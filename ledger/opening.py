@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ledger import tree
 from ledger.anchor import Anchor, check_no_failure
+from ledger.bodies import Bodies
 from ledger.edge import load_edge
 from ledger.errors import ConflictError, DamagedError, ForeignLedgerError, RollbackError
 from ledger.ledger import Ledger
@@ -41,6 +42,11 @@ class Home(NamedTuple):
     def database(self) -> Path:
         """The database; only SQLite may open it."""
         return path_in(self.directory)
+
+    @property
+    def bodies(self) -> Path:
+        """The directory of bodies that are too large for the database."""
+        return self.directory / "bodies"
 
     @property
     def lock(self) -> Path:
@@ -134,6 +140,7 @@ def open_ledger(
             keys,
             publication=publication if asks else None,
             signs_late=signs_late,
+            bodies=Bodies(home.bodies),
         )
         opened = OpenLedger(ledger, lock)
         stack.pop_all()  # from here on `opened` owns them

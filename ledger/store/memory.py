@@ -45,7 +45,7 @@ class MemoryStore:
             if len(fresh) != len(batch.dedup) or not fresh.keys().isdisjoint(self._dedup):
                 raise ConflictError("an entry is there already")
             for index, row in enumerate(batch.rows, batch.old_size):
-                if name := labels.body_name(row.entry):
+                if not labels.is_opaque(row.labels) and (name := labels.body_name(row.entry)):
                     self._bodies.setdefault(name, index)
             self._rows.extend(batch.rows)
             self._dedup.update(fresh)
@@ -141,7 +141,7 @@ def _check_storable(batch: Batch) -> None:
     """
     for row in batch.rows:
         blobs = (row.entry, row.labels)
-        optional = (row.body, row.promise, row.timestamp)
+        optional = (row.body, row.promise, row.timestamp, row.chain)
         if not all(isinstance(blob, bytes) for blob in blobs):
             raise EntryError("a value that cannot be stored: expected bytes")
         if not all(blob is None or isinstance(blob, bytes) for blob in optional):

@@ -22,7 +22,8 @@ from verifier import limits
 from verifier.errors import MalformedError
 from verifier.merkle import Hash
 
-_ROWS = "SELECT entry, body, labels, time, promise, timestamp FROM entry"
+ROW = "entry, body, labels, time, promise, timestamp, chain, body_size"  # the columns of `Row`
+_ROWS = f"SELECT {ROW} FROM entry"  # noqa: S608
 _LEVEL_BITS = 56  # a tile's row id is its level above this many bits of its number
 _BODY = "body"  # the name under which the label index knows bodies; no label is called so
 
@@ -38,9 +39,13 @@ def tile_of(row_id: int) -> TileId:
 
 
 def index_keys(entry: bytes, row_labels: labels.Labels) -> set[int]:
-    """Return what the label index holds of an entry: a key for each label, and for its body."""
+    """Return what the label index holds of an entry: a key for each label, and for its body.
+
+    An opaque entry has none: who uploads a hash must not stand before what it is the hash of.
+    """
     keys = {label_key(name, value) for name, values in row_labels.items() for value in values}
-    if name := labels.body_name(entry):
+    name = labels.body_name(entry)
+    if name and row_labels.get("form") != [labels.OPAQUE]:  # `labels.is_opaque`, decoded
         keys.add(body_key(name))
     return keys
 

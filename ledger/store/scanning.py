@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ledger.store import Row
-from ledger.store.reading import SqliteReader, tile_of, tile_row_id
+from ledger.store.reading import ROW, SqliteReader, tile_of, tile_row_id
 from ledger.tiles import HEIGHT, TileId
 
 _LEVELS = 8  # of tiles, in any tree below 2**63 leaves
@@ -35,10 +35,7 @@ def numbered_entries(reader: SqliteReader, start: int, stop: int) -> list[tuple[
 
 def numbered_rows(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, Row]]:
     """Return index and row of what is there from `start` to before `stop`."""
-    sql = (
-        "SELECT idx, entry, body, labels, time, promise, timestamp FROM entry"
-        " WHERE idx >= ? AND idx < ? ORDER BY idx"
-    )
+    sql = f"SELECT idx, {ROW} FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"  # noqa: S608
     return [(row[0], Row(*row[1:])) for row in reader.all(sql, (start, stop))]
 
 

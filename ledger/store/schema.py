@@ -64,5 +64,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         f"PRAGMA application_id = {APPLICATION_ID}",
     ),
     _label_by_hash,
+    (
+        # DER certificates above the one in the entry
+        "ALTER TABLE entry ADD COLUMN chain BLOB",
+        # bytes of a body that lies in a file; 0 where the row has it, or there is none
+        "ALTER TABLE entry ADD COLUMN body_size INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 VERSION = len(MIGRATIONS)

@@ -31,7 +31,7 @@ from ledger.store.connection import (
     translated,
     version,
 )
-from ledger.store.reading import SqliteReader, body_key, tile_row_id
+from ledger.store.reading import ROW, SqliteReader, body_key, tile_row_id
 from ledger.store.schema import APPLICATION_ID, MIGRATIONS, NAME, VERSION
 
 # Inserting random keys is as quick as the pages that they meet are near.
@@ -120,9 +120,8 @@ class SqliteStore(SqliteReader):
     def _insert(self, batch: Batch) -> None:
         write = self._writer
         write.executemany(
-            "INSERT INTO entry (idx, entry, body, labels, time, promise, timestamp)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(index, *row[:6]) for index, row in enumerate(batch.rows, batch.old_size)],
+            f"INSERT INTO entry (idx, {ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            [(index, *row) for index, row in enumerate(batch.rows, batch.old_size)],
         )
         # Sorted, a random key dirties its page once a batch and not once a row.
         write.executemany("INSERT INTO dedup VALUES (?, ?)", sorted(batch.dedup))
@@ -182,7 +181,7 @@ def _prepare(path: Path, connection: Connection, *, read_only: bool) -> str:
 def _label_rows(batch: Batch) -> set[tuple[int, int]]:
     rows = {(label_key(name, value), index) for name, value, index in batch.labels}
     for index, row in enumerate(batch.rows, batch.old_size):
-        if body := labels.body_name(row.entry):
+        if not labels.is_opaque(row.labels) and (body := labels.body_name(row.entry)):
             rows.add((body_key(body), index))
     return rows
 

@@ -102,7 +102,8 @@ def _hashedrekord(spec: Fields) -> LegacyEntry:
 
 def _dsse(spec: Fields, limit: int) -> EnvelopeEntry:
     content = spec.inside("proposedContent")
-    if spec.has("signatures") and spec.nullable("signatures", list):  # the log's to fill in
+    filled = spec.nullable("signatures", list) if spec.has("signatures") else None
+    if filled:  # the log's to fill in
         raise UnsupportedError("expected a proposal without signatures beside its envelope")
     spec.done()
     text = content.text("envelope").encode()
