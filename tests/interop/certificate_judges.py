@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from sigstore.errors import Error
 from sigstore.models import Bundle, TrustedRoot
 from sigstore.verify import Verifier, policy
 
-from tests.interop.judges import BUNDLE, IGNORES, TRUSTED_ROOT, ask_js
-from tests.interop.judging import Verdict, ask
+from tests.interop.judges import IGNORES, TRUSTED_ROOT, Given, ask_cosign, ask_js
+from tests.interop.judging import Verdict
 from tests.interop.peers import JsPeer
 
 # What each accepts, as in `IGNORES`. There is no key to name, and cosign compares
@@ -40,30 +40,6 @@ CERTIFICATE_IGNORES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-class CertificateJudge(Protocol):
-    """A verifier of Sigstore bundles under a certificate."""
-
-    @property
-    def name(self) -> str:
-        """The key of this judge in its table of what it ignores."""
-
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        identity: str,
-        issuer: str,
-        digest: str,
-        predicate_type: str,
-    ) -> Verdict:
-        """Say whether `bundle` proves a statement about `digest`, signed by `identity`.
-
-        Raises:
-            subprocess.SubprocessError: there is no verdict.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class CosignCertificate:
     """`cosign verify-blob-attestation` with an identity."""
@@ -71,25 +47,11 @@ class CosignCertificate:
     program: Path
     name: ClassVar[str] = "cosign"
 
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        identity: str,
-        issuer: str,
-        digest: str,
-        predicate_type: str,
-    ) -> Verdict:
-        """Say whether cosign accepts `bundle`, at the time that its timestamp says."""
-        algorithm, _, value = digest.partition(":")
-        command: list[str | Path] = [
-            *(self.program, "verify-blob-attestation"),
-            *("--certificate-identity", identity, "--certificate-oidc-issuer", issuer),
-            *("--use-signed-timestamps", "--trusted-root", TRUSTED_ROOT, "--bundle", BUNDLE),
-            *("--type", predicate_type, "--digest", value, "--digestAlg", algorithm),
-        ]
-        return ask(command, {BUNDLE: bundle, TRUSTED_ROOT: trusted_root})
+    def judge(self, bundles: Sequence[bytes], given: Given) -> list[Verdict]:
+        """Say whether cosign accepts them, each at the time that its timestamp says."""
+        identity = ("--certificate-identity", given.identity)
+        who = (*identity, "--certificate-oidc-issuer", given.issuer, "--use-signed-timestamps")
+        return [ask_cosign(self.program, who, bundle, given) for bundle in bundles]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +61,10 @@ class JsCertificate:
     peer: JsPeer
     name: ClassVar[str] = "sigstore-js"
 
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        identity: str,
-        issuer: str,
-        digest: str,  # noqa: ARG002 - this library does not look inside a statement
-        predicate_type: str,  # noqa: ARG002 - nor here
-    ) -> Verdict:
-        """Say whether the library accepts `bundle`, whatever it is a statement about."""
-        files = {BUNDLE: bundle, TRUSTED_ROOT: trusted_root}
-        return ask_js(self.peer, files, {"identity": identity, "issuer": issuer})
+    def judge(self, bundles: Sequence[bytes], given: Given) -> list[Verdict]:
+        """Say whether the library accepts them, whatever they are statements about."""
+        expected = {"identity": given.identity, "issuer": given.issuer}
+        return ask_js(self.peer, expected, bundles, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +74,16 @@ class SigstorePython:
     scratch: Path
     name: ClassVar[str] = "sigstore-python"
 
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        identity: str,
-        issuer: str,
-        digest: str,  # noqa: ARG002 - it returns the statement for its caller to look at
-        predicate_type: str,  # noqa: ARG002 - the same
-    ) -> Verdict:
-        """Say whether the library accepts `bundle`, whatever it is a statement about."""
+    def judge(self, bundles: Sequence[bytes], given: Given) -> list[Verdict]:
+        """Say whether the library accepts them, whatever they are statements about."""
         path = self.scratch / TRUSTED_ROOT
-        path.write_bytes(trusted_root)
-        expected = policy.Identity(identity=identity, issuer=issuer)
+        path.write_bytes(given.trusted_root)
+        verifier = Verifier(trusted_root=TrustedRoot.from_file(str(path)))
+        expected = policy.Identity(identity=given.identity, issuer=given.issuer)
+        return [self._verdict(verifier, bundle, expected) for bundle in bundles]
+
+    def _verdict(self, verifier: Verifier, bundle: bytes, expected: policy.Identity) -> Verdict:
         try:
-            verifier = Verifier(trusted_root=TrustedRoot.from_file(str(path)))
             kind, _ = verifier.verify_dsse(Bundle.from_json(bundle), expected)
         except (Error, ValueError) as e:
             return Verdict(accepted=False, output=f"{type(e).__name__}: {e}")

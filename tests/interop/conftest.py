@@ -15,7 +15,6 @@ import pytest
 
 from tests.interop import peers
 from tests.interop.certificate_judges import (
-    CertificateJudge,
     CosignCertificate,
     JsCertificate,
     SigstorePython,
@@ -101,7 +100,7 @@ def judge(request: pytest.FixtureRequest) -> Judge:
 )
 def certificate_judge(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> CertificateJudge:
+) -> Judge:
     """Each judge of bundles under a certificate in turn."""
     if request.param == CosignCertificate.name:
         return CosignCertificate(request.getfixturevalue("cosign"))

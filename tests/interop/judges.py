@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from tests.interop.judging import Verdict, ask
 from tests.interop.peers import JsPeer
@@ -57,28 +58,40 @@ IGNORES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+class Given(NamedTuple):
+    """What a verifier is told beside the bundle: whom to trust, and what about.
+
+    Under a key it is told the key, under a certificate an identity and its issuer.
+    """
+
+    trusted_root: bytes
+    digest: str
+    predicate_type: str
+    public_key_pem: bytes = b""
+    identity: str = ""
+    issuer: str = ""
+
+
 class Judge(Protocol):
     """A verifier of Sigstore bundles."""
 
     @property
     def name(self) -> str:
-        """The key of this judge in `IGNORES`."""
+        """The key of this judge in its table of what it ignores."""
 
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        public_key_pem: bytes,
-        digest: str,
-        predicate_type: str,
-    ) -> Verdict:
-        """Say whether `bundle` proves a statement about `digest` ("sha256:…").
+    def judge(self, bundles: Sequence[bytes], given: Given) -> list[Verdict]:
+        """Say of each bundle whether it proves a statement about `given.digest` ("sha256:…").
 
         Raises:
-            subprocess.SubprocessError: there is no verdict: the judge was
-                killed, or did not end in time.
+            subprocess.SubprocessError, ValueError: there is no verdict: the judge was
+                killed, or did not end in time, or not with an answer for each.
         """
+
+
+def judged(judge: Judge, bundle: bytes, given: Given) -> Verdict:
+    """Return the verdict on one bundle."""
+    [verdict] = judge.judge([bundle], given)
+    return verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,48 +102,55 @@ class Cosign:
     timestamped: bool = False
     name: ClassVar[str] = "cosign"
 
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        public_key_pem: bytes,
-        digest: str,
-        predicate_type: str,
-    ) -> Verdict:
-        """Say whether cosign accepts `bundle` for this digest and predicate type."""
-        algorithm, _, value = digest.partition(":")
-        command: list[str | Path] = [
-            *(self.program, "verify-blob-attestation"),
-            *("--key", KEY, "--trusted-root", TRUSTED_ROOT, "--bundle", BUNDLE),
-            *("--type", predicate_type, "--digest", value, "--digestAlg", algorithm),
-            *(("--use-signed-timestamps",) if self.timestamped else ()),
-        ]
-        return ask(command, {BUNDLE: bundle, TRUSTED_ROOT: trusted_root, KEY: public_key_pem})
+    def judge(self, bundles: Sequence[bytes], given: Given) -> list[Verdict]:
+        """Say whether cosign accepts them under the key, for this digest and predicate type."""
+        who = ("--key", KEY, *(("--use-signed-timestamps",) if self.timestamped else ()))
+        return [ask_cosign(self.program, who, bundle, given) for bundle in bundles]
 
 
 @dataclass(frozen=True, slots=True)
 class SigstoreJs:
-    """npm's @sigstore/verify, through verify.mjs."""
+    """npm's @sigstore/verify."""
 
     peer: JsPeer
     name: ClassVar[str] = "sigstore-js"
 
-    def judge(
-        self,
-        bundle: bytes,
-        *,
-        trusted_root: bytes,
-        public_key_pem: bytes,
-        digest: str,  # noqa: ARG002 - this library does not look inside a statement
-        predicate_type: str,  # noqa: ARG002 - nor here
-    ) -> Verdict:
-        """Say whether the library accepts `bundle`, whatever it is a statement about."""
-        files = {BUNDLE: bundle, TRUSTED_ROOT: trusted_root, KEY: public_key_pem}
-        return ask_js(self.peer, files, {"key": KEY})
+    def judge(self, bundles: Sequence[bytes], given: Given) -> list[Verdict]:
+        """Say whether the library accepts them under the key, whatever they are about."""
+        return ask_js(self.peer, {"key": KEY}, bundles, given)
 
 
-def ask_js(peer: JsPeer, files: Mapping[str, bytes], expected: Mapping[str, str]) -> Verdict:
-    """Run verify.mjs: `expected` names a key's file, or an identity and its issuer."""
-    command = (peer.node, VERIFY_SCRIPT, peer.home, BUNDLE, TRUSTED_ROOT, json.dumps(expected))
-    return ask(command, files)
+def ask_cosign(program: Path, who: Sequence[str], bundle: bytes, given: Given) -> Verdict:
+    """Run cosign on one bundle; `who` are the options that say who must have signed."""
+    algorithm, _, value = given.digest.partition(":")
+    command = [
+        *(program, "verify-blob-attestation", *who),
+        *("--trusted-root", TRUSTED_ROOT, "--bundle", BUNDLE),
+        *("--type", given.predicate_type, "--digest", value, "--digestAlg", algorithm),
+    ]
+    return ask(command, {**_files(given), BUNDLE: bundle})
+
+
+def ask_js(
+    peer: JsPeer, expected: Mapping[str, str], bundles: Sequence[bytes], given: Given
+) -> list[Verdict]:
+    """Run verify.mjs, once, as Node needs longer to start than to judge.
+
+    `expected` names the key's file, or an identity and its issuer. Here it is not the
+    exit code that answers but a line for each bundle, and none may be missing.
+    """
+    names = [f"{i}.json" for i in range(len(bundles))]
+    files = {**_files(given), **dict(zip(names, bundles, strict=True))}
+    command = (peer.node, VERIFY_SCRIPT, peer.home, json.dumps(expected), TRUSTED_ROOT, *names)
+    said = ask(command, files)
+    if not said.accepted:
+        raise subprocess.CalledProcessError(1, command, said.output)
+    lines = [json.loads(line) for line in said.output.splitlines()]
+    return [
+        Verdict(accepted=line["accepted"] is True, output=line["reason"])
+        for _, line in zip(names, lines, strict=True)
+    ]
+
+
+def _files(given: Given) -> dict[str, bytes]:
+    return {TRUSTED_ROOT: given.trusted_root, KEY: given.public_key_pem}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,14 @@ class Verdict(NamedTuple):
         if done.returncode < 0:
             raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout)
         return cls(accepted=done.returncode == 0, output=done.stdout)
+
+
+def assert_refused(
+    tampers: Iterable[str], verdicts: Iterable[Verdict], ignored: Container[str]
+) -> None:
+    """Assert that each tamper was refused, but for those that this judge ignores, all of them."""
+    for name, verdict in zip(tampers, verdicts, strict=True):
+        assert (name in ignored) == verdict.accepted, (name, verdict.output)
 
 
 def ask(

@@ -51,7 +51,7 @@ class LegacyJudge(Protocol):
         """
 
 
-def judged(
+def judged_alone(
     judge: LegacyJudge,
     sigstore_json: bytes,
     digest: str,

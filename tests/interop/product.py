@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.interop.image import TAG, Image
+from tests.interop.judges import Given
 from tests.interop.pushing import Shelf
 from verifier import Digest, TrustRoot, Verifier
+from verifier.statement import APPROVAL
 
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 FORMS = ("bundle", "simplesigning", "certificate", "notation")
@@ -40,6 +42,11 @@ class Product:
 
     def of(self, digest: str, form: str) -> bytes:
         return self.signatures[Digest(digest)][form]
+
+    def given(self, digest: str) -> Given:
+        """What a judge of bundles, under the key or the certificate, is told."""
+        root, key = self.sigstore_root, self.public_key
+        return Given(root, digest, APPROVAL, key, self.identity, self.issuer)
 
     @property
     def sigstore_root(self) -> bytes:

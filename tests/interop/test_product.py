@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.interop.certificate_judges import CERTIFICATE_IGNORES, CertificateJudge
+from tests.interop.certificate_judges import CERTIFICATE_IGNORES
 from tests.interop.image import TAG
-from tests.interop.judges import IGNORES, KEY, TRUSTED_ROOT, Judge
-from tests.interop.judging import Verdict, ask
-from tests.interop.legacy_judges import LEGACY_IGNORES, Cosign2, LegacyJudge, judged
+from tests.interop.judges import IGNORES, KEY, TRUSTED_ROOT, Judge, judged
+from tests.interop.judging import Verdict, ask, assert_refused
+from tests.interop.legacy_judges import LEGACY_IGNORES, Cosign2, LegacyJudge, judged_alone
 from tests.interop.legacy_tampers import legacy_tampers
 from tests.interop.notation_judge import NOTATION_IGNORES, Notation
 from tests.interop.notation_tampers import notation_tampers
@@ -16,32 +16,10 @@ from tests.interop.product import Product
 from tests.interop.pushing import LegacySignature, Shelf
 from tests.interop.tampers import tampers
 from verifier import Digest, Repository, VerificationError
-from verifier.statement import APPROVAL
-
-
-def by_key(product: Product, judge: Judge, bundle: bytes, digest: str) -> Verdict:
-    return judge.judge(
-        bundle,
-        trusted_root=product.sigstore_root,
-        public_key_pem=product.public_key,
-        digest=digest,
-        predicate_type=APPROVAL,
-    )
-
-
-def by_identity(product: Product, judge: CertificateJudge, bundle: bytes, digest: str) -> Verdict:
-    return judge.judge(
-        bundle,
-        trusted_root=product.sigstore_root,
-        identity=product.identity,
-        issuer=product.issuer,
-        digest=digest,
-        predicate_type=APPROVAL,
-    )
 
 
 def by_promise(product: Product, judge: LegacyJudge, signature: bytes, digest: str) -> Verdict:
-    return judged(
+    return judged_alone(
         judge,
         signature,
         digest,
@@ -57,17 +35,17 @@ def test_bundles_are_accepted(product: Product, judge: Judge) -> None:
     thresholds.
     """
     for digest in product.digests:
-        verdict = by_key(product, judge, product.of(digest, "bundle"), digest)
+        verdict = judged(judge, product.of(digest, "bundle"), product.given(digest))
         assert verdict.accepted, verdict.output
 
 
-def test_certificates_are_accepted(product: Product, certificate_judge: CertificateJudge) -> None:
+def test_certificates_are_accepted(product: Product, certificate_judge: Judge) -> None:
     """
     Judges of certificates accept ours, for the identity that it names, of every digest.
     """
     for digest in product.digests:
         bundle = product.of(digest, "certificate")
-        verdict = by_identity(product, certificate_judge, bundle, digest)
+        verdict = judged(certificate_judge, bundle, product.given(digest))
         assert verdict.accepted, verdict.output
 
 
@@ -148,7 +126,7 @@ def test_newer_cosign_reads_the_legacy_form(product: Product, cosign: Path, regi
     """
     with Shelf(f"{registry}/demo/legacy") as shelf:
         digest = shelf.image(product.image.layout, TAG)
-        verdict = judged(
+        verdict = judged_alone(
             Cosign2(cosign),
             product.of(digest, "simplesigning"),
             digest,
@@ -165,22 +143,25 @@ def test_bundles_are_refused_when_tampered_with(product: Product, judge: Judge) 
     One changed field is one refusal, but for the fields that a judge is known not to look at.
     """
     digest = product.digests[0]
-    for name, bad in tampers(product.of(digest, "bundle")):
-        verdict = by_key(product, judge, bad, digest)
-        assert (name in IGNORES[judge.name]) == verdict.accepted, (name, verdict.output)
+    tampered = dict(tampers(product.of(digest, "bundle")))
+
+    verdicts = judge.judge(list(tampered.values()), product.given(digest))
+
+    assert_refused(tampered, verdicts, IGNORES[judge.name])
 
 
 def test_certificates_are_refused_when_tampered_with(
-    product: Product, certificate_judge: CertificateJudge
+    product: Product, certificate_judge: Judge
 ) -> None:
     """
     The same under a certificate.
     """
     digest = product.digests[0]
-    ignored = CERTIFICATE_IGNORES[certificate_judge.name]
-    for name, bad in tampers(product.of(digest, "certificate")):
-        verdict = by_identity(product, certificate_judge, bad, digest)
-        assert (name in ignored) == verdict.accepted, (name, verdict.output)
+    tampered = dict(tampers(product.of(digest, "certificate")))
+
+    verdicts = certificate_judge.judge(list(tampered.values()), product.given(digest))
+
+    assert_refused(tampered, verdicts, CERTIFICATE_IGNORES[certificate_judge.name])
 
 
 def test_legacy_signatures_are_refused_when_tampered_with(
@@ -189,21 +170,26 @@ def test_legacy_signatures_are_refused_when_tampered_with(
     """
     The same in the legacy form.
     """
-    ignored = LEGACY_IGNORES[legacy_judge.name]
-    for name, bad in legacy_tampers(product.of(product.image.child, "simplesigning")):
-        verdict = by_promise(product, legacy_judge, bad, product.image.child)
-        assert (name in ignored) == verdict.accepted, (name, verdict.output)
+    child = product.image.child
+    tampered = dict(legacy_tampers(product.of(child, "simplesigning")))
+
+    verdicts = [by_promise(product, legacy_judge, bad, child) for bad in tampered.values()]
+
+    assert_refused(tampered, verdicts, LEGACY_IGNORES[legacy_judge.name])
 
 
 def test_notation_refuses_when_tampered_with(product: Product, notation_judge: Notation) -> None:
     """
     The same in notation's form.
     """
-    for name, bad in notation_tampers(product.of(product.image.index.digest, "notation")):
-        verdict = notation_judge.judge(
-            bad, image=product.image.layout, root_pem=product.notation_root
-        )
-        assert (name in NOTATION_IGNORES) == verdict.accepted, (name, verdict.output)
+    tampered = dict(notation_tampers(product.of(product.image.index.digest, "notation")))
+    layout, root_pem = product.image.layout, product.notation_root
+
+    verdicts = [
+        notation_judge.judge(bad, image=layout, root_pem=root_pem) for bad in tampered.values()
+    ]
+
+    assert_refused(tampered, verdicts, NOTATION_IGNORES)
 
 
 def test_our_verifier_refuses_every_tamper(product: Product) -> None:
@@ -230,7 +216,7 @@ def test_only_cosign_and_we_look_at_the_digest(product: Product, judge: Judge) -
     """
     bundle = product.of(product.digests[0], "bundle")
 
-    verdict = by_key(product, judge, bundle, Digest.of(b"another image"))
+    verdict = judged(judge, bundle, product.given(Digest.of(b"another image")))
 
     assert verdict.accepted == (judge.name == "sigstore-js"), verdict.output
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.interop.handmade.encoding import b64, canonical, pem, sha256, spki
 from tests.interop.handmade.pki import Authorities
+from tests.interop.judges import Given
 
 ORIGIN = "ledger.example"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -28,6 +29,18 @@ class Handmade:
     predicate_type: str
     identity: str = IDENTITY
     issuer: str = ISSUER
+
+    @property
+    def given(self) -> Given:
+        """All of it but the bundle."""
+        return Given(
+            self.trusted_root,
+            self.digest,
+            self.predicate_type,
+            self.public_key_pem,
+            self.identity,
+            self.issuer,
+        )
 
 
 def make(*, certified: bool = False) -> Handmade:
