@@ -10,7 +10,8 @@ has to. What only we say of a request, under `sealbook.`, no such message may sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from ledger import labels
@@ -84,13 +85,11 @@ def read(message: bytes, now: float) -> Said:
 
 
 def _statement(message: bytes) -> Said:
-    try:
+    with _reading("an in-toto statement"):
         payload_type, payload = dsse.parse_pae(message)
         if payload_type != dsse.IN_TOTO:
             raise UnsupportedError(f"found payload type {payload_type[:80]!r}")
         statement = Statement.parse(payload)
-    except VerificationError as e:
-        raise BlindSigningError(f"expected an in-toto statement: {e.message}") from e
     kind = statement.predicate_type
     # A URN's scheme and namespace are the same in any case (RFC 8141, section 3.1).
     if kind.casefold().startswith(EVENT_PREFIX):
@@ -103,24 +102,18 @@ def _statement(message: bytes) -> Said:
 
 
 def _simplesigning(message: bytes) -> Said:
-    try:
+    with _reading("a simple-signing payload"):
         simple = SimpleSigning.parse(message)
-    except VerificationError as e:
-        raise BlindSigningError(f"expected a simple-signing payload: {e.message}") from e
     _check_keys(simple.optional)
     _check_shown(simple.repository)
     return Said(labels.SIMPLESIGNING, "approve", (simple.repository,))
 
 
 def _notation(message: bytes, now: float) -> Said:
-    try:
+    with _reading("a statement, a simple-signing payload or a notation message"):
         signed = jws.parse(message)
         if signed.algorithm != _ES256:
             raise UnsupportedError(f"expected {_ES256}, found {signed.algorithm}")
-    except VerificationError as e:
-        raise BlindSigningError(
-            f"expected a statement, a simple-signing payload or a notation message: {e.message}"
-        ) from e
     statements.check_annotations(signed.target.annotations)
     if abs(now - signed.signing_time) > _SIGNED_WITHIN_S:
         raise SigningTimeError(
@@ -128,6 +121,17 @@ def _notation(message: bytes, now: float) -> Said:
             f"found {signed.signing_time}"
         )
     return Said(labels.NOTATION, "approve", ("",))
+
+
+@contextmanager
+def _reading(kind: str) -> Iterator[None]:
+    """Whatever cannot be read is not signed; what is too long to be read, says so."""
+    try:
+        yield
+    except LimitError:
+        raise
+    except VerificationError as e:
+        raise BlindSigningError(f"expected {kind}: {e.message}") from e
 
 
 def _check_keys(optional: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from ledger import dedup, labels
 from ledger.answer import Appended
+from ledger.bodies import LARGEST_IN_ROW
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
@@ -153,6 +154,8 @@ class Messages:
             )
         form = self._forms.named(said.form)
         form.check(key)
+        if len(order.message) > LARGEST_IN_ROW and form.name != labels.BUNDLE:
+            raise LimitError(f"expected at most {LARGEST_IN_ROW} bytes in the form {form.name}")
         # 3.
         for repository in said.repositories(asked):
             _authorise(principal, _ACTIONS[said.purpose], repository)
@@ -215,7 +218,17 @@ class Messages:
         made = sign(job.content, key)
         [stamp] = await self._dating.stamps([made.signature]) if made.stamped else [b""]
         named = labels.of(made.entry, made.body)
-        return made.new_entry(named, found_by(job.form, key, job.content))._replace(timestamp=stamp)
+        new = made.new_entry(named, found_by(job.form, key, job.content))._replace(timestamp=stamp)
+        if len(made.body) <= LARGEST_IN_ROW:
+            return new
+        await asyncio.to_thread(self._keep, made.body)
+        return new._replace(body=b"", body_size=len(made.body))
+
+    def _keep(self, body: bytes) -> None:
+        """Put a large body where its entry's hash names it; durable on return."""
+        with self._ledger.bodies.spool() as spool:
+            spool.write(body)
+            spool.keep()
 
     def _again(self, index: int) -> NewEntry:
         """Return what is at `index` as if it were to be appended."""
@@ -223,7 +236,7 @@ class Messages:
         named = labels.decode(row.labels)
         known_by = dedup.of(named["form"][0], row.entry, row.body)
         assert known_by is not None
-        return NewEntry(row.entry, row.body or b"", named, known_by)
+        return NewEntry(row.entry, row.body or b"", named, known_by, body_size=row.body_size)
 
     def _for(self, purpose: str) -> list[str]:
         return [k.name for k in self._keys.values() if k.purpose == purpose and not k.raw]

@@ -71,6 +71,7 @@ def notation(n: int, signed_at: float | None = None, **more: Any) -> bytes:
     """Return the message of `notation sign`; `more` changes the protected header."""
     when = dt.datetime.fromtimestamp(time.time() if signed_at is None else signed_at, dt.UTC)
     annotations = more.pop("annotations", None)
+    media_type = more.pop("media_type", "application/vnd.oci.image.manifest.v1+json")
     header = {
         "alg": "ES256",
         "crit": [SCHEME],
@@ -80,7 +81,7 @@ def notation(n: int, signed_at: float | None = None, **more: Any) -> bytes:
         **more,
     }
     target = {
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "mediaType": media_type,
         "digest": digest(n),
         "size": 527,
         **({"annotations": annotations} if annotations else {}),

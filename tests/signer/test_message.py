@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 
 from ledger import labels
 from signer.client import AsyncClient
-from signer.client.messages import SignedMessage
+from signer.client.messages import SignedMessage, checked
+from signer.v1 import signer_pb2
 from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest, order, refused
 from tests.signer.messaging import (
     CUSTOM,
@@ -82,7 +84,8 @@ def key_of(service: InProcess, name: str) -> PublicKey:
 )
 def test_signed(service: InProcess, message: Message, key: str, form: str) -> None:
     """
-    A message of each kind is signed whole, and kept with the labels that an auditor derives.
+    A message of each kind is signed whole, and kept with the labels that an auditor derives; a
+    statement is dated too.
     """
     message = made(message)
     signed = sign(service, message, key=key)
@@ -93,8 +96,50 @@ def test_signed(service: InProcess, message: Message, key: str, form: str) -> No
     key_of(service, key).verify(signed.signature, message)
 
     assert (form, message) == (record.form, record.body)
+    assert (form == "bundle") == bool(record.timestamp)
     assert labels.encode(labels.of(record.entry, record.body)) == row.labels
     assert [record] == found
+
+
+@pytest.mark.parametrize("size", [64 << 10, (64 << 10) + 1, 200 << 10])
+def test_large_attestation(service: InProcess, size: int) -> None:
+    """
+    An attestation of up to 256 KiB is kept whole, beside the database when it is large.
+    """
+    padding = size - len(statement(size, CUSTOM, predicate={"a": "b" * size})) + size
+    message = statement(size, CUSTOM, predicate={"a": "b" * padding})
+    signed = sign(service, message, key="attest")
+    record = signed.logged.record
+    [bundle] = service.asking(lambda client: client.bundles(digest(size)))
+    envelope = json.loads(bundle)["dsseEnvelope"]
+
+    assert size == len(message)
+    assert (size if size > (64 << 10) else 0) == record.body_size
+    assert message == dsse.pae(dsse.IN_TOTO, b64decode(envelope["payload"]))
+    assert b64encode(signed.signature).decode() == envelope["signatures"][0]["sig"]
+    assert record == sign(service, message, key="attest").logged.record
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        (statement(40, name=REPOSITORY), "release"),
+        (simple(41, REPOSITORY), "release"),
+        (lambda: notation(42), "release"),
+        (b"nobody reads this", "blind"),
+    ],
+    ids=["statement", "simple", "notation", "raw"],
+)
+def test_rendered(service: InProcess, message: Message, key: str) -> None:
+    """
+    The answer has the signature as readers of its form take it; what nobody read has none.
+    """
+    request = signer_pb2.SignMessageRequest(message=made(message), key=key)
+    raw = service.raw(request.SerializeToString(), "/sealbook.v1.Signer/SignMessage")
+    answer = raw.message(signer_pb2.SignMessageResponse)
+    kept = checked(answer, request).logged
+
+    assert answer.logged.bundle == (b"" if key == "blind" else kept.bundle())
 
 
 def test_named_approval_verifies(service: InProcess) -> None:
@@ -183,6 +228,8 @@ CONTROL = {"note": "\x1b[2Jfine"}
         (statement(1, CUSTOM, predicate={"a": "b" * (256 << 10)}), {}, "over-limit"),
         (bytes((256 << 10) + 1), {"key": "blind"}, "over-limit"),
         (statement(), {"reason": "r" * 1025}, "over-limit"),
+        (lambda: notation(1, annotations={"a": "b" * (64 << 10)}), {}, "over-limit"),
+        (lambda: notation(1, media_type="b" * (60 << 10)), {}, "over-limit"),
         (b"", {"digest": bytes(31), "key": "blind"}, "bad-request"),
         (b"", {"digest": bytes(48), "key": "blind"}, "bad-request"),
         # A key signs for its purpose alone, and nobody can ask for an event.
