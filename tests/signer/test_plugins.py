@@ -14,7 +14,7 @@ import pytest
 
 from signer.plugins import cosign, notation
 from tests.signer import messaging
-from tests.signer.asking import REPOSITORY
+from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY
 from tests.signer.messaging import prepared, public, statement
 from tests.signer.running import InProcess, running
 from verifier import jws
@@ -104,6 +104,18 @@ def test_another_digest(service: InProcess, ask: Ask) -> None:
     assert "(bad-request)" in ask("signMessage", MESSAGE, **other)["errorMessage"]
     assert "(bad-base64)" in ask("signMessage", MESSAGE, **signing(b"short"))["errorMessage"]
     assert size == service.tree_size
+
+
+@pytest.mark.usefixtures("environment")
+def test_another_repository(ask: Ask) -> None:
+    """
+    A key that is named with a repository signs for that one alone.
+    """
+    there = ask("signMessage", MESSAGE, key=f"release/{REPOSITORY}", **signing(None))
+    other = ask("signMessage", MESSAGE, key=f"release/{OTHER_REPOSITORY}", **signing(None))
+
+    assert there["signMessage"]["signature"]
+    assert "(repository-mismatch)" in other["errorMessage"]
 
 
 @pytest.mark.usefixtures("environment")
@@ -252,6 +264,18 @@ def test_generate(service: InProcess, command: Ask) -> None:
         ("generate-signature", request(b"x"), "blind-signing", "VALIDATION_ERROR"),
         (
             "generate-signature",
+            request(b"x", keyId="release/team"),
+            "bad-repository",
+            "VALIDATION_ERROR",
+        ),
+        (
+            "generate-signature",
+            request(b"x", pluginConfig={"repository": "team"}),
+            "bad-repository",
+            "VALIDATION_ERROR",
+        ),
+        (
+            "generate-signature",
             request(keySpec="RSA-2048"),
             "unsupported-version",
             "VALIDATION_ERROR",
@@ -294,6 +318,12 @@ def test_denied(
     monkeypatch.setenv("SEALBOOK_TOKEN_FILE", str(token))
 
     assert "ACCESS_DENIED" == command("describe-key", request())["errorCode"]
+    monkeypatch.setenv("SEALBOOK_TOKEN_FILE", str(service.directory / "append-token"))
+    told = command("describe-key", request())
+    assert ("ACCESS_DENIED", "permission-denied") == (
+        told["errorCode"],
+        told["errorMetadata"]["code"],
+    )
     monkeypatch.setitem(sys.modules, "signer.client", None)
     told = command("describe-key", request())
     assert ("ERROR", "not-installed") == (told["errorCode"], told["errorMetadata"]["code"])
