@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from ledger import labels
@@ -110,6 +111,14 @@ def content(form: str, body: bytes) -> bytes:
 def request(public: PublicKey, content: bytes, *, renew: bool) -> bytes:
     """Return the 32 bytes of a request for `content`, which supersedes nothing."""
     return hashlib.sha256(b"%d\0" % renew + public.spki + _asked(content)).digest()
+
+
+def request_of(public: PublicKey, asked: Iterable[bytes], *, renew: bool) -> bytes:
+    """Return the same for the JSON of content that comes in pieces."""
+    hashed = hashlib.sha256(b"%d\0" % renew + public.spki)
+    for piece in asked:
+        hashed.update(piece)
+    return hashed.digest()
 
 
 def requests(public: PublicKey, content: bytes) -> set[bytes]:

@@ -101,6 +101,18 @@ class OwnKeyError(RequestError):
     hint = "call Sign, or let cosign sign with --key sealbook://NAME"
 
 
+class PredicateError(RequestError):
+    """The predicate is not of the type that it is said to be."""
+
+    code = "predicate-type-mismatch"
+
+
+class PredicateTypeUriError(RequestError):
+    """The type of a predicate is no URI, or one that is not for callers."""
+
+    code = "bad-predicate-type"
+
+
 class NotFoundError(SigningError):
     """Nothing is known about what was asked for."""
 
@@ -108,6 +120,12 @@ class NotFoundError(SigningError):
 
 
 # What keeps us from doing it.
+
+
+class UploadError(SigningError):
+    """An upload that did not come in time."""
+
+    code = "upload-too-slow"
 
 
 class KeyFileError(SigningError):

@@ -40,6 +40,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.RequestError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.UnknownSigningKeyError, grpc.StatusCode.NOT_FOUND),
     (errors.NotFoundError, grpc.StatusCode.NOT_FOUND),
+    (errors.UploadError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
     (errors.TimestampError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from ledger.errors import LedgerError
 from ledger.mirrored import Mirrored
 from ledger.opening import OpenLedger, open_ledger
 from ledger.receipts import Receipts
@@ -30,26 +31,18 @@ from signer.config import Config
 from signer.daily import keep_receipts
 from signer.dating import Dating
 from signer.events import Events
+from signer.flows import Flows
 from signer.forms.all import all_forms
 from signer.guard import Guard, Method
 from signer.http import application
 from signer.keys.configured import signing_keys
 from signer.keys.file import read_token
-from signer.message import Messages
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
-from signer.service import (
-    Bundles,
-    LedgerService,
-    MessageService,
-    OperatorService,
-    PullService,
-    SignerService,
-)
-from signer.signing import Signing
+from signer.service import OperatorService, PullService
 from signer.trust_files import public_signing_config, read_trust
 from verifier.errors import SealbookError
 
@@ -128,17 +121,22 @@ class Server:
             ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
         )
         publishing.start(sequencer.release, fail)
-        signing, messages = self._signing(sequencer)
+        flows = Flows.over(
+            ledger,
+            sequencer,
+            self._config,
+            self.keys,
+            forms=self._forms,
+            dating=Dating(self._authorities.timestamps),
+        )
         events = Events(ledger, sequencer, self._own.event)
         receipts = self._receipts()
-        metrics = Metrics()
-        metrics.watch(ledger, sequencer, self.keys)
-        publishing.watch(metrics)
+        metrics = self._metrics(sequencer, publishing)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 http_socket, http_address = listen(self._config.listen.http)
                 stack.callback(http_socket.close)
-                table = self._table(signing, messages, metrics)
+                table = flows.table(metrics) | self._pulls.table()
                 calls, grpc_address, healthy = self._grpc_server(table)
                 operator = self._operator_server(
                     OperatorService(
@@ -164,6 +162,7 @@ class Server:
                 if receipts is not None:
                     daily = asyncio.create_task(keep_receipts(ledger, receipts))
                     stack.callback(daily.cancel)
+                sweeping = asyncio.create_task(_sweep(flows))
                 self._ready = True
                 await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
                 log.info(
@@ -176,7 +175,7 @@ class Server:
                 await healthy.enter_graceful_shutdown()
                 grace = 0 if self._exit_code else _GRACE_S
                 await asyncio.gather(calls.stop(grace), operator.stop(grace))
-                await asyncio.gather(signing.drain(), messages.drain())
+                await asyncio.gather(flows.drain(), sweeping)
                 http.should_exit = True
                 await serving
         finally:
@@ -196,25 +195,11 @@ class Server:
         """Close the ledger and give its lock back."""
         self._opened.close()
 
-    def _signing(self, sequencer: Sequencer) -> tuple[Signing, Messages]:
-        ledger, default = self._opened.ledger, self._config.signing.default_key
-        dating = Dating(self._authorities.timestamps)
-        forms, keys = self._forms, self.keys
-        return (
-            Signing(ledger, sequencer, keys, default, forms=forms, dating=dating),
-            Messages(ledger, sequencer, keys, default, forms=forms, dating=dating),
-        )
-
-    def _table(self, signing: Signing, messages: Messages, metrics: Metrics) -> dict[str, Method]:
-        """Return every method that callers may be given, over gRPC or as JSON."""
-        ledger = self._opened.ledger
-        return (
-            SignerService(signing, ledger, metrics).table()
-            | MessageService(messages, ledger, metrics).table()
-            | Bundles(ledger).table()
-            | LedgerService(ledger).table()
-            | self._pulls.table()
-        )
+    def _metrics(self, sequencer: Sequencer, publishing: Publishing) -> Metrics:
+        metrics = Metrics()
+        metrics.watch(self._opened.ledger, sequencer, self.keys)
+        publishing.watch(metrics)
+        return metrics
 
     def _grpc_server(
         self, table: Mapping[str, Method]
@@ -292,6 +277,17 @@ class Server:
                 ssl_keyfile=config.path(key) if key else None,
             )
         )
+
+
+async def _sweep(flows: Flows) -> None:
+    """Remove what a crash left over; whatever keeps us from it can wait for fsck."""
+    try:
+        swept = await asyncio.to_thread(flows.sweep)
+    except (LedgerError, OSError) as e:
+        log.warning("left-over bodies could not be swept", error=str(e))
+    else:
+        if swept:
+            log.info("swept bodies that no entry names", count=swept)
 
 
 def _reflect(server: grpc.aio.Server) -> None:

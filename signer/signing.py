@@ -15,19 +15,18 @@ is ever released.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ledger import dedup
 from ledger.answer import Appended
-from ledger.errors import IdempotencyError
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer
 from ledger.store import MAX_BATCH
+from signer import rerun
 from signer.access import Principal, authorise
 from signer.dating import Dating
 from signer.errors import (
@@ -51,7 +50,6 @@ from verifier.repository import Repository
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"(?=.{1,128}\Z)[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
-_MOST_RENEWALS = 64
 _YIELD_EVERY = 32  # items signed before other callers get a turn
 
 
@@ -177,28 +175,19 @@ class Signing:
 
     def _place(self, request: _Request, form: Form) -> int | _Fresh:
         """Return where the approval is, or the signed entry that is to become it."""
+
+        def known_by(supersedes: int | None) -> bytes:
+            return found_by(form, request.key, form.content(request.approval(supersedes)))
+
         claim = request.claim(form)
-        known = self._ledger.store.claim(claim[0]) if claim else None
-        if known and claim and known.request != claim[1]:
-            raise IdempotencyError("the idempotency key belongs to another request")
-        # What is committed but not yet published cannot be proven yet: the append waits for it.
-        published = self._ledger.published.checkpoint.tree_size
-        if known and known.index < published:
-            return known.index
-        supersedes: int | None = None
-        for _ in range(_MOST_RENEWALS):
-            approval = request.approval(supersedes)
-            content = form.content(approval)
-            known_by = found_by(form, request.key, content)
-            index = self._ledger.store.find(known_by)
-            if index is not None and index < published and not claim and not request.item.renew:
-                return index
-            if index is None or not request.item.renew:
-                made = form.sign(content, request.key)
-                entry = made.new_entry(form.labels(approval, request.key), known_by, claim)
-                return _Fresh(made, entry)
-            supersedes = index
-        raise RequestError(f"expected at most {_MOST_RENEWALS} renewals of one approval")
+        place = rerun.place(self._ledger, claim, renew=request.item.renew, known_by=known_by)
+        if isinstance(place, int):
+            return place
+        approval = request.approval(place.supersedes)
+        content = form.content(approval)
+        made = form.sign(content, request.key)
+        labels = form.labels(approval, request.key)
+        return _Fresh(made, made.new_entry(labels, found_by(form, request.key, content), claim))
 
     def _answer(
         self, places: Sequence[_Place], appended: Iterator[Answer], published: Published
@@ -271,10 +260,9 @@ class _Request:
         """Return the idempotency key, per principal and form, and what it stands for."""
         if not self.item.idempotency_key:
             return None
-        owner = f"{self._principal.name}\0{form.name}\0{self.item.idempotency_key}"
         asked = form.content(self.approval(None))
         return (
-            hashlib.sha256(b"sealbook-idempotency-v1\0" + owner.encode()).digest(),
+            rerun.claim_key(self._principal.name, form.name, self.item.idempotency_key),
             dedup.request(self.key.public, asked, renew=self.item.renew),
         )
 

@@ -17,7 +17,7 @@ Spec: github.com/in-toto/attestation, spec/v1/statement.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from verifier import limits
@@ -90,6 +90,33 @@ def approval(repository: Repository, digest: Digest, annotations: Mapping[str, s
     if annotations:
         subject["annotations"] = dict(annotations)
     return _payload(APPROVAL, subject, {})
+
+
+def around(
+    predicate_type: str,
+    digests: Sequence[Digest],
+    repository: Repository,
+    annotations: Mapping[str, str],
+) -> tuple[bytes, bytes]:
+    """Return what stands before and after the predicate in a payload that attests.
+
+    With any JSON object between them the three are a statement about each of `digests` in
+    `repository`; the predicate keeps its own bytes, so that its numbers survive.
+    """
+    subjects = [
+        {"annotations": dict(annotations), "digest": {"sha256": digest.hex}, "name": repository}
+        for digest in digests
+    ]
+    whole = canonical_json(
+        {
+            "_type": STATEMENT_TYPE,
+            "predicate": {},
+            "predicateType": predicate_type,
+            "subject": subjects,
+        }
+    )
+    before, field, after = whole.partition(b'"predicate":')
+    return before + field, after.removeprefix(b"{}")
 
 
 def event(kind: str, ledger: str, predicate: Mapping[str, object]) -> bytes:

@@ -1,0 +1,68 @@
+"""The main flows of a running service: everything that callers can have done."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple, Self
+
+from ledger.ledger import Ledger
+from ledger.sequencer import Sequencer
+from signer.attest.attesting import Attesting
+from signer.config import Config
+from signer.dating import Dating
+from signer.forms import Forms
+from signer.guard import Method
+from signer.keys import SigningKey
+from signer.message import Messages
+from signer.metrics import Metrics
+from signer.service import AttestService, Bundles, LedgerService, MessageService, SignerService
+from signer.signing import Signing
+
+
+class Flows(NamedTuple):
+    """Approvals, attestations, and messages of other tools."""
+
+    ledger: Ledger
+    signing: Signing
+    attesting: Attesting
+    messages: Messages
+
+    @classmethod
+    def over(
+        cls,
+        ledger: Ledger,
+        sequencer: Sequencer,
+        config: Config,
+        keys: dict[str, SigningKey],
+        *,
+        forms: Forms,
+        dating: Dating,
+    ) -> Self:
+        """Sign with `keys`, as `config` says, what goes through `sequencer` into `ledger`."""
+        default, attest_key = config.signing.default_key, config.signing.default_attest_key
+        return cls(
+            ledger,
+            Signing(ledger, sequencer, keys, default, forms=forms, dating=dating),
+            Attesting(ledger, sequencer, keys, attest_key, dating),
+            Messages(ledger, sequencer, keys, default, forms=forms, dating=dating),
+        )
+
+    def table(self, metrics: Metrics) -> dict[str, Method]:
+        """Return every method that callers may be given, over gRPC or as JSON."""
+        ledger = self.ledger
+        return (
+            SignerService(self.signing, ledger, metrics).table()
+            | AttestService(self.attesting, ledger, metrics).table()
+            | MessageService(self.messages, ledger, metrics).table()
+            | Bundles(ledger).table()
+            | LedgerService(ledger).table()
+        )
+
+    async def drain(self) -> None:
+        """Return when everything that was under way has its leaf and its answer."""
+        await asyncio.gather(self.signing.drain(), self.attesting.drain(), self.messages.drain())
+
+    def sweep(self) -> int:
+        """Remove large bodies that no entry names, and return how many; may run meanwhile."""
+        store = self.ledger.store
+        return self.ledger.bodies.sweep(lambda name: store.body(name) is not None)
