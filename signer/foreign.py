@@ -47,17 +47,28 @@ class Said(NamedTuple):
         """Return what is spoken about; None for something that has no name of ours.
 
         Raises:
+            RepositoryError: an approval for something else than a repository.
             RepositoryMismatchError: the message names another repository than `asked`.
         """
         found: set[Repository | None] = set()
         for name in self.names:
-            repository = _repository(name) if name else asked
+            repository = self._repository(name) if name else asked
             if asked and repository != asked:
                 raise RepositoryMismatchError(
                     f"asked for {asked}, the message is about {name[:120]!r}"
                 )
             found.add(repository)
         return found
+
+    def _repository(self, name: str) -> Repository | None:
+        if name.startswith(_DOCKER_ALIAS):
+            name = _DOCKER + name.removeprefix(_DOCKER_ALIAS)
+        try:
+            return Repository(name)
+        except RepositoryError:
+            if self.purpose == "approve":
+                raise
+            return None  # attestations are about files too
 
 
 def check_size(message: bytes) -> None:
@@ -148,12 +159,3 @@ def _check_shown(*labelled: str) -> None:
             raise MalformedError(
                 f"expected at most {limits.REPOSITORY} printable characters, found {text[:120]!r}"
             )
-
-
-def _repository(name: str) -> Repository | None:
-    if name.startswith(_DOCKER_ALIAS):
-        name = _DOCKER + name.removeprefix(_DOCKER_ALIAS)
-    try:
-        return Repository(name)
-    except RepositoryError:
-        return None

@@ -32,6 +32,7 @@ from verifier.errors import (
     KeyScopeError,
     LimitError,
     MalformedError,
+    RepositoryError,
 )
 from verifier.merkle import hash_leaf
 from verifier.note import Note
@@ -133,12 +134,22 @@ def _said(statement: Statement, key: TrustedKey) -> str:
     if key.purpose == "event":
         return f"records {kind[len(EVENT_PREFIX) :][:80]!r}"
     for subject in statement.subjects:
-        if not key.covers(Repository(subject.name)):
+        if not key.covers_name(subject.name):
             raise KeyScopeError(f"key {key.name} may not speak of {subject.name[:255]!r}")
     verb = "approves" if key.purpose == "approve" else f"states {kind[:120]!r} of"
     first = statement.subjects[0]
     more = f" and {len(statement.subjects) - 1} more" if len(statement.subjects) > 1 else ""
-    return f"{verb} {first.digest} in {first.name}{more}"
+    return f"{verb} {first.digest}{_where(first.name)}{more}"
+
+
+def _where(name: str) -> str:
+    """Return what a statement calls its subject; a file's name may be anything."""
+    if not name:
+        return ""
+    try:
+        return f" in {Repository(name)}"
+    except RepositoryError:
+        return f", called {name[:255]!r}"
 
 
 def _members(data: bytes) -> dict[str, bytes]:

@@ -32,13 +32,14 @@ from verifier.errors import (
     KeyPurposeError,
     LimitError,
     MalformedError,
+    RepositoryError,
     UnknownKeyError,
     UnsupportedError,
 )
 from verifier.note import NoteKey
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
-from verifier.repository import Repository, Scope
+from verifier.repository import EVERYWHERE, Repository, Scope
 from verifier.tlogpolicy import TlogPolicy, check_roles
 
 TYPE = "urn:sealbook:trust:v1"
@@ -62,6 +63,17 @@ class TrustedKey(NamedTuple):
     def covers(self, repository: Repository) -> bool:
         """Whether the key may speak about `repository`."""
         return any(scope.covers(repository) for scope in self.scope)
+
+    def covers_name(self, name: str) -> bool:
+        """Whether the key may speak about what a statement calls `name`.
+
+        cosign's approvals name nothing, and its attestations may name a file: for that
+        it takes a key for everywhere.
+        """
+        try:
+            return self.covers(Repository(name))
+        except RepositoryError:
+            return EVERYWHERE in self.scope and (not name or self.purpose == "attest")
 
     def valid_at(self, index: int) -> bool:
         """Whether an entry at `index` lies in the key's window."""

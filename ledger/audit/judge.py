@@ -18,8 +18,7 @@ from ledger.audit.source import Listed
 from ledger.audit.trusted import Trusted
 from verifier import dsse
 from verifier.entry import Entry
-from verifier.errors import MalformedError, VerificationError
-from verifier.repository import Repository
+from verifier.errors import VerificationError
 from verifier.statement import APPROVAL, EVENT_PREFIX, Statement
 from verifier.trust import TrustedKey
 
@@ -183,11 +182,7 @@ class Judge:
             if name != expected:
                 return [Finding("event-ledger", index, f"an event about {expected}", repr(name))]
             return []
-        try:
-            covered = key.covers(Repository(name))
-        except MalformedError:
-            covered = False
-        if covered:
+        if key.covers_name(name):
             return []
         what = f"key {key.name} only in {', '.join(key.scope)[:200]}"
         return [Finding("key-scope", index, what, repr(name[:200]))]

@@ -266,9 +266,19 @@ CONTROL = {"note": "\x1b[2Jfine"}
         # Repositories.
         (statement(name=REPOSITORY), {"repository": OTHER_REPOSITORY}, "repository-mismatch"),
         (simple(1, REPOSITORY), {"repository": OTHER_REPOSITORY}, "repository-mismatch"),
-        (simple(1, f"{REPOSITORY}:1.4"), {"repository": REPOSITORY}, "repository-mismatch"),
+        (simple(1, f"{REPOSITORY}:1.4"), {"repository": REPOSITORY}, "bad-repository"),
+        (simple(1, f"{REPOSITORY}:1.4"), {}, "bad-repository"),
+        (simple(1, "app"), {}, "bad-repository"),
         (two(REPOSITORY, OTHER_REPOSITORY), {"repository": REPOSITORY}, "repository-mismatch"),
-        (statement(name="blob.tar"), {"repository": REPOSITORY}, "repository-mismatch"),
+        (statement(name="blob.tar"), {"repository": REPOSITORY}, "bad-repository"),
+        (statement(name="blob.tar"), {}, "bad-repository"),
+        (statement(name="Registry.example/team/app"), {}, "bad-repository"),
+        (two(REPOSITORY, "blob.tar"), {}, "bad-repository"),
+        (
+            statement(1, CUSTOM, "blob.tar"),
+            {"repository": REPOSITORY, "key": "attest"},
+            "repository-mismatch",
+        ),
         (statement(), {"repository": "team/app"}, "bad-repository"),
         # Now is now.
         (lambda: notation(1, time.time() - 86_400), {"key": "release"}, "signing-time"),

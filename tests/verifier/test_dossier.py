@@ -107,6 +107,16 @@ def of_kind(purpose: str, payload: bytes, *scope: str) -> World:
     return world
 
 
+def called(payload: bytes, name: str) -> bytes:
+    """Return a statement whose subject has this name, or none."""
+    statement = json.loads(payload)
+    [subject] = statement["subject"]
+    del subject["name"]
+    if name:
+        subject["name"] = name
+    return json.dumps(statement).encode()
+
+
 EVENT = event("key-retired", ORIGIN, {"key": "release"})
 SBOM = approval(REPOSITORY, IMAGE, {}).replace(
     b"https://sigstore.dev/cosign/sign/v1", b"https://spdx.dev/Document"
@@ -121,6 +131,9 @@ APPROVAL = approval(REPOSITORY, IMAGE, {})
         ("event, other scope", of_kind("event", EVENT, "a.example"), "records 'key-retired'"),
         ("attestation", of_kind("attest", SBOM), f"states 'https://spdx.dev/Document' of {IMAGE}"),
         ("approval", of_kind("approve", APPROVAL), f"approves {IMAGE} in {REPOSITORY}"),
+        ("approval, unnamed", of_kind("approve", called(APPROVAL, "")), f"approves {IMAGE}; "),
+        ("file", of_kind("attest", called(SBOM, "a b")), f"of {IMAGE}, called 'a b'; "),
+        ("terminal", of_kind("attest", called(SBOM, "\x1b[2J")), "called '\\x1b[2J'; "),
     ),
 )
 def test_kinds_of_entries(world: World, expected: str) -> None:
@@ -143,6 +156,10 @@ def test_kinds_of_entries(world: World, expected: str) -> None:
         ("log key", of_kind("log", APPROVAL), "key-purpose"),
         ("attestation out of scope", of_kind("attest", SBOM, "a.example"), "key-scope"),
         ("approval out of scope", of_kind("approve", APPROVAL, "a.example"), "key-scope"),
+        # What names no repository is for every one; and nobody approves files.
+        ("unnamed", of_kind("approve", called(APPROVAL, ""), "registry.example"), "key-scope"),
+        ("file", of_kind("attest", called(SBOM, "a b"), "registry.example"), "key-scope"),
+        ("approved file", of_kind("approve", called(APPROVAL, "a b")), "key-scope"),
     ),
 )
 def test_keys_of_other_purposes(world: World, code: str) -> None:
