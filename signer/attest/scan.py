@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
+from signer.attest import tokens
 from verifier import limits
 from verifier.errors import DuplicateKeyError, LimitError, MalformedError
 
@@ -33,46 +33,13 @@ Outline = Mapping[Path, Any]
 _DEPTH = limits.JSON_DEPTH - 1  # the statement is the level above
 _MOST_KEYS = 1 << 18  # of all objects that are open: what is remembered to find the second of two
 _LONGEST_KEY = 64 << 10  # bytes
-_LONGEST_NUMBER = 4300  # characters; the digits that Python's int() takes
 _LONGEST_OUTLINED = 4096  # bytes of a string
 _WINDOW = 8 << 10  # bytes between two pauses
 _PAUSE_S = 50e-6  # a pause of nothing ends before anybody else is awake
 
-# RFC 8259, section 7: characters, and escapes that are no NUL and no lone surrogate.
-_CHARACTERS = (
-    rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?:(?!0000)[0-9a-ce-fA-CE-F][0-9a-fA-F]{3}'
-    rb"|[dD][0-7][0-9a-fA-F]{2}|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})))*+"
-)
-_STRING = rb'"' + _CHARACTERS + rb'"'
-_S = rb"[ \t\r\n]*+"
-# Numbers of which no float overflows, and no integer is -0: most there are.
-_PLAIN = (
-    rb"(?:-?[1-9][0-9]{0,199}+(?![0-9])(?:\.[0-9]{1,999}+)?|0(?:\.[0-9]{1,999}+)?|-0\.[0-9]{1,999}+)"
-    rb"(?:[eE](?:-[0-9]{1,19}+|\+?[0-9]{1,2}+))?"
-)
-_SCALAR = rb"(?:" + _STRING + rb"|" + _PLAIN + rb"|true|false|null)"
-_TOKEN = re.compile(
-    _S + rb"(?:(" + _STRING + rb")"
-    rb"|([{}\[\],:])"
-    rb"|(?:(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
-    rb"|(true|false|null))(?=[ \t\r\n,\]}]))"  # without that it may go on in the next piece
-)
-# The two that nearly all of a document is made of, each passed in one step.
-_MEMBER = re.compile(
-    _S + rb'"([^"\\\x00-\x1f]*+)"' + _S + rb":" + _S
-    + rb"(?:([\[{])|" + _SCALAR + _S + rb"(?:(,)|(?=\})))"
-)
-_ENDING = re.compile(_S + rb"([}\]])(?:" + _S + rb"(,))?+(?:" + _S + rb"(\{))?+")
-_ITEMS = re.compile(rb"(?:" + _S + _SCALAR + _S + rb",){1,1024}+")
-_STRING_PART = re.compile(_CHARACTERS)
-_SPACE = re.compile(_S)
-_WHOLE = re.compile(rb"[^ \t\r\n,\]}]*+[ \t\r\n,\]}]")
-_LONGEST_ESCAPE = 12  # bytes, of a surrogate pair
-_LITERALS = {b"true": True, b"false": False, b"null": None}
-
-
 # What may come next; each is the place of a method in `_STEPS`.
 _FIRST, _VALUE_OR_END, _VALUE, _KEY_OR_END, _KEY, _COLON, _COMMA_OR_END = range(7)
+_KEYS = (_KEY_OR_END, _KEY)
 
 
 class _Object:
@@ -157,67 +124,70 @@ class Scanner:
 
     def _read(self, data: bytes) -> int:
         """Read whole tokens from `data`, and return where the rest of it starts."""
-        at, match, steps = 0, _TOKEN.match, self._STEPS
+        at, match, steps = 0, tokens.TOKEN.match, self._STEPS
         if self._in_string:
             at = self._rest_of_string(data, at)
-            if self._in_string:
-                return at
-        while not self._ended:
+        if self._in_string:
+            return at
+        while True:
             at = self._fast(data, at)
             if self._ended:
-                break
+                _check_space(data[at:])
+                return at
             token = match(data, at)
             if token is None:
                 return self._incomplete(data, at)
             steps[self._expect](self, token)
             at = token.end()
-        _check_space(data[at:])
-        return at
 
     def _fast(self, data: bytes, at: int) -> int:
-        """Pass what is usual in one step each; the rest is for `_read`."""
-        opened, names = self._open, self._names
-        while opened:
-            inside, expect = opened[-1], self._expect
-            if expect == _COMMA_OR_END:
-                ending = _ENDING.match(data, at)
-                if ending is None or ending[1] != (b"]" if inside is None else b"}"):
-                    break
-                at = ending.end(1)
-                self._close()
-                if ending[2] and opened:
-                    at = ending.end(2)
-                    self._expect = _VALUE if opened[-1] is None else _KEY
-                    if ending[3] and opened[-1] is None:
-                        at = ending.end(3)
-                        self._begin(_Object())
-            elif inside is None:
-                items = _ITEMS.match(data, at)
-                if items is None:
-                    break
+        """Pass what is usual in one step each, and return where that ends."""
+        before = -1
+        while self._open and before < at:
+            before, inside = at, self._open[-1]
+            if self._expect == _COMMA_OR_END:
+                at = self._ending(data, at, inside)
+            elif inside is not None:
+                at = self._member(data, at, inside)
+            elif items := tokens.ITEMS.match(data, at):
                 self._expect = _VALUE
                 at = items.end()
-            elif expect in (_VALUE, _COLON):
-                break
-            else:
-                member = _MEMBER.match(data, at)
-                if member is None:
-                    break
-                key, opening, comma = member.groups()
-                if key in names and len(opened) <= self._depth_wanted and None not in opened:
-                    break
-                self._remember(inside, key)
-                inside.key = key
-                at = member.end()
-                if opening:
-                    self._begin(_Object() if opening == b"{" else None)
-                else:
-                    self._expect = _KEY if comma else _COMMA_OR_END
         return at
+
+    def _ending(self, data: bytes, at: int, inside: _Object | None) -> int:
+        """Pass the end of an object or array, with the comma and the start of another."""
+        ending = tokens.ENDING.match(data, at)
+        if ending is None or ending[1] != (b"]" if inside is None else b"}"):
+            return at
+        self._close()
+        if not ending[2] or self._ended:
+            return ending.end(1)
+        outside = self._open[-1]
+        self._expect = _VALUE if outside is None else _KEY
+        if not ending[3] or outside is not None:
+            return ending.end(2)
+        self._begin(_Object())
+        return ending.end(3)
+
+    def _member(self, data: bytes, at: int, inside: _Object) -> int:
+        """Pass a key that is not wanted, and a scalar or the start of what is more."""
+        member = tokens.MEMBER.match(data, at) if self._expect in _KEYS else None
+        if member is None:
+            return at
+        key, sign, comma = member.groups()
+        if key in self._names and self._is_near_top():
+            return at
+        self._remember(inside, key)
+        inside.key = key
+        if sign:
+            self._begin(_Object() if sign == b"{" else None)
+        else:
+            self._expect = _KEY if comma else _COMMA_OR_END
+        return member.end()
 
     def _incomplete(self, data: bytes, at: int) -> int:
         """Return where a token starts that the next piece may complete."""
-        start = _end(_SPACE, data, at)
+        start = tokens.end(tokens.SPACE, data, at)
         rest = data[start : start + 1]
         if rest == b'"' and self._expect in (_VALUE, _VALUE_OR_END):
             if len(data) - start <= _LONGEST_OUTLINED and self._is_wanted():
@@ -227,24 +197,24 @@ class Scanner:
             self._in_string = True
             return self._rest_of_string(data, start + 1)
         if rest == b'"':  # a key
-            stop = _end(_STRING_PART, data, start + 1)
-            if len(data) - stop > _LONGEST_ESCAPE:
+            stop = tokens.end(tokens.CHARACTERS, data, start + 1)
+            if len(data) - stop > tokens.LONGEST_ESCAPE:
                 raise MalformedError(f"not JSON: in a string, {data[stop : stop + 20]!r}")
             if len(data) - start > _LONGEST_KEY:
                 raise LimitError(f"expected keys of at most {_LONGEST_KEY} bytes")
-        elif rest and (rest not in b"-0123456789tfn" or _is_whole(data, start)):
+        elif rest and (rest not in b"-0123456789tfn" or tokens.WHOLE.match(data, start)):
             raise MalformedError(f"not JSON: {data[start : start + 20]!r}")
-        elif len(data) - start > _LONGEST_NUMBER:
-            raise LimitError(f"expected numbers of at most {_LONGEST_NUMBER} characters")
+        elif len(data) - start > tokens.LONGEST_NUMBER:
+            raise LimitError(f"expected numbers of at most {tokens.LONGEST_NUMBER} characters")
         return start
 
     def _rest_of_string(self, data: bytes, at: int) -> int:
         """Pass the characters of a long string, and return where the rest starts."""
-        at = _end(_STRING_PART, data, at)
+        at = tokens.end(tokens.CHARACTERS, data, at)
         if data[at : at + 1] == b'"':
             self._in_string = False
             return at + 1
-        if len(data) - at >= _LONGEST_ESCAPE or data[at : at + 1] not in (b"", b"\\"):
+        if len(data) - at >= tokens.LONGEST_ESCAPE or data[at : at + 1] not in (b"", b"\\"):
             raise MalformedError(f"not JSON: in a string, {data[at : at + 20]!r}")
         return at
 
@@ -274,9 +244,9 @@ class Scanner:
             _refuse(token)
         else:
             if number:
-                self._keep(_number(number))
+                self._keep(tokens.number(number))
             elif literal:
-                self._keep(_LITERALS[literal])
+                self._keep(tokens.LITERALS[literal])
             elif self._is_wanted():
                 self._keep(json.loads(text) if len(text) <= _LONGEST_OUTLINED else str)
             self._after_value()
@@ -339,12 +309,15 @@ class Scanner:
         self._expect = _COMMA_OR_END
         self._ended = not self._open
 
+    def _is_near_top(self) -> bool:
+        return len(self._open) <= self._depth_wanted and None not in self._open
+
     def _is_wanted(self) -> bool:
         return self._path() is not None
 
     def _path(self) -> Path | None:
         """Return the path of the value that comes, if it is a wanted one."""
-        if len(self._open) > self._depth_wanted or None in self._open:
+        if not self._is_near_top():
             return None
         return self._wanted.get(tuple(inside.key for inside in self._open if inside is not None))
 
@@ -354,34 +327,9 @@ class Scanner:
             self._outline[path] = value
 
 
-def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    match = pattern.match(data, at)
-    assert match is not None  # it matches nothing too
-    return match.end()
-
-
-def _is_whole(data: bytes, start: int) -> bool:
-    """Whether a number or literal ends in `data`, so that no next piece can mend it."""
-    return _WHOLE.match(data, start) is not None
-
-
 def _check_space(data: bytes) -> None:
-    if _SPACE.fullmatch(data) is None:
+    if tokens.SPACE.fullmatch(data) is None:
         raise MalformedError("not JSON: something follows the object")
-
-
-def _number(text: bytes) -> int | float:
-    """Return a number that the verifier takes too."""
-    if len(text) > _LONGEST_NUMBER:
-        raise LimitError(f"expected numbers of at most {_LONGEST_NUMBER} characters")
-    if text.removeprefix(b"-").isdigit():
-        if text == b"-0":
-            raise MalformedError("-0 is not a number of this format")
-        return int(text)
-    value = float(text)
-    if not math.isfinite(value):
-        raise MalformedError(f"{text[:40].decode()} is not a finite number")
-    return value
 
 
 def _refuse(token: re.Match[bytes]) -> NoReturn:
