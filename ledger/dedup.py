@@ -27,9 +27,9 @@ from typing import Any
 from ledger import labels
 from verifier import dsse, jws
 from verifier._strict import canonical_json
-from verifier.entry import parse_any
+from verifier.entry import Entry, parse_any
 from verifier.publickey import PublicKey
-from verifier.rekor_v1 import EnvelopeEntry
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 from verifier.statement import SUPERSEDES
 
 BYTES = 32
@@ -66,7 +66,11 @@ def upload(entry: bytes) -> bytes:
     Raises:
         VerificationError: it is no entry.
     """
-    logged = parse_any(entry)
+    return upload_of(parse_any(entry))
+
+
+def upload_of(logged: Entry | LegacyEntry | EnvelopeEntry) -> bytes:
+    """Return the same of a parsed entry."""
     if isinstance(logged, EnvelopeEntry):
         lines = tuple((_low(public, made), public) for made, public in logged.signatures)
         same = logged._replace(signatures=lines).body()

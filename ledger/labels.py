@@ -57,7 +57,7 @@ def of(entry: bytes, body: bytes | None) -> dict[str, list[str]]:
     """
     logged = parse_any(entry)
     if not body:
-        return _opaque(logged)
+        return of_upload(logged)
     if isinstance(logged, LegacyEntry):
         simple = simplesigning.SimpleSigning.parse(body)
         return of_simplesigning(simple.repository, simple.digest, simple.annotations, logged.key)
@@ -123,7 +123,8 @@ def _image(
     )
 
 
-def _opaque(logged: Entry | LegacyEntry | EnvelopeEntry) -> dict[str, list[str]]:
+def of_upload(logged: Entry | LegacyEntry | EnvelopeEntry) -> dict[str, list[str]]:
+    """Return the labels of what somebody else signed, or nobody read: who signed which hash."""
     if isinstance(logged, EnvelopeEntry):
         keys = sorted({public.fingerprint for _, public in logged.signatures})
         digest = logged.payload_hash

@@ -272,6 +272,7 @@ class Server:
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=_GRACE_S,
                 ssl_certfile=config.path(certificate) if certificate else None,
                 ssl_keyfile=config.path(key) if key else None,

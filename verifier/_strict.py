@@ -152,13 +152,7 @@ def json_object(data: bytes, *, limit: int, floats: bool = False) -> dict[str, A
     if data.count(b"{") + data.count(b"[") > limits.JSON_DEPTH:
         _check_depth(data)
     try:
-        value = json.loads(
-            data.decode(),
-            object_pairs_hook=_once,
-            parse_constant=_refuse,
-            parse_int=_integer,
-            parse_float=_finite if floats else _refuse,
-        )
+        value = (_WITH_FLOATS if floats else _WITHOUT_FLOATS).decode(data.decode())
     except (ValueError, RecursionError) as e:
         raise MalformedError(f"not JSON: {str(e)[:120]}") from e
     if not isinstance(value, dict):
@@ -272,6 +266,17 @@ def _finite(token: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise MalformedError(f"{token[:40]} is not a finite number")
     return value
+
+
+_WITHOUT_FLOATS, _WITH_FLOATS = (
+    json.JSONDecoder(
+        object_pairs_hook=_once,
+        parse_constant=_refuse,
+        parse_int=_integer,
+        parse_float=parse_float,
+    )
+    for parse_float in (_refuse, _finite)
+)
 
 
 def _check_depth(data: bytes) -> None:

@@ -171,7 +171,7 @@ class PublicKey:
             UnsupportedKeyError: the algorithm signs messages, not their hashes.
         """
         try:
-            _verify_digest(self.spki, self.algorithm, signature, digest)
+            _load_prehashed(self.spki, self.algorithm)(signature, digest)
         except (InvalidSignature, ValueError):  # ValueError: a digest of another length
             raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
 
@@ -318,15 +318,22 @@ def _load_der(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
     raise UnsupportedKeyError(f"expected one of {names}")
 
 
-def _verify_digest(spki: bytes, algorithm: Algorithm, signature: bytes, digest: bytes) -> None:
+@lru_cache(maxsize=256)
+def _load_prehashed(spki: bytes, algorithm: Algorithm) -> Callable[[bytes, bytes], None]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 
-    scheme = utils.Prehashed(hashes.SHA384() if algorithm is _P384 else hashes.SHA256())
+    hashed = utils.Prehashed(hashes.SHA384() if algorithm is _P384 else hashes.SHA256())
     key = serialization.load_der_public_key(spki)
     if isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, digest, ec.ECDSA(scheme))
-    elif isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, digest, padding.PKCS1v15(), scheme)
-    else:
-        raise UnsupportedKeyError(f"expected an ECDSA or RSA key, found {algorithm.name}")
+        return _prehashed(key.verify, ec.ECDSA(hashed))
+    if isinstance(key, rsa.RSAPublicKey):
+        return _prehashed(key.verify, padding.PKCS1v15(), hashed)
+    raise UnsupportedKeyError(f"expected an ECDSA or RSA key, found {algorithm.name}")
+
+
+def _prehashed(verify: Any, *scheme: Any) -> Callable[[bytes, bytes], None]:
+    def check(signature: bytes, digest: bytes) -> None:
+        verify(signature, digest, *scheme)
+
+    return check

@@ -7,7 +7,7 @@ sends little and waits for one commit.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,12 +27,14 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Reply = tuple[int, bytes, Iterable[tuple[bytes, bytes]]]
+_Handler = Callable[[Scope, Receive, str | None], Awaitable[Reply]]
 
 _MOST = 4 << 20  # bytes of an upload
 _PREFIX = "/t/"
 _V1, _V2 = "/api/v1/log/entries", "/api/v2/log/entries"
 _LOG, _KEY = "/api/v1/log", "/api/v1/log/publicKey"
 _JSON = b"application/json"
+_AUTHORIZATION = "authorization"
 # As the original's gateway maps them.
 _STATUS = {
     StatusCode.INVALID_ARGUMENT: 400,
@@ -56,6 +58,13 @@ class RekorSide:
         self._promise_key = promise_key
         self._others = others
         self._log_id = uploads.ledger.log_key.log_id
+        self._handlers: Mapping[tuple[str, str], _Handler] = {
+            ("POST", _V2): self._upload_v2,
+            ("POST", _V1): self._upload_v1,
+            ("GET", _V1): self._entry,
+            ("GET", _LOG): self._info,
+            ("GET", _KEY): self._key,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -63,7 +72,7 @@ class RekorSide:
             await self._others(scope, receive, send)
             return
         path, token = _without_token(scope["path"])
-        handler = self._handler(scope["method"], path)
+        handler = self._handlers.get((scope["method"], path))
         if handler is None:
             if token is not None:  # reading needs none, and nobody else is to see it
                 scope = {**scope, "path": path, "raw_path": path.encode()}
@@ -76,17 +85,6 @@ class RekorSide:
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": body})
-
-    def _handler(
-        self, method: str, path: str
-    ) -> Callable[[Scope, Receive, str | None], Awaitable[Reply]] | None:
-        return {
-            ("POST", _V2): self._upload_v2,
-            ("POST", _V1): self._upload_v1,
-            ("GET", _V1): self._entry,
-            ("GET", _LOG): self._info,
-            ("GET", _KEY): self._key,
-        }.get((method, path))
 
     async def _upload_v2(self, scope: Scope, receive: Receive, token: str | None) -> Reply:
         self._authorise(scope, token)
@@ -131,8 +129,12 @@ class RekorSide:
 
     def _authorise(self, scope: Scope, token: str | None) -> None:
         if token is None:
-            headers = ((k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"])
-            authorise(self._access.authenticate_appending(headers), "append")
+            sent = [
+                (_AUTHORIZATION, value.decode("latin-1"))
+                for name, value in scope["headers"]
+                if name == b"authorization"
+            ]
+            authorise(self._access.authenticate_appending(sent), "append")
         else:
             authorise(self._access.holder(token), "append")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import cache
 
 from verifier._strict import Fields
 from verifier.errors import Base64Error, MalformedError
@@ -23,10 +24,12 @@ def spelled(fields: Fields, name: str) -> str | None:
     Raises:
         MalformedError: it is there twice.
     """
-    found = [one for one in dict.fromkeys((name, snake(name))) if fields.has(one)]
-    if len(found) > 1:
+    other = snake(name)
+    if not fields.has(name):
+        return other if fields.has(other) else None
+    if other != name and fields.has(other):
         raise MalformedError(f"expected {name} once, found it in both spellings")
-    return found[0] if found else None
+    return name
 
 
 def inside(fields: Fields, name: str) -> Fields:
@@ -45,9 +48,16 @@ def raw(fields: Fields, name: str) -> bytes:
     Raises:
         Base64Error: they are not in Base64, or empty.
     """
-    value = text(fields, name).translate(_TO_STANDARD)
+    value = text(fields, name)
+    if "-" in value or "_" in value:
+        if "+" in value or "/" in value:
+            raise Base64Error(f"{name}: expected one alphabet of Base64, found both")
+        value = value.translate(_TO_STANDARD)
+    missing = -len(value) % 4
     try:
-        found = binascii.a2b_base64(value + "=" * (-len(value) % 4), strict_mode=True)
+        if missing and "=" in value:
+            raise ValueError
+        found = binascii.a2b_base64(value + "=" * missing, strict_mode=True)
     except ValueError as e:  # also what is no ASCII
         raise Base64Error(f"{name}: expected Base64") from e
     if not found:
@@ -55,6 +65,7 @@ def raw(fields: Fields, name: str) -> bytes:
     return found
 
 
+@cache
 def snake(name: str) -> str:
     """Return a lowerCamelCase name in snake_case."""
     return _HUMP.sub(r"_\1", name).lower()

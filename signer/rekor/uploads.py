@@ -56,8 +56,7 @@ class Uploads:
             LedgerError: nothing was written, or is not published in time.
         """
         # 2.
-        body = entry.body()
-        known_by = dedup.upload(body)
+        known_by = dedup.upload_of(entry)
         published = self.ledger.published
         index = self.ledger.store.find(known_by)
         # 3.
@@ -69,7 +68,7 @@ class Uploads:
             return Logged(self.ledger.record(index), proof, published)
         # 4. What is committed but not yet published is appended again, which waits for it.
         promised = not isinstance(entry, Entry)
-        new = NewEntry(body, b"", labels.of(body, None), known_by, promised=promised)
+        new = NewEntry(entry.body(), b"", labels.of_upload(entry), known_by, promised=promised)
         [answer] = await self._sequencer.append([new])
         if isinstance(answer, SealbookError):
             raise answer
