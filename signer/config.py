@@ -143,9 +143,12 @@ class CertificatesSection(_Section):
 
 
 class TimestampSection(_Section):
-    """An outside RFC 3161 authority, instead of our own; `chain` is PEM, its certificate first."""
+    """An outside RFC 3161 authority, instead of our own; `chain` is PEM, its certificate first.
 
-    url: str
+    `url` is shown to callers when the authority fails, so that there is no password in it.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@/?#]+(/[^\s@#]*)?$")]
     chain: Path
     ca: Path | None = None
     timeout_s: Annotated[float, Field(gt=0, le=30)] = 5.0

@@ -11,10 +11,12 @@ from typing import NamedTuple, Self
 from ledger.signatory import LogKeys
 from signer.config import Config
 from signer.keys import open_key
-from verifier.errors import UntrustedLogError
+from verifier.errors import KeyPurposeError, UnsupportedKeyError, UntrustedLogError
 from verifier.note import NoteKey
 from verifier.publickey import Key, PublicKey
 from verifier.trust import TrustRoot
+
+_ALGORITHM = "ecdsa-p256"
 
 
 class OwnKeys(NamedTuple):
@@ -34,7 +36,9 @@ class OwnKeys(NamedTuple):
 
         Raises:
             KeyFileError: one of them cannot be used.
-            UntrustedLogError, UnknownKeyError, KeyPurposeError: `trust` says otherwise.
+            UntrustedLogError, UnknownKeyError: `trust` does not list it.
+            KeyPurposeError: `trust` lists it for something else, or it is to do two things.
+            UnsupportedKeyError: it is of an algorithm that clients do not take for this.
         """
         ledger, keys = config.log_keys(), config.keys
         assert ledger.promise is not None
@@ -58,7 +62,29 @@ class OwnKeys(NamedTuple):
             )
         trust.key(event.public.hint, "event")
         trust.key(status.public.hint, "status")
+        own._check_for_others(trust)
         return own
+
+    def _check_for_others(self, trust: TrustRoot) -> None:
+        """Check the keys of promises, times and certificates, of which the trust file knows less.
+
+        What they sign names ECDSA P-256 with SHA-256, the one algorithm that every client takes.
+        """
+        optional = (self.timestamp, self.issuer, self.transparency)
+        for key in (self.promise, *(key for key in optional if key)):
+            found = key.public.algorithm.name
+            if found != _ALGORITHM:
+                raise UnsupportedKeyError(
+                    f"expected a key of {_ALGORITHM}, {key.public!r} is {found}"
+                )
+        publics = self.publics
+        if len(set(publics)) != len(publics):
+            raise KeyPurposeError("one of the service's own keys is configured for two purposes")
+        for authority in (self.timestamp, self.issuer):
+            if authority and authority.public in trust.publics():
+                raise KeyPurposeError(
+                    f"the trust file lists {authority.public!r} for something else"
+                )
 
     @property
     def logs(self) -> tuple[Key, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from signer.config import Config
 from signer.errors import ConfigError, TrustedRootError
@@ -13,6 +14,8 @@ from verifier.errors import VerificationError
 from verifier.trust import TrustRoot
 from verifier.trusted_root import signing_config, trusted_root
 
+_OTHERS = ("ctlogs", "certificateAuthorities", "timestampAuthorities")
+
 
 def read_trust(config: Config) -> TrustRoot:
     """Return the trust file, once the trusted_root.json beside it is seen to agree.
@@ -20,7 +23,7 @@ def read_trust(config: Config) -> TrustRoot:
     Raises:
         ConfigError: one of them is not there.
         VerificationError: the trust file is none.
-        TrustedRootError: the other one would send clients elsewhere.
+        TrustedRootError: with the other one clients would refuse what is made here.
     """
     trust = TrustRoot.parse(_read(config.path(config.trust.trust)))
     _check_trusted_root(trust, _read(config.path(config.trust.trusted_root)))
@@ -35,18 +38,32 @@ def public_signing_config(config: Config, trust: TrustRoot, http_address: str) -
 
 
 def _check_trusted_root(trust: TrustRoot, found: bytes) -> None:
-    """Check that each log of `trust` is there, under the one URL that clients accept."""
+    """Check that all of `trust` is there, each log under the one URL that clients accept."""
+    expected = json.loads(trusted_root(trust))
     try:
         listed = json_object(found, limit=limits.TRUST_FILE)
         logs = {log["logId"]["keyId"]: log["baseUrl"] for log in listed["tlogs"]}
-    except (VerificationError, KeyError, TypeError) as e:
+        others = {field: [_identified(one) for one in listed.get(field, [])] for field in _OTHERS}
+    except (VerificationError, KeyError, TypeError, AttributeError) as e:
         raise TrustedRootError("expected the trusted_root.json of this ledger") from e
-    for expected in json.loads(trusted_root(trust))["tlogs"]:
-        base_url = logs.get(expected["logId"]["keyId"])
-        if base_url != expected["baseUrl"]:
+    for log in expected["tlogs"]:
+        base_url = logs.get(log["logId"]["keyId"])
+        if base_url != log["baseUrl"]:
             raise TrustedRootError(
-                f"expected baseUrl {expected['baseUrl']} for each key of the log, found {base_url}"
+                f"expected baseUrl {log['baseUrl']} for each key of the log, found {base_url}"
             )
+    for field, known in others.items():
+        if not all(_identified(one) in known for one in expected[field]):
+            raise TrustedRootError(
+                f"expected every authority of trust.json among {field}, found {len(known)} others"
+            )
+
+
+def _identified(authority: dict[str, Any]) -> list[str]:
+    """Return what clients know a log or an authority by: its id, or its certificates."""
+    if "logId" in authority:
+        return [authority["logId"]["keyId"]]
+    return [one["rawBytes"] for one in authority["certChain"]["certificates"]]
 
 
 def _read(path: Path) -> bytes:

@@ -7,7 +7,6 @@ extended key usage, so that none can do another's work.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +25,6 @@ from signer.authority.der import (
     tlv,
     utf8,
 )
-from signer.errors import ConfigError
 from verifier.publickey import Key, PublicKey
 
 CODE_SIGNING, TIME_STAMPING = "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.8"
@@ -179,24 +177,8 @@ def make_signer(root: Authority, public: PublicKey, common: str, origin: str, no
     )
 
 
-def read_chain(pem: bytes, where: str) -> tuple[bytes, ...]:
-    """Return the certificates of a PEM file, DER.
-
-    Raises:
-        ConfigError: there are none, or something else.
-    """
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    try:
-        found = x509.load_pem_x509_certificates(pem)
-    except ValueError as e:
-        raise ConfigError(f"expected PEM certificates in {where}") from e
-    return tuple(one.public_bytes(Encoding.DER) for one in found)
-
-
 def print_chain(chain: Sequence[bytes]) -> bytes:
-    """Return certificates as PEM: the inverse of `read_chain`."""
+    """Return certificates as PEM, one after the other."""
     import ssl
 
     return "".join(map(ssl.DER_cert_to_PEM_cert, chain)).encode()
@@ -215,8 +197,3 @@ def _made(
         extensions=(*extensions, *identifiers(own, root.key_id)),
     )
     return signed(tbs, root.key)
-
-
-def fingerprint(certificate: bytes) -> bytes:
-    """Return the SHA-256 of a certificate."""
-    return hashlib.sha256(certificate).digest()

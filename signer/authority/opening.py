@@ -6,10 +6,10 @@ timestamps that nobody accepts: that shows at start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from signer.authority import Authorities, Issuer, TimestampAuthority
-from signer.authority.certificates import read_chain
+from signer.authority import Authorities, Issuer, TimestampAuthority, chains
 from signer.authority.issuing import LeafIssuer
 from signer.authority.timestamp import OwnAuthority
 from signer.config import Config
@@ -25,7 +25,8 @@ def opened(config: Config, own: OwnKeys, trust: TrustRoot) -> Authorities:
     """Return what `config` names, each listed in `trust` for what it does.
 
     Raises:
-        ConfigError: a key without its chain, a chain of another key, or no such file.
+        ConfigError: a key without its chain, or a chain that is not there, not of this key,
+            or not for this.
         UntrustedLogError: `trust` does not list it.
     """
     return Authorities(_issuer(config, own, trust), _timestamps(config, own, trust))
@@ -36,7 +37,7 @@ def _issuer(config: Config, own: OwnKeys, trust: TrustRoot) -> Issuer | None:
         if own.issuer or own.transparency:
             raise ConfigError("keys.issuer and keys.transparency go together")
         return None
-    chain = _chain_of(config, "issuer", own.issuer)
+    chain = _chain_of(own.issuer, "issuer", config, chains.read_issuer)
     _listed(trust, "certificate", chain)
     _listed(trust, "transparency", (own.transparency.public.spki,))
     return LeafIssuer(own.issuer, chain, own.transparency)
@@ -48,32 +49,27 @@ def _timestamps(config: Config, own: OwnKeys, trust: TrustRoot) -> TimestampAuth
         from signer.authority.outside import OutsideAuthority
         from signer.transport import HttpTransport
 
-        chain = _read(config.path(outside.chain))
+        chain = chains.read_timestamper(config.path(outside.chain))
         _listed(trust, "timestamp", chain)
         transport = HttpTransport(config.path(outside.ca) if outside.ca else None)
         return OutsideAuthority(outside.url, chain, transport, outside.timeout_s)
     if own.timestamp is None:
         return None
-    chain = _chain_of(config, "timestamp", own.timestamp)
+    chain = _chain_of(own.timestamp, "timestamp", config, chains.read_timestamper)
     _listed(trust, "timestamp", chain)
     return OwnAuthority(own.timestamp, chain)
 
 
-def _chain_of(config: Config, name: str, key: Key) -> tuple[bytes, ...]:
+def _chain_of(
+    key: Key, name: str, config: Config, read: Callable[[Path], tuple[bytes, ...]]
+) -> tuple[bytes, ...]:
     path: Path | None = getattr(config.certificates, name)
     if path is None:
         raise ConfigError(f"keys.{name} needs certificates.{name}")
-    chain = _read(config.path(path))
+    chain = read(config.path(path))
     if certified_key(chain[0]) != key.public:
         raise ConfigError(f"the first certificate of certificates.{name} is of another key")
     return chain
-
-
-def _read(path: Path) -> tuple[bytes, ...]:
-    try:
-        return read_chain(path.read_bytes(), str(path))
-    except OSError as e:
-        raise ConfigError(f"cannot read {path}: {e.strerror}") from e
 
 
 def _listed(trust: TrustRoot, kind: str, chain: tuple[bytes, ...]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from signer.authority.certificates import read_chain
+from signer.authority.chains import read_signer
 from signer.config import Config
 from signer.errors import ConfigError
 from signer.forms import Forms
@@ -20,11 +18,11 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, Si
         KeyFileError: one cannot be used.
         UnsupportedKeyError, UnknownFormError: it cannot sign in a form that it is to make.
         UnknownKeyError, KeyPurposeError: the trust file says otherwise.
-        ConfigError: a raw key that verifiers trust, or a certificate of another key.
+        ConfigError: a raw key that verifiers trust, or a certificate that is not this key's.
     """
     keys = {}
     for name, section in config.signing.keys.items():
-        chain = _chain(config.path(section.certificate)) if section.certificate else ()
+        chain = read_signer(config.path(section.certificate)) if section.certificate else ()
         key = SigningKey(
             name,
             open_key(section.uri, config.base),
@@ -47,10 +45,3 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, Si
     if len({key.public for key in keys.values()}) != len(keys):
         raise ConfigError("one signing key is configured under two names")
     return keys
-
-
-def _chain(path: Path) -> tuple[bytes, ...]:
-    try:
-        return read_chain(path.read_bytes(), str(path))
-    except OSError as e:
-        raise ConfigError(f"cannot read {path}: {e.strerror}") from e
