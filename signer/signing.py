@@ -175,19 +175,21 @@ class Signing:
 
     def _place(self, request: _Request, form: Form) -> int | _Fresh:
         """Return where the approval is, or the signed entry that is to become it."""
+        asked: dict[int | None, tuple[Approval, bytes, bytes]] = {}
 
         def known_by(supersedes: int | None) -> bytes:
-            return found_by(form, request.key, form.content(request.approval(supersedes)))
+            approval = request.approval(supersedes)
+            content = form.content(approval)
+            asked[supersedes] = approval, content, found_by(form, request.key, content)
+            return asked[supersedes][2]
 
         claim = request.claim(form)
         place = rerun.place(self._ledger, claim, renew=request.item.renew, known_by=known_by)
         if isinstance(place, int):
             return place
-        approval = request.approval(place.supersedes)
-        content = form.content(approval)
+        approval, content, known = asked[place.supersedes]
         made = form.sign(content, request.key)
-        labels = form.labels(approval, request.key)
-        return _Fresh(made, made.new_entry(labels, found_by(form, request.key, content), claim))
+        return _Fresh(made, made.new_entry(form.labels(approval, request.key), known, claim))
 
     def _answer(
         self, places: Sequence[_Place], appended: Iterator[Answer], published: Published

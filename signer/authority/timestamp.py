@@ -34,11 +34,20 @@ _SIGNING_CERTIFICATE_V2 = oid("1.2.840.113549.1.9.16.2.47")
 _POLICY = oid("1.3.6.1.4.1.57264.2")  # Sigstore's, which its clients know
 _GRANTED = sequence(integer(0))
 _ACCURACY = sequence(integer(1))  # seconds
-_SET, _SIGNED_ATTRIBUTES = 0x31, 0xA0
+_VERSION_AND_HASH = integer(3) + set_of(SHA256)
+_INTEGER, _SET, _SIGNED_ATTRIBUTES = 0x02, 0x31, b"\xa0"
+# Where imprint and serial number go: no other part of a token looks like these.
+_IMPRINT = b"\xaa" * 32
+_SERIAL_BYTES = 9
+_SERIAL = b"\x01" + b"\xbb" * (_SERIAL_BYTES - 1)
 
 
 class OwnAuthority:
-    """Stamps with `key` (ECDSA P-256), whose certificate is the first of `chain`, DER."""
+    """Stamps with `key` (ECDSA P-256), whose certificate is the first of `chain`, DER.
+
+    All but imprint, serial number and time is the same in every token, so that only the
+    parts around the signature, whose length varies, are put together anew.
+    """
 
     local = True
 
@@ -52,10 +61,15 @@ class OwnAuthority:
         issuer = certificate.issuer.public_bytes()
         self._key = key
         self._clock = clock
-        self._signer = sequence(issuer, integer(certificate.serial_number))
+        signer = sequence(issuer, integer(certificate.serial_number))
+        self._info = _info(_IMPRINT, _SERIAL, 0)
         # RFC 5035, section 4: the certificate by its SHA-256, which is the default.
         named = sequence(sequence(sequence(octets(hashlib.sha256(chain[0]).digest()))))
-        self._certificate = sequence(_SIGNING_CERTIFICATE_V2, set_of(named))
+        digest = sequence(_MESSAGE_DIGEST, set_of(octets(_IMPRINT)))
+        attributes = set_of(_CONTENT_TYPE, digest, sequence(_SIGNING_CERTIFICATE_V2, set_of(named)))
+        self._attributes = attributes.split(_IMPRINT)
+        self._signer = integer(1) + signer + SHA256
+        self._second = 0
 
     def stamp(self, signature: bytes) -> bytes:
         """Return a TimeStampResp (DER) over the SHA-256 of `signature`, now.
@@ -63,28 +77,34 @@ class OwnAuthority:
         Raises:
             KeyFailedError: the key failed.
         """
-        info = sequence(
-            integer(1),
-            _POLICY,
-            sequence(SHA256, octets(hashlib.sha256(signature).digest())),
-            integer(secrets.randbits(63)),
-            generalized_time(int(self._clock())),
-            _ACCURACY,
-        )
-        digest = sequence(_MESSAGE_DIGEST, set_of(octets(hashlib.sha256(info).digest())))
-        attributes = b"".join(sorted((_CONTENT_TYPE, digest, self._certificate)))
+        info = self._told(hashlib.sha256(signature).digest())
+        before, after = self._attributes
+        covered = before + hashlib.sha256(info).digest() + after  # RFC 5652, 5.4: as a SET
         signer = sequence(
-            integer(1),
             self._signer,
-            SHA256,
-            tlv(_SIGNED_ATTRIBUTES, attributes),
+            _SIGNED_ATTRIBUTES + covered[1:],
             ECDSA_SHA256,
-            octets(self._key.sign(tlv(_SET, attributes))),  # RFC 5652, 5.4: as a SET
+            octets(self._key.sign(covered)),
         )
-        data = sequence(
-            integer(3),
-            set_of(SHA256),
-            sequence(_TST_INFO, explicit(0, octets(info))),
-            set_of(signer),
-        )
+        content = sequence(_TST_INFO, explicit(0, octets(info)))
+        data = sequence(_VERSION_AND_HASH, content, tlv(_SET, signer))
         return sequence(_GRANTED, sequence(_SIGNED_DATA, explicit(0, data)))
+
+    def _told(self, imprint: bytes) -> bytes:
+        """Return the TSTInfo about `imprint`, now, under a new serial number."""
+        now = int(self._clock())
+        if now != self._second:
+            self._info, self._second = _info(_IMPRINT, _SERIAL, now), now
+        random = secrets.token_bytes(_SERIAL_BYTES - 1)
+        return self._info.replace(_IMPRINT, imprint).replace(_SERIAL, _SERIAL[:1] + random)
+
+
+def _info(imprint: bytes, serial: bytes, now: int) -> bytes:
+    return sequence(
+        integer(1),
+        _POLICY,
+        sequence(SHA256, octets(imprint)),
+        tlv(_INTEGER, serial),
+        generalized_time(now),
+        _ACCURACY,
+    )
