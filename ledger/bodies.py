@@ -30,6 +30,11 @@ _ALGORITHM = "sha256"
 _FRESH = ".new"  # what is being written
 
 
+def beside(database: Path) -> Bodies:
+    """Return the large bodies of the ledger in `database`; backups in one directory share theirs."""
+    return Bodies(database.parent / "bodies")
+
+
 class Spool:
     """A body on its way: write pieces, then keep it under its hash."""
 
@@ -147,9 +152,36 @@ class Bodies:
             raise DamagedError(f"body {name} is not what its name says")
         yield held
 
+    def copy_from(self, other: Bodies, name: str, size: int) -> None:
+        """Have the body that `other` has, checked and durable, unless it is here already.
+
+        Raises:
+            DamagedError: `other` has it not, or altered.
+            StorageFullError, StorageFailedError: it cannot be kept here.
+        """
+        if self.path(name).exists():
+            return
+        with self.spool() as spool:
+            for piece in other.pieces(name, size):
+                spool.write(piece)
+            spool.keep()
+
     def read(self, name: str, size: int) -> bytes:
         """Return the whole body; raises like `pieces`."""
         return b"".join(self.pieces(name, size))
+
+    def tail(self, name: str, count: int) -> bytes:
+        """Return the last bytes of the body with this name, unchecked.
+
+        Raises:
+            DamagedError: it is not there, or shorter.
+        """
+        try:
+            with self.path(name).open("rb") as file:
+                file.seek(-count, os.SEEK_END)
+                return file.read(count)
+        except OSError as e:
+            raise DamagedError(f"body {name} cannot be read: {e.strerror}") from e
 
     def names(self) -> Iterator[str]:
         """Yield the name of each body that is there."""

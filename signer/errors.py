@@ -122,6 +122,12 @@ class NotFoundError(SigningError):
 # What keeps us from doing it.
 
 
+class ReportError(RequestError):
+    """A scanner's report that cannot be read, or does not say enough."""
+
+    code = "bad-report"
+
+
 class UploadError(SigningError):
     """An upload that did not come in time."""
 

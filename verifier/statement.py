@@ -28,6 +28,8 @@ from verifier.repository import Repository
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _OLD_TYPE = "https://in-toto.io/Statement/v0.1"  # what `cosign attest` writes; the same fields
+# What stands before the predicate in a payload of ours, whose keys are in order.
+BEFORE = b'{"_type":"' + STATEMENT_TYPE.encode() + b'","predicate":'
 APPROVAL = "https://sigstore.dev/cosign/sign/v1"
 EVENT_PREFIX = "urn:sealbook:"
 RESERVED = "sealbook."
@@ -107,16 +109,8 @@ def around(
         {"annotations": dict(annotations), "digest": {"sha256": digest.hex}, "name": repository}
         for digest in digests
     ]
-    whole = canonical_json(
-        {
-            "_type": STATEMENT_TYPE,
-            "predicate": {},
-            "predicateType": predicate_type,
-            "subject": subjects,
-        }
-    )
-    before, field, after = whole.partition(b'"predicate":')
-    return before + field, after.removeprefix(b"{}")
+    after = canonical_json({"predicateType": predicate_type, "subject": subjects})
+    return BEFORE, b"," + after.removeprefix(b"{")
 
 
 def event(kind: str, ledger: str, predicate: Mapping[str, object]) -> bytes:

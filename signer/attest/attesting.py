@@ -70,10 +70,14 @@ class AttestOrder(NamedTuple):
 
 
 class Attested(NamedTuple):
-    """What the ledger keeps of it, and the tree in which that is proven."""
+    """What the ledger keeps of it, and the tree in which that is proven.
+
+    Of a body that is too large to be here, `after` is what follows the predicate.
+    """
 
     logged: Proven
     published: Published
+    after: bytes = b""
 
 
 class _Job(NamedTuple):
@@ -208,7 +212,7 @@ class Attesting:
             published = self._ledger.published
             if isinstance(placed, int):
                 proof = self._ledger.prove(placed, published.checkpoint.tree_size)
-                return Attested(Proven(self._ledger.record(placed), proof), published)
+                return self._answer(spool, Proven(self._ledger.record(placed), proof), published)
             message, entry = placed
             # 5.
             digest = Entry.parse(entry.entry).signature
@@ -220,7 +224,19 @@ class Attesting:
                 raise answer
             # 7.
             assert isinstance(answer, Appended)
-            return Attested(Proven(answer.record, answer.proof), answer.published)
+            logged = Proven(answer.record, answer.proof)
+            return self._answer(spool, logged, answer.published)
+
+    def _answer(self, predicate: Spool, logged: Proven, published: Published) -> Attested:
+        record = logged.record
+        if not record.body_size:
+            return Attested(logged, published)
+        # A re-run may have found a renewal: what is in the file is what was signed.
+        name = labels.body_name(record.entry)
+        assert name is not None
+        rest = _payload_size(record.body_size) - len(statements.BEFORE)
+        after = self._bodies.tail(name, rest - predicate.size)
+        return Attested(logged, published, after)
 
     def _place(self, job: _Job, spool: Spool) -> int | tuple[_Message, NewEntry]:
         """Return where the attestation is, or its signed entry, without the body yet."""
@@ -303,6 +319,12 @@ def _message(job: _Job, spool: Spool, supersedes: int | None) -> _Message:
         job.predicate_type, job.digests, job.repository, _annotations(job, supersedes)
     )
     return _Message(before, spool, after)
+
+
+def _payload_size(body_size: int) -> int:
+    """Return how long the payload is in an encoding of this size, which names it in decimal."""
+    bare = len(dsse.pae_prefix(0)) - 1
+    return next(n for digits in range(1, 20) if len(str(n := body_size - bare - digits)) == digits)
 
 
 def _claim(job: _Job, spool: Spool) -> tuple[bytes, bytes] | None:

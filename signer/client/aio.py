@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import grpc
 
 from signer.client import answer as answered
-from signer.client import messages
+from signer.client import attesting, messages
 from signer.client.answer import Signed
+from signer.client.attesting import Attested, Predicate
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.errors import (
     RequestError,
@@ -26,6 +28,7 @@ from verifier.merkle import InclusionProof
 from verifier.record import Record
 
 TIMEOUT_S = 30.0
+_UPLOAD_S = 150.0  # the service gives up before
 _CLOSED = "the client was closed"
 _OPTIONS = (("grpc.max_receive_message_length", 8 << 20),)
 
@@ -152,6 +155,38 @@ class AsyncClient:
         if any(answer is None for answer in answers):
             raise WrongAnswerError("the service answered only a part of the batch")
         return [answer for answer in answers if answer is not None]
+
+    async def attest(
+        self,
+        digests: Sequence[str],
+        repository: str,
+        predicate_type: str,
+        predicate: Path | bytes,
+        *,
+        progress: attesting.Progress | None = None,
+        **more: Any,
+    ) -> Attested:
+        """Attest a predicate, a file or bytes, about images in `repository`.
+
+        `predicate_type` is a URI; `more` are the other fields of `AttestRequest.Start`;
+        `progress` is told how many bytes were sent, and of how many. Raises as `sign` does.
+        """
+        said = Predicate(predicate)
+        try:
+            start = attesting.start_of(digests, repository, predicate_type, **more)
+        except (TypeError, ValueError) as e:
+            raise RequestError(f"not a request: {e}") from e
+        call = self._channel.stream_unary(
+            "/sealbook.v1.Signer/Attest",
+            request_serializer=signer_pb2.AttestRequest.SerializeToString,
+            response_deserializer=signer_pb2.AttestResponse.FromString,
+        )
+        answer = await self._answered(
+            call,
+            attesting.requests(start, said, progress),
+            max(self._timeout_s, _UPLOAD_S),
+        )
+        return await asyncio.to_thread(attesting.checked, answer, start, said)
 
     async def bundles(self, digest: str, repository: str = "") -> list[bytes]:
         """Return every bundle about `digest`, oldest first."""
@@ -287,8 +322,11 @@ class AsyncClient:
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
+        return await self._answered(call, request, self._timeout_s)
+
+    async def _answered(self, call: Any, request: Any, timeout_s: float) -> Any:
         try:
-            return await call(request, timeout=self._timeout_s, metadata=self._metadata)
+            return await call(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as e:
             raise answered.error(e, self._target) from e
         except grpc.aio.UsageError as e:

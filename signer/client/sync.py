@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from signer.client.aio import TIMEOUT_S, AsyncClient
 from signer.client.answer import Signed
+from signer.client.attesting import Attested
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.order import Item
 from signer.v1 import ledger_pb2
@@ -57,6 +59,19 @@ class Client:
     ) -> list[Signed | SealbookError]:
         """Approve up to 256 items in one commit; see `AsyncClient.sign_batch`."""
         return self._run(self._client.sign_batch(repository, items, **more))
+
+    def attest(
+        self,
+        digests: Sequence[str],
+        repository: str,
+        predicate_type: str,
+        predicate: Path | bytes,
+        **more: Any,
+    ) -> Attested:
+        """Attest a predicate about images in `repository`; see `AsyncClient.attest`."""
+        return self._run(
+            self._client.attest(digests, repository, predicate_type, predicate, **more)
+        )
 
     def bundles(self, digest: str, repository: str = "") -> list[bytes]:
         """Return every bundle about `digest`, oldest first."""

@@ -52,6 +52,7 @@ class AttestService:
         return signer_pb2.AttestResponse(
             checkpoint=record_pb2.Checkpoint(note=note, log_id=log_id),
             signature=wire.signature(attested.logged),
+            after=attested.after,
         )
 
 

@@ -129,12 +129,14 @@ class AttestRequest(_message.Message):
     def __init__(self, start: _Optional[_Union[AttestRequest.Start, _Mapping]] = ..., predicate: _Optional[bytes] = ...) -> None: ...
 
 class AttestResponse(_message.Message):
-    __slots__ = ("checkpoint", "signature")
+    __slots__ = ("checkpoint", "signature", "after")
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     checkpoint: _record_pb2.Checkpoint
     signature: _record_pb2.Signature
-    def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ...) -> None: ...
+    after: bytes
+    def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ..., after: _Optional[bytes] = ...) -> None: ...
 
 class SignMessageRequest(_message.Message):
     __slots__ = ("message", "digest", "key", "repository", "reason")
