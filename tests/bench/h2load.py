@@ -7,39 +7,25 @@ new signature. What it measures is never the figure for signing.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import resource
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from urllib.request import urlopen
 
 from signer.v1 import signer_pb2
+from tests.bench import programs
 from tests.bench.cpu import Cpu
 from tests.bench.load import REPOSITORY, Run
+from tests.bench.programs import children_s
 from tests.crash.service import Service
 from verifier.digest import Digest
 
 _PACKAGE = "nghttp2-client"  # Debian's
-_INSTALL_S = 60
 
 
 def find(*, install: bool) -> str | None:
-    """Return where h2load is. With `install`, try to get it first, if this is root on a Debian."""
-    if install and shutil.which("h2load") is None and os.geteuid() == 0:
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(
-                ["apt-get", "install", "--yes", "--no-install-recommends", _PACKAGE],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=_INSTALL_S,
-                check=False,
-            )
-    return shutil.which("h2load")
+    """Return where h2load is, after trying to get it if `install`."""
+    return programs.find("h2load", _PACKAGE, install=install)
 
 
 def rerun(program: str, service: Service, in_flight: int, calls: int) -> Run:
@@ -58,9 +44,9 @@ def rerun(program: str, service: Service, in_flight: int, calls: int) -> Run:
         ]
         _run([*command, "--requests=20"])
         answered, tree_size = _answered(service)
-        before = Cpu.now(_children_s(), service.pid)
+        before = Cpu.now(children_s(), service.pid)
         _run([*command, f"--requests={calls}", f"--log-file={log}"])
-        spent = Cpu.now(_children_s(), service.pid).since(before)
+        spent = Cpu.now(children_s(), service.pid).since(before)
         lines = [line.split("\t") for line in log.read_text().splitlines()]
     # HTTP says 200 for refusals too, so the service itself is asked what it did.
     assert {"200"} == {status for _, status, _ in lines}
@@ -73,11 +59,6 @@ def rerun(program: str, service: Service, in_flight: int, calls: int) -> Run:
 
 def _run(command: list[str]) -> None:
     subprocess.run(command, stdout=subprocess.DEVNULL, timeout=120, check=True)
-
-
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _answered(service: Service) -> tuple[int, int]:

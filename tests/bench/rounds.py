@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.bench import h2load, ledgers
+from tests.bench import h2load, ledgers, rekor
 from tests.bench.load import Run, Task
 from tests.crash.service import ROOT, Service
 
@@ -36,7 +36,7 @@ class Effort(NamedTuple):
     verify_s: float
     processes: int
     starts: int
-    install: bool  # h2load, when it is missing
+    install: bool  # h2load and wrk, when they are missing
     ledger: ledgers.Size
 
 
@@ -57,6 +57,8 @@ FULL = Effort(
         ("rerun", 1): 500,
         ("rerun", 16): 2000,
         ("rerun", 64): 4000,
+        ("rekor", 1): 500,
+        ("rekor", 64): 10_000,
     },
     bundles=300,
     verify_s=1.5,
@@ -65,11 +67,13 @@ FULL = Effort(
     install=True,
     ledger=ledgers.FULL,
 )
+# wrk ends when the last request is sent, so that there must be more than clients.
+_QUICK_CALLS = {"batch": 4, "batch-forms": 4, "rekor": 256}
 QUICK = Effort(
     rounds=1,
     most_rounds=1,
     budget_s=0,
-    calls={kind: 4 if kind[0].startswith("batch") else 64 for kind in FULL.calls},
+    calls={kind: _QUICK_CALLS.get(kind[0], 64) for kind in FULL.calls},
     bundles=10,
     verify_s=0.05,
     processes=2,
@@ -92,7 +96,7 @@ class Rounds:
 
     def run(self) -> None:
         """Do as many rounds as are needed and may be."""
-        program = h2load.find(install=self._effort.install)
+        h2, wrk = (one.find(install=self._effort.install) for one in (h2load, rekor))
         end = time.monotonic() + self._effort.budget_s
         while self.done < self._effort.rounds or (
             self.disturbed and self.done < self._effort.most_rounds and time.monotonic() < end
@@ -100,10 +104,14 @@ class Rounds:
             self.done += 1
             for kind, calls in self._effort.calls.items():
                 self._step(f"round {self.done}: {kind[0]}, {kind[1]} in flight")
-                if kind[0] != "rerun":
-                    self._all.setdefault(kind, []).append(self._load(kind, calls))
-                elif program is not None:
-                    run = h2load.rerun(program, self._service, kind[1], calls)
+                if kind[0] == "rerun":
+                    run = h2load.rerun(h2, self._service, kind[1], calls) if h2 else None
+                elif kind[0] == "rekor":
+                    salt = f"{kind} {self.done}"
+                    run = rekor.post(wrk, self._service, kind[1], calls, salt) if wrk else None
+                else:
+                    run = self._load(kind, calls)
+                if run is not None:
                     self._all.setdefault(kind, []).append(run)
 
     @property
