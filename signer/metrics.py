@@ -37,6 +37,14 @@ class Metrics:
         )
         for result in ("answered", "refused"):
             self._calls.labels(result)  # so that both are there from the first scrape on
+        self._uploads = Counter(
+            "sealbook_uploads",
+            "Signatures of others, uploaded to be logged",
+            ["result"],
+            registry=self._registry,
+        )
+        for result in ("answered", "refused"):
+            self._uploads.labels(result)
         self._signatures = Counter(
             "sealbook_signatures", "Signatures answered with", registry=self._registry
         )
@@ -86,6 +94,10 @@ class Metrics:
         )
         for name, tree_size in witnesses.items():
             cosigned.labels(name).set_function(tree_size)
+
+    def count_upload(self, *, answered: bool) -> None:
+        """Count an upload of somebody's signature."""
+        self._uploads.labels("answered" if answered else "refused").inc()
 
     @contextmanager
     def signing(self) -> Iterator[Callable[[int], None]]:

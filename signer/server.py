@@ -267,7 +267,7 @@ class Server:
         uploads = Uploads(self._opened.ledger, sequencer, own)
         return _Http(
             uvicorn.Config(
-                RekorSide(uploads, self._access, self._own.promise.public, app),
+                RekorSide(uploads, self._access, self._own.promise, metrics, app),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

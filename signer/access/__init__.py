@@ -23,6 +23,7 @@ _HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "
 APPENDER = "append"  # the user name under which Basic carries an append token
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)  # RFC 3986 section 2.3
 _BEARER, _BASIC = "Bearer ", "Basic "
 _SIGNING_CONFIG = "signing_config.json of the service's directory has it"
 
@@ -54,6 +55,8 @@ class Access:
         appender = Principal("urn:sealbook:token", APPENDER, {"append": everywhere})
         self._known = [(_hashed(token), holder)]
         if append_token is not None:
+            if not _UNRESERVED.fullmatch(append_token):  # it is a part of URLs
+                raise KeyFileError("expected an append token of A-Z, a-z, 0-9, '.', '_', '~', '-'")
             self._known.append((_hashed(append_token), appender))
 
     def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:

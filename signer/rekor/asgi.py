@@ -13,14 +13,16 @@ from urllib.parse import parse_qsl
 
 from grpc import StatusCode
 
-from ledger.errors import FrozenError
+from ledger.errors import FrozenError, UnknownEntryError
 from signer.access import Access, authorise
+from signer.errors import NotFoundError
 from signer.guard import refused
+from signer.metrics import Metrics
 from signer.rekor import v1, v2
 from signer.rekor.uploads import Logged, Uploads
 from verifier._strict import decimal
 from verifier.errors import LimitError
-from verifier.publickey import PublicKey
+from verifier.publickey import Key
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,9 +31,12 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Reply = tuple[int, bytes, Iterable[tuple[bytes, bytes]]]
 _Handler = Callable[[Scope, Receive, str | None], Awaitable[Reply]]
 
+_CREATED = 201
 _MOST = 4 << 20  # bytes of an upload
 _PREFIX = "/t/"
 _V1, _V2 = "/api/v1/log/entries", "/api/v2/log/entries"
+_UNDER_V1 = _V1 + "/"
+_API, _TILES = "/api/", ("/api/v2/checkpoint", "/api/v2/tile/", "/api/v2/bodies/")
 _LOG, _KEY = "/api/v1/log", "/api/v1/log/publicKey"
 _JSON = b"application/json"
 _AUTHORIZATION = "authorization"
@@ -50,12 +55,19 @@ class RekorSide:
     """Answers Rekor's routes, and hands everything else to `others`."""
 
     def __init__(
-        self, uploads: Uploads, access: Access, promise_key: PublicKey, others: Application
+        self,
+        uploads: Uploads,
+        access: Access,
+        promise_key: Key,
+        metrics: Metrics,
+        others: Application,
     ) -> None:
         """Log through `uploads` for whoever `access` lets append."""
         self._uploads = uploads
         self._access = access
         self._promise_key = promise_key
+        self._heads = v1.TreeHeads(uploads.ledger.store.origin, promise_key)
+        self._metrics = metrics
         self._others = others
         self._log_id = uploads.ledger.log_key.log_id
         self._handlers: Mapping[tuple[str, str], _Handler] = {
@@ -73,6 +85,10 @@ class RekorSide:
             return
         path, token = _without_token(scope["path"])
         handler = self._handlers.get((scope["method"], path))
+        if handler is None and path.startswith(_UNDER_V1) and scope["method"] == "GET":
+            scope, handler = {**scope, "path": path}, self._entry_by_name
+        if handler is None and path.startswith(_API) and not path.startswith(_TILES):
+            handler = _no_such_path
         if handler is None:
             if token is not None:  # reading needs none, and nobody else is to see it
                 scope = {**scope, "path": path, "raw_path": path.encode()}
@@ -82,6 +98,8 @@ class RekorSide:
             status, body, headers = await handler(scope, receive, token)
         except Exception as e:  # noqa: BLE001  this is where they all end
             status, body, headers = _refusal(e)
+        if scope["method"] == "POST":
+            self._metrics.count_upload(answered=status == _CREATED)
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": body})
@@ -90,42 +108,42 @@ class RekorSide:
         self._authorise(scope, token)
         entry = v2.parse(await _body(receive), _MOST)
         logged = await self._uploads.log(entry)
-        return 201, v2.answer(logged, self._log_id), ((b"content-type", _JSON),)
+        return _CREATED, v2.answer(logged, self._log_id), ((b"content-type", _JSON),)
 
     async def _upload_v1(self, scope: Scope, receive: Receive, token: str | None) -> Reply:
         self._authorise(scope, token)
         entry = v1.parse(await _body(receive), _MOST)
         logged = await self._uploads.log(entry)
-        name = v1.uuid(logged.record.entry)
+        name = v1.uuid(logged.record.index, logged.record.entry)
         headers = (
             (b"content-type", _JSON),
             (b"etag", name.encode()),
-            (b"location", f"{_V1}?logIndex={logged.record.index}".encode()),
+            (b"location", f"{_V1}/{name}".encode()),
         )
-        return 201, v1.answer(logged), headers
+        return _CREATED, self._told(logged), headers
 
     async def _entry(self, scope: Scope, _: Receive, __: str | None) -> Reply:
         query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
-        ledger = self._uploads.ledger
-        published = ledger.published
-        index = decimal(query.get("logIndex", ""))
-        proof = ledger.prove(index, published.checkpoint.tree_size)
-        logged = Logged(ledger.record(index), proof, published)
-        return 200, v1.answer(logged), ((b"content-type", _JSON),)
+        logged = self._uploads.logged(decimal(query.get("logIndex", "")))
+        return 200, self._told(logged), ((b"content-type", _JSON),)
+
+    async def _entry_by_name(self, scope: Scope, _: Receive, __: str | None) -> Reply:
+        name: str = scope["path"].removeprefix(_UNDER_V1)
+        logged = self._uploads.logged(v1.index_in(name))
+        if name != v1.uuid(logged.record.index, logged.record.entry):
+            raise UnknownEntryError(f"no entry {name}")
+        return 200, self._told(logged), ((b"content-type", _JSON),)
 
     async def _info(self, _: Scope, __: Receive, ___: str | None) -> Reply:
         published = self._uploads.ledger.published
-        tree = published.checkpoint
-        told = {
-            "rootHash": tree.root.hex(),
-            "signedTreeHead": published.note,
-            "treeID": "0",
-            "treeSize": tree.tree_size,
-        }
-        return 200, v1.log_info(told), ((b"content-type", _JSON),)
+        told = v1.log_info(published.checkpoint, self._heads.note(published))
+        return 200, told, ((b"content-type", _JSON),)
 
     async def _key(self, _: Scope, __: Receive, ___: str | None) -> Reply:
-        return 200, self._promise_key.pem(), ((b"content-type", b"application/x-pem-file"),)
+        return 200, self._promise_key.public.pem(), ((b"content-type", b"application/x-pem-file"),)
+
+    def _told(self, logged: Logged) -> bytes:
+        return v1.answer(logged, self._heads.note(logged.published))
 
     def _authorise(self, scope: Scope, token: str | None) -> None:
         if token is None:
@@ -137,6 +155,10 @@ class RekorSide:
             authorise(self._access.authenticate_appending(sent), "append")
         else:
             authorise(self._access.holder(token), "append")
+
+
+async def _no_such_path(_: Scope, __: Receive, ___: str | None) -> Reply:
+    raise NotFoundError("Not Found")
 
 
 def _without_token(path: str) -> tuple[str, str | None]:

@@ -54,9 +54,9 @@ def raw(fields: Fields, name: str) -> bytes:
             raise Base64Error(f"{name}: expected one alphabet of Base64, found both")
         value = value.translate(_TO_STANDARD)
     missing = -len(value) % 4
+    if missing and "=" in value:
+        raise Base64Error(f"{name}: expected Base64 with all of its padding, or none")
     try:
-        if missing and "=" in value:
-            raise ValueError
         found = binascii.a2b_base64(value + "=" * missing, strict_mode=True)
     except ValueError as e:  # also what is no ASCII
         raise Base64Error(f"{name}: expected Base64") from e

@@ -64,8 +64,7 @@ class Uploads:
             index = self._signed_here(entry, known_by)
             known_by = self._known_by(index)
         if index is not None and index < published.checkpoint.tree_size:
-            proof = self.ledger.prove(index, published.checkpoint.tree_size)
-            return Logged(self.ledger.record(index), proof, published)
+            return self.logged(index)
         # 4. What is committed but not yet published is appended again, which waits for it.
         promised = not isinstance(entry, Entry)
         new = NewEntry(entry.body(), b"", labels.of_upload(entry), known_by, promised=promised)
@@ -74,6 +73,12 @@ class Uploads:
             raise answer
         assert isinstance(answer, Appended)
         return Logged(answer.record, answer.proof, answer.published)
+
+    def logged(self, index: int) -> Logged:
+        """Return the entry at `index`, proven; raises `UnknownEntryError`."""
+        published = self.ledger.published
+        proof = self.ledger.prove(index, published.checkpoint.tree_size)
+        return Logged(self.ledger.record(index), proof, published)
 
     def _signed_here(self, entry: Uploaded, uploaded_as: bytes) -> int:
         """Return where we logged just this signature, with its body."""
