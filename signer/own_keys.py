@@ -72,11 +72,8 @@ class OwnKeys(NamedTuple):
         """
         optional = (self.timestamp, self.issuer, self.transparency)
         for key in (self.promise, *(key for key in optional if key)):
-            found = key.public.algorithm.name
-            if found != _ALGORITHM:
-                raise UnsupportedKeyError(
-                    f"expected a key of {_ALGORITHM}, {key.public!r} is {found}"
-                )
+            if key.public.algorithm.name != _ALGORITHM:
+                raise UnsupportedKeyError(f"expected {_ALGORITHM}, found {key.public!r}")
         publics = self.publics
         if len(set(publics)) != len(publics):
             raise KeyPurposeError("one of the service's own keys is configured for two purposes")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger.transport import Request, Transport
-from signer.authority.der import SHA256, TRUE, integer, octets, sequence
+from signer.authority.der import SHA256, integer, octets, sequence
 from signer.errors import ConfigError, TimestampError
 from verifier.errors import SealbookError
 
@@ -75,7 +75,9 @@ class OutsideAuthority:
         return answer
 
     def _asked(self, digest: bytes, nonce: int) -> bytes:
-        query = sequence(integer(1), sequence(SHA256, octets(digest)), integer(nonce), TRUE)
+        # Without certReq: the chain is configured, and certificates in a token, which many
+        # authorities send in an order that is no DER, would make it unreadable to clients.
+        query = sequence(integer(1), sequence(SHA256, octets(digest)), integer(nonce))
         headers = (("content-type", _QUERY), ("accept", _REPLY))
         request = Request("POST", self._url, query, headers, _MOST, self._timeout_s)
         try:

@@ -27,7 +27,7 @@ from signer.client import AsyncClient, Client
 from signer.config import Config
 from signer.listening import Addresses
 from signer.server import Server
-from tests.signer.asking import PATIENCE_S, SIGN
+from tests.signer.asking import PATIENCE_S, SIGN, refused
 from tests.signer.commands import SEALBOOK
 from tests.signer.world import World
 
@@ -213,3 +213,13 @@ def serving(world: World, *options: str) -> Iterator[Process]:
             service.stop()
         assert service.process.stdout is not None
         service.process.stdout.close()
+
+
+def start_refused(world: World, code: str) -> str:
+    """Check that a service with this configuration does not start, and return what it says."""
+
+    def start() -> None:
+        with running(world):
+            pass
+
+    return refused(code, start).message

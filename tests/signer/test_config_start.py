@@ -6,19 +6,8 @@ import pytest
 
 from signer.config import Config
 from signer.server import Server
-from tests.signer.asking import refused
-from tests.signer.running import running
+from tests.signer.running import running, start_refused
 from tests.signer.world import World
-
-
-def start_refused(world: World, code: str) -> str:
-    """Check that a service with this configuration does not start, and return what it says."""
-
-    def start() -> None:
-        with running(world):
-            pass
-
-    return refused(code, start).message
 
 
 @pytest.mark.parametrize(
