@@ -31,7 +31,7 @@ _FRESH = ".new"  # what is being written
 
 
 def beside(database: Path) -> Bodies:
-    """Return the large bodies of the ledger in `database`; backups in one directory share theirs."""
+    """Return the large bodies beside `database`; backups in one directory share theirs."""
     return Bodies(database.parent / "bodies")
 
 
@@ -224,3 +224,6 @@ def _disk() -> Iterator[None]:
         if e.errno in _NO_SPACE:
             raise StorageFullError("no space left for a body") from e
         raise StorageFailedError(f"a body could not be written: {e.strerror}") from e
+
+
+NONE = Bodies(Path(os.devnull))  # of a store that is nowhere on a disk

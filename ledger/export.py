@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ledger import labels, tree
+from ledger.bodies import NONE, Bodies
+from ledger.derived import body_of
 from ledger.edge import advance, load_edge
 from ledger.errors import DamagedError, TransferError
-from ledger.resources import body_path, check_body
+from ledger.resources import body_path
 from ledger.static import StaticFiles
 from ledger.store import SLICE, Store
 from ledger.tiles import WIDTH, Edge, Tile, TileReader, entries_path, pack_entries, tile_path
@@ -41,9 +43,12 @@ class Exported(NamedTuple):
 class Export:
     """One export of `store` into `files`; `keys` are the ledger's, pinned."""
 
-    def __init__(self, store: Store, files: StaticFiles, keys: Sequence[NoteKey]) -> None:
-        """Prepare; nothing is written yet."""
+    def __init__(
+        self, store: Store, files: StaticFiles, keys: Sequence[NoteKey], kept: Bodies = NONE
+    ) -> None:
+        """Prepare; nothing is written yet. Large bodies are in `kept`."""
         self._store = store
+        self._kept = kept
         self._files = files
         self._keys = keys
         self._fresh = 0
@@ -139,11 +144,12 @@ class Export:
                 continue
             # One at a time: a body may have 32 MB.
             [row] = self._store.rows(index, index + 1)
-            if row.body is None:  # taken away by a logged statement, and so here
+            body = body_of(row, self._kept)
+            if body is not None:
+                self._keep(body_path(name), body)
+            elif not labels.is_opaque(row.labels):
+                # Taken away by a logged statement, and so here.
                 self._files.remove(body_path(name))
-                continue
-            check_body(name, row.body, index)
-            self._keep(body_path(name), row.body)
 
     def _keep_bundles(self, start: int, entries: Sequence[bytes]) -> None:
         for at in range(0, len(entries), WIDTH):

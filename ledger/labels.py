@@ -43,6 +43,7 @@ SIMPLESIGNING = "simplesigning"
 CERTIFICATE = "certificate"
 NOTATION = "notation"
 OPAQUE = "opaque"
+_FORM = re.compile(rb'"form":\["([a-z]+)"\]', re.ASCII)
 _OPAQUE = b'"form":["opaque"]'
 REPOSITORY = RESERVED + "repository"  # the annotation by which our notation payloads name it
 
@@ -172,6 +173,12 @@ def is_permanent(predicate_type: str) -> bool:
 def is_opaque(row: bytes) -> bool:
     """Whether a row's labels, as `encode` prints them, say that there never was a body. Quick."""
     return _OPAQUE in row
+
+
+def decode_form(row: bytes) -> str:
+    """Return the form that a row's labels name; empty when they cannot be read."""
+    found = _FORM.search(row)
+    return found[1].decode() if found else ""
 
 
 def encode(labels: Labels) -> bytes:

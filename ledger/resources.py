@@ -12,14 +12,15 @@ checkpoint would cover it. What only part of a tile is there of is computed.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import NamedTuple
 
+from ledger.bodies import NONE, Bodies
+from ledger.derived import body_of
 from ledger.errors import DamagedError
-from ledger.store import Store
+from ledger.store import Row, Store
 from ledger.tiles import HEIGHT, WIDTH, EdgeLevel, TileId, TilePath, pack_entries, tile_root
 from verifier.errors import MalformedError
 from verifier.merkle import Hash, hash_leaf
@@ -50,9 +51,19 @@ class Resources:
     hashes each: one of those is the root of a tile that would have to be hashed.
     """
 
-    def __init__(self, store: Store, note: Callable[[], str], size: Callable[[], int]) -> None:
-        """Serve what `note` covers, the newest published checkpoint, whose tree has `size`."""
+    def __init__(
+        self,
+        store: Store,
+        note: Callable[[], str],
+        size: Callable[[], int],
+        kept: Bodies = NONE,
+    ) -> None:
+        """Serve what `note` covers, the newest published checkpoint, whose tree has `size`.
+
+        Large bodies are in `kept`.
+        """
         self._store = store
+        self._kept = kept
         self._note = note
         self._size = size
         self._lock = Lock()
@@ -78,17 +89,25 @@ class Resources:
 
     def body(self, name: str) -> Resource | None:
         """Return the body `sha256:<hex>`, or None if no published entry has it, or no longer."""
+        row = self._row(name)
+        body = None if row is None else body_of(row, self._kept)
+        return None if body is None else Resource(body, _BYTES, _NOT_KEPT)
+
+    def large(self, name: str) -> tuple[Resource, Iterator[bytes]] | None:
+        """Return a body that lies in a file, in pieces, and how HTTP describes it; else None."""
+        row = self._row(name)
+        if row is None or not row.body_size:
+            return None
+        return Resource(b"", _BYTES, _NOT_KEPT), self._kept.pieces(name, row.body_size)
+
+    def _row(self, name: str) -> Row | None:
         index = self._store.body(name)
         if index is None or index >= self._size():
             return None
         rows = self._store.rows(index, index + 1)
         if not rows:
             raise DamagedError(f"entry {index} is missing")
-        body = rows[0].body
-        if body is None:
-            return None
-        check_body(name, body, index)
-        return Resource(body, _BYTES, _NOT_KEPT)
+        return rows[0]
 
     def _entries(self, n: int, width: int) -> list[bytes]:
         start = n * WIDTH
@@ -127,15 +146,3 @@ def parse_body_path(path: str) -> str:
 def body_path(name: str) -> str:
     """Return the path of the body `sha256:<hex>`; the inverse of `parse_body_path`."""
     return f"bodies/{name.replace(':', '/')}"
-
-
-def check_body(name: str, body: bytes, index: int) -> None:
-    """Check that `body`, of the entry at `index`, is the one that is named.
-
-    Raises:
-        DamagedError: it is another.
-    """
-    algorithm, _, expected = name.partition(":")
-    found = hashlib.new(algorithm, body).hexdigest()
-    if found != expected:
-        raise DamagedError(f"entry {index} names body {name}, the stored one has {found}")

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ledger.ledger import Ledger
 from ledger.resources import Resource, Resources, parse_body_path
@@ -26,13 +26,17 @@ from verifier.errors import MalformedError
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+_NOSNIFF = {"x-content-type-options": "nosniff"}
 _PREFIXES = ("", "/api/v2")
 
 
 def routes(ledger: Ledger, access: Access) -> dict[str, Handler]:
     """Return the handlers by path, for Starlette."""
     resources = Resources(
-        ledger.store, ledger.public_note, lambda: ledger.published.checkpoint.tree_size
+        ledger.store,
+        ledger.public_note,
+        lambda: ledger.published.checkpoint.tree_size,
+        ledger.bodies,
     )
 
     async def checkpoint(request: Request) -> Response:
@@ -45,6 +49,11 @@ def routes(ledger: Ledger, access: Access) -> dict[str, Handler]:
     async def body(request: Request) -> Response:
         authorise(access.authenticate(request.headers.items()), "read")
         name = parse_body_path(_path(request))
+        large = await asyncio.to_thread(resources.large, name)
+        if large is not None:
+            described, pieces = large
+            headers = {"cache-control": described.cache_control, **_NOSNIFF}
+            return StreamingResponse(pieces, 200, headers, described.media_type)
         return _answer(request, await asyncio.to_thread(resources.body, name))
 
     handlers = {"/checkpoint": checkpoint, "/tile/{path:path}": tile, "/bodies/{path:path}": body}
@@ -68,7 +77,7 @@ def _answer(request: Request, resource: Resource | None) -> Response:
         "content-type": resource.media_type,
         "cache-control": resource.cache_control,
         "etag": tag,
-        "x-content-type-options": "nosniff",
+        **_NOSNIFF,
     }
     known = request.headers.get("if-none-match", "")
     if tag in (one.strip().removeprefix("W/") for one in known.split(",")):

@@ -1,6 +1,7 @@
 """A backup: the database as it was at one moment, in one file, taken while the service writes.
 
     /backup/ledger-2026-11-25.db       mode 0600; opened only when it has been checked
+    /backup/bodies/                    large bodies, which all backups in a directory share
 
 It is copied by SQLite, pushed to the disk under another name, checked, and only
 then given its name, so that a file with that name is whole. It holds the ledger
@@ -16,10 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger import opening
+from ledger import labels, opening
+from ledger.bodies import beside
 from ledger.durable import sync
 from ledger.errors import ForeignLedgerError, TransferError
-from ledger.store import Head
+from ledger.store import Head, scanning
 from ledger.store.copying import copy_database
 from ledger.store.files import remove
 from ledger.store.sqlite import SqliteStore
@@ -57,6 +59,7 @@ def back_up(
         make_empty(fresh)
         copy_database(database, fresh, progress)
         sync(fresh)
+        _copy_bodies(database, fresh)
         found = _check(fresh, before)
         _put(fresh, file)
     finally:
@@ -70,6 +73,19 @@ def _look(database: Path, origin: str | None) -> tuple[str, Head]:
         if origin is not None and store.origin != origin:
             raise ForeignLedgerError(f"expected the ledger {origin}, {database} is {store.origin}")
         return store.origin, store.head()
+    finally:
+        store.close()
+
+
+def _copy_bodies(database: Path, fresh: Path) -> None:
+    """Have every large body that the copy names beside it: its files were there before the rows."""
+    here, there = beside(database), beside(fresh)
+    store = SqliteStore(fresh, read_only=True)
+    try:
+        for row in scanning.large(store):
+            name = labels.body_name(row.entry)
+            if name:
+                there.copy_from(here, name, row.body_size)
     finally:
         store.close()
 

@@ -8,19 +8,20 @@ and signatures.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger import labels, opening, tree
+from ledger.bodies import Bodies, beside
 from ledger.copies.replica import Grower, Judge, check_tree, derive, root_at
+from ledger.derived import body_of
 from ledger.edge import advance
 from ledger.errors import DamagedError, ForeignLedgerError, RollbackError
 from ledger.seal import sealed
 from ledger.signatory import LogKeys
-from ledger.store import MAX_BATCH, SLICE, Claim, Head, Row
+from ledger.store import MAX_BATCH, SLICE, Claim, Head, Row, scanning
 from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from ledger.tiles import Edge
@@ -54,11 +55,15 @@ class Joined(NamedTuple):
 class Joining:
     """The database that is being made, and all that it is held against."""
 
-    def __init__(self, database: Path, origin: str, keys: LogKeys, known: Sequence[Known]) -> None:
+    def __init__(
+        self, database: Path, origin: str, keys: LogKeys, known: Sequence[Known], backup: Bodies
+    ) -> None:
         """Begin with the backup in `database`; each of `known` that is reached must be so.
 
-        The smallest of `known` must be reached.
+        The smallest of `known` must be reached. Its large bodies are in `backup`.
         """
+        self._backup = backup
+        self._bodies = beside(database)
         self._origin = origin
         self._seal = keys.seal
         self._log_keys = [NoteKey.of(origin, key.public) for key in (keys.log, *keys.also)]
@@ -88,7 +93,9 @@ class Joining:
                 theirs = check_tree(other)
                 reach = max(reach, self._proven(other, theirs))
             self._check_reach(old, theirs, reach)
-            _rehash(store, old, lambda done, _: progress(done, reach))
+            for row in scanning.large(store):
+                _keep(self._backup, self._bodies, row)
+            _rehash(store, self._bodies, old, lambda done, _: progress(done, reach))
             if other is not None and theirs is not None:
                 self._append(other, theirs, old.tree_size, reach, progress)
             self._check_roots()
@@ -176,7 +183,9 @@ class Joining:
             kept = [text for size, text in other.notes(after, SLICE) if size <= stop]
             numbered = judge.take(rows, kept)
             ours = [(size, text) for size, text in numbered if self._signed(text, size, theirs)]
-            copied = [derive(index, row) for index, row in enumerate(rows, start)]
+            for row in rows:
+                _keep(beside(other.path), self._bodies, row)
+            copied = [derive(i, row, self._bodies) for i, row in enumerate(rows, start)]
             grower.append(copied, other.claims(start, stop), ours)
             progress(stop, reach)
         if theirs.tree_size == judge.tree_size:
@@ -232,7 +241,7 @@ def _claims(mirror: SqliteStore, store: SqliteStore, stop: int) -> list[Claim]:
     ]
 
 
-def _rehash(store: SqliteStore, head: Head, progress: Progress) -> None:
+def _rehash(store: SqliteStore, bodies: Bodies, head: Head, progress: Progress) -> None:
     """Check every entry, body and tile of `store` against `head`."""
     edge: Edge = ()
     judge = Judge(store.origin, Head(0, EMPTY_ROOT, (), 0, False, b""))  # noqa: FBT003
@@ -240,7 +249,7 @@ def _rehash(store: SqliteStore, head: Head, progress: Progress) -> None:
         stop = min(head.tree_size, start + SLICE // 8)
         rows = _all_rows(store, start, stop)
         for index, row in enumerate(rows, start):
-            _check_body(index, row)
+            _check_body(index, row, bodies)
         before = judge.compact
         judge.take(rows)
         extension = tree.extend(start, before, [hash_leaf(row.entry) for row in rows])
@@ -252,12 +261,16 @@ def _rehash(store: SqliteStore, head: Head, progress: Progress) -> None:
     judge.check(head)
 
 
-def _check_body(index: int, row: Row) -> None:
-    """Check that the body is the one that the entry names, if it names one so."""
+def _check_body(index: int, row: Row, bodies: Bodies) -> None:
+    """Check that the body is the one that the entry names."""
+    try:
+        body_of(row, bodies)
+    except DamagedError as e:
+        raise DamagedError(f"entry {index}: {e.message}") from e
+
+
+def _keep(other: Bodies, ours: Bodies, row: Row) -> None:
+    """Have the large body of a row here too, durably; raises `DamagedError` when nobody has it."""
     name = labels.body_name(row.entry)
-    if row.body is None or name is None:
-        return
-    algorithm = name.partition(":")[0]
-    found = f"{algorithm}:{hashlib.new(algorithm, row.body).hexdigest()}"
-    if found != name:
-        raise DamagedError(f"entry {index}: expected the body {name}, found {found}")
+    if row.body_size and name:
+        ours.copy_from(other, name, row.body_size)

@@ -1,6 +1,7 @@
 """The mirror: a second copy of a ledger, on another disk or host, as new as it can be.
 
     DIR/ledger.db      a ledger's database like any other, under the service's own seal
+    DIR/bodies/        large bodies, like the service's own
     DIR/ledger.lock    whoever writes to it
 
 What the service sends is judged whole before any of it is stored: it must grow
@@ -26,6 +27,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger.bodies import Bodies, Spool
 from ledger.copies.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.durable import sync
 from ledger.errors import (
@@ -40,6 +42,7 @@ from ledger.lock import LedgerLock
 from ledger.store import MAX_BATCH, Claim, Head, Row
 from ledger.store.files import path_in, remove
 from ledger.store.sqlite import SqliteStore
+from verifier import limits
 from verifier.checkpoint import Checkpoint
 from verifier.errors import UntrustedLogError
 from verifier.merkle import EMPTY_ROOT, Hash
@@ -48,10 +51,21 @@ from verifier.trust import TrustRoot
 
 _IN_MEMORY = 8 << 20  # bytes of what came; more waits on the mirror's own disk
 _LENGTH = 4
+_LARGEST_BODY = limits.STATEMENT
+
+
+class Piece(NamedTuple):
+    """A part of a large body: which one, where in it, and its bytes."""
+
+    name: str
+    offset: int
+    data: bytes
 
 
 class Part(NamedTuple):
     """What one message brings: rows in order, then what belongs to their sizes and indices.
+
+    Large bodies come before, in pieces, in messages of their own.
 
     `dedup` has a key for each row, or nothing where the service cannot tell it.
     `head` comes with the last part.
@@ -62,6 +76,7 @@ class Part(NamedTuple):
     claims: Sequence[Claim]
     notes: Sequence[str]
     head: Head | None
+    bodies: Sequence[Piece] = ()
 
 
 Parse = Callable[[bytes], Part]
@@ -209,6 +224,9 @@ class Incoming:
         self._stopping = stopping
         self._judge = Judge(store.origin, grower.head, log_keys)
         self._head: Head | None = None
+        self._bodies = Bodies(directory / "bodies")
+        self._body = ExitStack()  # the spool of the one that is coming
+        self._coming: tuple[str, Spool] | None = None
         self._spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(directory))  # noqa: SIM115
 
     @property
@@ -228,12 +246,12 @@ class Incoming:
         part = self._parse(raw)
         if self._head is not None:
             raise DamagedError("something came behind the head")
-        start = self._judge.tree_size
-        for index, (row, key) in enumerate(zip(part.rows, part.dedup, strict=True), start):
-            if key and key != derive(index, row).dedup:
-                raise DamagedError(f"entry {index}: its dedup key is not that of the entry")
-            if not key:
-                derive(index, row)
+        for piece in part.bodies:
+            self._take(piece)
+        if part.bodies and not part.rows and part.head is None:
+            return  # it is kept already, where it belongs
+        self._keep_body()
+        self._derive(part)
         self._judge.take(part.rows, part.notes)
         if any(claim.index >= self._judge.tree_size for claim in part.claims):
             raise DamagedError("a claim came before its entry")
@@ -268,7 +286,7 @@ class Incoming:
         kept: list[tuple[int, str]] = []
         for part in self._replay():
             first = self._grower.head.tree_size + len(rows)
-            rows += [derive(index, row) for index, row in enumerate(part.rows, first)]
+            rows += [derive(i, row, self._bodies) for i, row in enumerate(part.rows, first)]
             claims += part.claims
             kept += [(Checkpoint.parse(Note.parse(n).text).tree_size, n) for n in part.notes]
             while len(rows) > MAX_BATCH:
@@ -292,7 +310,37 @@ class Incoming:
 
     def close(self) -> None:
         """Forget what came."""
+        self._body.close()
         self._spool.close()
+
+    def _derive(self, part: Part) -> None:
+        start = self._judge.tree_size
+        for index, (row, key) in enumerate(zip(part.rows, part.dedup, strict=True), start):
+            found = derive(index, row, self._bodies).dedup
+            if key and key != found:
+                raise DamagedError(f"entry {index}: its dedup key is not that of the entry")
+
+    def _take(self, piece: Piece) -> None:
+        """Write a piece of a large body; the one before it is whole when another begins."""
+        if piece.offset == 0:
+            self._keep_body()
+            self._coming = piece.name, self._body.enter_context(self._bodies.spool())
+        if self._coming is None or self._coming[0] != piece.name:
+            raise DamagedError(f"a piece of {piece.name[:80]} came without its beginning")
+        spool = self._coming[1]
+        if piece.offset != spool.size or spool.size + len(piece.data) > _LARGEST_BODY:
+            raise DamagedError(f"a piece of {piece.name[:80]} does not follow the one before it")
+        spool.write(piece.data)
+
+    def _keep_body(self) -> None:
+        """Name the body that came last, durably: its row comes next."""
+        if self._coming is not None:
+            name, spool = self._coming
+            found = spool.keep()
+            self._coming = None
+            self._body.close()
+            if found != name:
+                raise DamagedError(f"expected the body {name[:80]}, found {found}")
 
     def _replay(self) -> Iterator[Part]:
         self._spool.seek(0)

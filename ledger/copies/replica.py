@@ -9,23 +9,20 @@ out by, when a ledger is restored from it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger import dedup, labels, opening, tree
+from ledger import derived, labels, opening, tree
+from ledger.bodies import Bodies
 from ledger.edge import advance, load_edge
 from ledger.errors import DamagedError, ForeignLedgerError
 from ledger.store import MAX_BATCH, Batch, Claim, Head, Row, Store
 from ledger.tiles import TileReader
-from verifier import dsse
 from verifier import note as notes
 from verifier.checkpoint import Checkpoint
-from verifier.entry import Entry
 from verifier.errors import SealbookError
 from verifier.merkle import EMPTY_ROOT, Hash, hash_leaf
 from verifier.note import Note, NoteKey
-from verifier.statement import Statement
 
 _UNSEALED = b""  # of a head that no service made: nobody may sign on it
 
@@ -38,7 +35,7 @@ class Copied(NamedTuple):
     dedup: bytes | None
 
 
-def derive(index: int, row: Row) -> Copied:
+def derive(index: int, row: Row, bodies: Bodies) -> Copied:
     """Return `row` with its labels and dedup key, once its body is seen to be the entry's.
 
     A body that was deleted leaves the labels as they came, and the dedup key only when
@@ -48,33 +45,21 @@ def derive(index: int, row: Row) -> Copied:
         DamagedError: they do not belong together.
     """
     try:
-        entry = Entry.parse(row.entry)
-        if row.body is None:
-            found = labels.decode(row.labels)
-            _check_deletable(found)
-        else:
-            digest = hashlib.new(entry.key.algorithm.hash_name, row.body).digest()
-            if digest != entry.data_digest:
-                raise DamagedError(f"expected a body of {entry.data_digest.hex()}")
-            payload_type, payload = dsse.parse_pae(row.body)
-            if payload_type != dsse.IN_TOTO:
-                raise DamagedError(f"expected a body of type {dsse.IN_TOTO}")
-            found = labels.of_statement(Statement.parse(payload), entry.key)
-        if labels.encode(found) != row.labels:
-            raise DamagedError(f"expected the labels {labels.encode(found)!r}, found others")
+        found = derived.derive(row, bodies)
+        if row.body is None and not row.body_size:
+            _check_deletable(found.labels)
+        if labels.encode(found.labels) != row.labels:
+            raise DamagedError(f"expected the labels {labels.encode(found.labels)!r}, found others")
     except SealbookError as e:
         raise DamagedError(f"entry {index}: {e.message}") from e
-    form = found["form"][0]
-    if row.body is not None:
-        return Copied(row, found, dedup.key(form, entry.key, row.body))
-    if len(entry.data_digest) == dedup.BYTES:
-        return Copied(row, found, dedup.key_of(form, entry.key, entry.data_digest))
-    return Copied(row, found, None)
+    return Copied(row, *found)
 
 
 def _check_deletable(found: labels.Labels) -> None:
-    kinds = found.get("predicate_type", [""])
-    if not found.get("form") or any(labels.is_permanent(kind) for kind in kinds):
+    if found["form"] == [labels.OPAQUE]:
+        return
+    kinds = found.get("predicate_type")
+    if not kinds or any(labels.is_permanent(kind) for kind in kinds):
         raise DamagedError("a body that is never deleted is missing")
 
 

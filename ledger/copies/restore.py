@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.anchor import Anchor, Mark, failure_note
+from ledger.bodies import beside
 from ledger.copies.backup import make_empty
 from ledger.copies.joining import Joining, Known
 from ledger.durable import sync
@@ -112,7 +113,7 @@ def restore(
         known = [Known(mark.tree_size, mark.root)] if mark else []
         if published is not None:
             known.append(Known(published.checkpoint.tree_size, published.checkpoint.root))
-        joining = Joining(fresh, home.origin, keys, known)
+        joining = Joining(fresh, home.origin, keys, known, beside(backup))
         try:
             found = joining.join(mirror, progress)
         finally:

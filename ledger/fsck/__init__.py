@@ -44,6 +44,7 @@ from ledger.store import SLICE, Head, scanning
 from ledger.store.reading import SqliteReader
 from ledger.store.sqlite import SqliteStore
 from verifier.note import NoteKey
+from verifier.publickey import PublicKey
 
 __all__ = ["Finding", "Known", "fsck"]
 
@@ -53,12 +54,14 @@ _ALONE = 4 * SLICE  # entries that are checked sooner than other processes have 
 class Known(NamedTuple):
     """What the check knows beside the database; without it less can be checked.
 
-    `origin` and `seal` are the ledger's; `log_keys` are all that ever signed its checkpoints.
+    `origin` and `seal` are the ledger's; `log_keys` are all that ever signed its checkpoints,
+    `promise_keys` all that promised entries.
     """
 
     origin: str | None = None
     seal: bytes | None = None
     log_keys: tuple[NoteKey, ...] = ()
+    promise_keys: tuple[PublicKey, ...] = ()
 
 
 def fsck(
@@ -91,7 +94,13 @@ def fsck(
     yield from _outside(store)
     # 4.
     newest = head.time if head else 2**63 - 1
-    question = Question(origin, newest, tuple(str(key) for key in known.log_keys), signatures)
+    question = Question(
+        origin,
+        newest,
+        tuple(str(key) for key in known.log_keys),
+        signatures,
+        tuple(key.spki for key in known.promise_keys),
+    )
     parts: list[Part] = []
     wrong: dict[str, set[int]] = {"dedup": set(), "label-missing": set()}  # by code
     for part in _parts(store, question, size, processes):

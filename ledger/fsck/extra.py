@@ -10,13 +10,14 @@ from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ledger import dedup, labels
+from ledger import labels
+from ledger.bodies import beside
+from ledger.derived import body_of, derive
 from ledger.errors import DamagedError, StorageFailedError
 from ledger.fsck.finding import Finding, read_around
 from ledger.fsck.records import typed
 from ledger.store import SLICE, Row, scanning
 from ledger.store.reading import SqliteReader, index_keys
-from verifier.entry import Entry
 from verifier.errors import SealbookError
 
 _MANY = 65_535
@@ -113,20 +114,19 @@ def _label_keys(store: SqliteReader, index: int) -> set[int]:
     row = _row(store, index)
     if row is None:
         return set()
-    if row.body is None:
+    if row.body is None and not row.body_size:
         return _stored_keys(row)
     try:
-        return index_keys(row.entry, labels.of(row.entry, row.body))
+        return index_keys(row.entry, labels.of(row.entry, body_of(row, beside(store.path))))
     except SealbookError:
         return set()
 
 
 def _dedup_key(store: SqliteReader, index: int) -> bytes | None:
     row = _row(store, index)
-    if row is None or row.body is None:
+    if row is None or (row.body is None and not row.body_size):
         return None
     try:
-        form = labels.of(row.entry, row.body)["form"][0]
-        return dedup.key(form, Entry.parse(row.entry).key, row.body)
+        return derive(row, beside(store.path)).dedup
     except SealbookError:
         return None

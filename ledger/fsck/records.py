@@ -6,13 +6,14 @@ part gives its findings, and what has to be seen together with the other parts.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import dedup, labels
+from ledger.bodies import beside
+from ledger.derived import body_of
 from ledger.errors import DamagedError, StorageFailedError
 from ledger.fsck.finding import Finding, read_around, unreadable
 from ledger.store import Row, scanning
@@ -20,10 +21,11 @@ from ledger.store.reading import SqliteReader, index_keys
 from verifier import dsse
 from verifier import note as notes
 from verifier.checkpoint import Checkpoint
-from verifier.entry import Entry
+from verifier.entry import Entry, parse_any
 from verifier.errors import SealbookError, VerificationError
 from verifier.note import Note, NoteKey
 from verifier.publickey import PublicKey
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry, Promise, log_id_of
 from verifier.statement import EVENT_PREFIX, Statement
 
 BODY_DELETED = EVENT_PREFIX + "body-deleted"
@@ -37,6 +39,7 @@ class Question(NamedTuple):
     newest_time: int  # of the head
     log_keys: tuple[str, ...]  # that may have signed kept checkpoints; none: not checked
     signatures: bool
+    promise_keys: tuple[bytes, ...] = ()  # SPKI; promises of other logs are not checked
 
 
 class Part(NamedTuple):
@@ -76,6 +79,8 @@ class _Checking:
     def __init__(self, reader: SqliteReader, question: Question) -> None:
         self._reader = reader
         self._question = question
+        self._bodies = beside(reader.path)
+        self._promise_keys = [PublicKey(spki) for spki in question.promise_keys]
         self._log_keys = [NoteKey.parse(key) for key in question.log_keys]
         self._keys: dict[int, bytes] = {}
         self._requests: dict[int, tuple[PublicKey, bytes]] = {}  # what its payload answers to
@@ -106,37 +111,59 @@ class _Checking:
     def _row(self, index: int, row: Row) -> set[int]:
         """Check one row, and return the keys that the label index must have for it."""
         try:
-            entry = Entry.parse(row.entry)
+            logged = parse_any(row.entry)
         except VerificationError as e:
-            self._say("entry-unknown", index, "an entry of a kind that we make", e.message)
+            self._say("entry-unknown", index, "an entry of a kind that we keep", e.message)
             return self._stored_keys(index, row)
-        if row.body is None:
-            return self._bodiless(index, row, entry)
-        digest = hashlib.new(entry.key.algorithm.hash_name, row.body).digest()
-        if digest != entry.data_digest:
-            self._say("body-altered", index, f"a body of {entry.data_digest.hex()}", digest.hex())
-            return self._stored_keys(index, row)
+        self._promise(index, row)
         try:
-            payload_type, payload = dsse.parse_pae(row.body)
-            if payload_type != dsse.IN_TOTO:
-                raise DamagedError(f"a body of type {payload_type}")
-            statement = Statement.parse(payload)
-            derived = labels.of_statement(statement, entry.key)
-        except SealbookError as e:
-            self._say("body-unknown", index, "a statement", e.message)
+            body = body_of(row, self._bodies)
+        except DamagedError as e:
+            self._say("body-altered", index, "the body that the entry names", e.message)
             return self._stored_keys(index, row)
-        if statement.predicate_type == BODY_DELETED:
-            self._deleted(statement)
+        if body is None and not labels.is_opaque(row.labels):
+            return self._bodiless(index, row)
+        try:
+            derived = labels.of(row.entry, body)
+            found_by = dedup.of(derived["form"][0], row.entry, body)
+        except SealbookError as e:
+            self._say("body-unknown", index, "a body of a form that we make", e.message)
+            return self._stored_keys(index, row)
+        if found_by is not None:
+            self._keys[index] = found_by
         expected = labels.encode(derived)
         if expected != row.labels:
             self._say("labels-altered", index, _text(expected), _text(row.labels))
-        self._keys[index] = dedup.key(derived["form"][0], entry.key, row.body)
-        self._requests[index] = (entry.key, payload)
-        if self._question.signatures:
-            self._signature(index, entry, row.body)
+        if body is not None and not isinstance(logged, EnvelopeEntry):
+            self._body(index, derived, logged, body)
         return index_keys(row.entry, derived)
 
-    def _bodiless(self, index: int, row: Row, entry: Entry) -> set[int]:
+    def _body(
+        self, index: int, derived: labels.Labels, logged: Entry | LegacyEntry, body: bytes
+    ) -> None:
+        """Note what a body answers to, and what it deletes; check its signature if asked."""
+        if derived.get("predicate_type") == [BODY_DELETED]:
+            self._deleted(Statement.parse(dsse.parse_pae(body)[1]))
+        self._requests[index] = (logged.key, dedup.content(derived["form"][0], body))
+        if self._question.signatures:
+            self._signature(index, logged, body)
+
+    def _promise(self, index: int, row: Row) -> None:
+        """Check that a promise is there where the form has one, and for just this entry."""
+        wanted = labels.decode_form(row.labels) == labels.SIMPLESIGNING
+        if row.promise is None:
+            if wanted:
+                self._say("promise-missing", index, "a promise beside the entry", "none")
+            return
+        try:
+            promise = Promise.parse(row.promise)
+            for key in self._promise_keys:
+                if promise.log_id == log_id_of(key):
+                    promise.verify(key, row.entry, row.time, index)
+        except VerificationError as e:
+            self._say("promise-altered", index, "the promise of this entry", e.message)
+
+    def _bodiless(self, index: int, row: Row) -> set[int]:
         """Note that a body is gone; its labels and dedup key follow from what is left."""
         name = labels.body_name(row.entry) or ""
         stored = _decoded(row.labels)
@@ -144,8 +171,8 @@ class _Checking:
         # Approvals and events can never be deleted.
         deletable = bool(kinds) and not any(map(labels.is_permanent, kinds))
         self.bodiless.append((index, name, deletable))
-        if entry.key.algorithm.hash_name == "sha256" and stored.get("form"):
-            self._keys[index] = dedup.key_of(stored["form"][0], entry.key, entry.data_digest)
+        if stored.get("form") and (found_by := dedup.of(stored["form"][0], row.entry, None)):
+            self._keys[index] = found_by
         return self._stored_keys(index, row)
 
     def _deleted(self, statement: Statement) -> None:
@@ -195,7 +222,7 @@ class _Checking:
                 told = f"the request {claim.request.hex()}"
                 self._say("claim-altered", claim.index, "a key for what this entry answers", told)
 
-    def _signature(self, index: int, entry: Entry, body: bytes) -> None:
+    def _signature(self, index: int, entry: Entry | LegacyEntry, body: bytes) -> None:
         try:
             entry.key.verify(entry.signature, body)
         except VerificationError as e:
@@ -261,11 +288,13 @@ class _Checking:
 def typed(row: Any) -> bool:
     """Whether the row has the types that it was written with: a damaged page may give others."""
     blobs = (row.entry, row.labels)
-    optional = (row.body, row.promise, row.timestamp)
+    optional = (row.body, row.promise, row.timestamp, row.chain)
     return (
         all(isinstance(blob, bytes) for blob in blobs)
         and all(blob is None or isinstance(blob, bytes) for blob in optional)
         and isinstance(row.time, int)
+        and isinstance(row.body_size, int)
+        and row.body_size >= 0
     )
 
 

@@ -15,12 +15,13 @@ A repair that is cut off is begun again; there is a whole index at any moment.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from ledger import dedup, labels, tree
+from ledger import labels, tree
+from ledger.bodies import Bodies, beside
+from ledger.derived import derive
 from ledger.edge import advance
 from ledger.errors import DamagedError, ForeignLedgerError
 from ledger.lock import LedgerLock
@@ -30,8 +31,7 @@ from ledger.store import SLICE, Row, scanning
 from ledger.store.rebuilding import Rebuilder
 from ledger.store.sqlite import SqliteStore
 from ledger.tiles import WIDTH, Edge, Tile
-from verifier.entry import Entry
-from verifier.errors import VerificationError
+from verifier.errors import SealbookError
 from verifier.merkle import Hash, hash_leaf
 
 _ROWS = 512  # rows a read: their bodies are in memory together
@@ -82,11 +82,12 @@ def repair(home: Home, seal_key: bytes, progress: Callable[[int, int], None]) ->
 
 def _check_entries(store: SqliteStore, size: int, progress: Callable[[int], None]) -> None:
     compact: tuple[Hash, ...] = ()
+    bodies = beside(store.path)
     for start in range(0, size, _ROWS):
         stop = min(start + _ROWS, size)
         rows = _rows(store, start, stop)
         for index, row in enumerate(rows, start):
-            _derive(index, row)
+            _derive(index, row, bodies)
         compact = tree.extend(start, compact, [hash_leaf(row.entry) for row in rows]).compact
         progress(stop)
     root = store.head().root
@@ -134,7 +135,7 @@ def _records(
 ) -> int:
     """Make labels and dedup keys, and return how many entries had other labels."""
     write.begin_dedup()
-    count = 0
+    bodies, count = beside(store.path), 0
     underived: set[int] = set()
     for start in range(0, size, SLICE):
         keys: list[tuple[bytes, int]] = []
@@ -142,7 +143,7 @@ def _records(
         stop = min(start + SLICE, size)
         for lo in range(start, stop, _ROWS):
             for index, row in enumerate(_rows(store, lo, min(lo + _ROWS, stop)), lo):
-                derived = _derive(index, row)
+                derived = _derive(index, row, bodies)
                 if derived.dedup is None:
                     underived.add(index)
                 else:
@@ -160,21 +161,11 @@ def _records(
     return count
 
 
-def _derive(index: int, row: Row) -> _Derived:
+def _derive(index: int, row: Row, bodies: Bodies) -> _Derived:
     """Derive what lies beside an entry, or refuse: then the truth itself is damaged."""
     try:
-        entry = Entry.parse(row.entry)
-        if row.body is None:
-            form = labels.decode(row.labels).get("form", [""])[0]
-            sha256 = entry.key.algorithm.hash_name == "sha256"
-            key = dedup.key_of(form, entry.key, entry.data_digest) if sha256 else None
-            return _Derived(row.labels, key)
-        found = hashlib.new(entry.key.algorithm.hash_name, row.body).digest()
-        if found != entry.data_digest:
-            raise DamagedError(
-                f"entry {index}: expected a body of {entry.data_digest.hex()}, found {found.hex()}"
-            )
-        derived = labels.of(row.entry, row.body)
-    except VerificationError as e:
+        found = derive(row, bodies)
+    except SealbookError as e:
         raise DamagedError(f"entry {index}: {e.message}") from e
-    return _Derived(labels.encode(derived), dedup.key(derived["form"][0], entry.key, row.body))
+    gone = row.body is None and not row.body_size
+    return _Derived(row.labels if gone else labels.encode(found.labels), found.dedup)

@@ -39,6 +39,15 @@ def numbered_rows(reader: SqliteReader, start: int, stop: int) -> list[tuple[int
     return [(row[0], Row(*row[1:])) for row in reader.all(sql, (start, stop))]
 
 
+def large(reader: SqliteReader) -> Iterator[Row]:
+    """Yield the rows whose bodies lie in files, in order."""
+    after = -1
+    sql = f"SELECT idx, {ROW} FROM entry WHERE body_size > 0 AND idx > ? ORDER BY idx LIMIT ?"  # noqa: S608
+    while page := reader.all(sql, (after, _COUNTED)):
+        yield from (Row(*row[1:]) for row in page)
+        after = page[-1][0]
+
+
 def top(reader: SqliteReader) -> int:
     """Return the index behind the last row that is there."""
     found = reader.one("SELECT max(idx) FROM entry")[0]

@@ -69,6 +69,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "ALTER TABLE entry ADD COLUMN chain BLOB",
         # bytes of a body that lies in a file; 0 where the row has it, or there is none
         "ALTER TABLE entry ADD COLUMN body_size INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX large_body ON entry (idx) WHERE body_size > 0",
     ),
 )
 VERSION = len(MIGRATIONS)

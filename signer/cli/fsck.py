@@ -134,7 +134,13 @@ def _known(config: Config) -> Known:
         *(NoteKey.of(config.origin, key.public) for key in own),
         *(log.checkpoint_key for log in trust.logs if log.origin == config.origin),
     ]
-    return Known(config.origin, keys.seal, tuple({str(key): key for key in log_keys}.values()))
+    promises = [log.promise_key for log in trust.logs if log.origin == config.origin]
+    return Known(
+        config.origin,
+        keys.seal,
+        tuple({str(key): key for key in log_keys}.values()),
+        tuple(key for key in promises if key),
+    )
 
 
 def _conclude(args: argparse.Namespace, known: Known, count: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from ledger.copies.mirror import Part
+from ledger.copies.mirror import Part, Piece
 from ledger.store import Claim, Head, Row
 from signer.client import answer as answered
 from signer.errors import ServiceUnreachableError
@@ -82,6 +82,7 @@ def parse(raw: bytes) -> Part:
         [Claim(_sized(c.key), _sized(c.request), _number(c.index)) for c in message.claims],
         list(message.notes),
         _head(message.head) if message.HasField("head") else None,
+        [Piece(piece.name, _number(piece.offset), piece.data) for piece in message.bodies],
     )
 
 
@@ -95,6 +96,8 @@ def _row(row: ledger_pb2.PullResponse.Row) -> Row:
         _number(row.committed_at),
         row.promise or None,
         row.timestamp or None,
+        row.chain or None,
+        _number(row.body_size),
     )
 
 

@@ -9,7 +9,6 @@ the ledger, not on its database.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,6 @@ from signer.errors import RequestError
 from signer.guard import Method
 from signer.service.wire import STREAMED
 from signer.v1 import ledger_pb2
-from verifier.entry import Entry
 from verifier.errors import VerificationError
 
 log = structlog.get_logger()
@@ -82,6 +80,9 @@ class PullService:
             rows = await asyncio.to_thread(self._rows, low, stop)
             first = low
             for index, row in enumerate(rows, low):
+                pieces = self._pieces(row)
+                while piece := await asyncio.to_thread(next, pieces, None):
+                    yield ledger_pb2.PullResponse(bodies=[piece])
                 message.rows.append(row)
                 size += row.ByteSize()
                 if size >= STREAMED or index + 1 == stop:
@@ -116,6 +117,17 @@ class PullService:
         if len(rows) != stop - start:
             raise DamagedError(f"expected entries {start} to {stop - 1}, found {len(rows)}")
         return [_row(row) for row in rows]
+
+    def _pieces(
+        self, row: ledger_pb2.PullResponse.Row
+    ) -> Iterator[ledger_pb2.PullResponse.BodyPiece]:
+        """Yield the body of a row that has it in a file."""
+        name = labels.body_name(row.entry)
+        if row.body_size and name:
+            offset = 0
+            for data in self._ledger.bodies.pieces(name, row.body_size):
+                yield ledger_pb2.PullResponse.BodyPiece(name=name, offset=offset, data=data)
+                offset += len(data)
 
     def _beside(
         self, message: ledger_pb2.PullResponse, start: int, stop: int, after: int
@@ -152,6 +164,8 @@ def _row(row: Row) -> ledger_pb2.PullResponse.Row:
         committed_at=row.time,
         promise=row.promise or b"",
         timestamp=row.timestamp or b"",
+        chain=row.chain or b"",
+        body_size=row.body_size,
         dedup=_dedup(row),
     )
 
@@ -159,15 +173,10 @@ def _row(row: Row) -> ledger_pb2.PullResponse.Row:
 def _dedup(row: Row) -> bytes:
     """Return the row's dedup key; nothing for an entry that is damaged, as whoever gets it sees."""
     try:
-        entry = Entry.parse(row.entry)
         [form] = labels.decode(row.labels)["form"]
-        if row.body is not None:
-            return dedup.key_of(form, entry.key, hashlib.sha256(row.body).digest())
-        if len(entry.data_digest) == dedup.BYTES:
-            return dedup.key_of(form, entry.key, entry.data_digest)
+        return dedup.of(form, row.entry, row.body) or b""
     except (VerificationError, DamagedError, KeyError, ValueError):
-        pass
-    return b""
+        return b""
 
 
 def _claim(claim: Claim) -> ledger_pb2.PullResponse.Claim:

@@ -217,7 +217,8 @@ def test_entry_that_nobody_counted(home: Home) -> None:
     """
     edit(
         home.database,
-        "INSERT INTO entry SELECT idx + 1, entry, body, labels, time, promise, timestamp"
+        "INSERT INTO entry SELECT idx + 1, entry, body, labels, time, promise,"
+        " timestamp, chain, body_size"
         f" FROM entry WHERE idx = {LAST}",
     )
     with open_ledger(home, KEYS) as ledger:

@@ -162,14 +162,16 @@ DAMAGE = [
     ),
     (
         (
-            "INSERT INTO entry SELECT idx + 1, entry, body, labels, time, promise, timestamp"
+            "INSERT INTO entry SELECT idx + 1, entry, body, labels, time, promise,"
+            " timestamp, chain, body_size"
             " FROM entry WHERE idx = 599"
         ),
         {("entry-extra", 600)},
     ),
     (
         (
-            "INSERT INTO entry SELECT -1, entry, body, labels, time, promise, timestamp"
+            "INSERT INTO entry SELECT -1, entry, body, labels, time, promise,"
+            " timestamp, chain, body_size"
             " FROM entry WHERE idx = 599"
         ),
         {("entry-extra", -1)},
@@ -691,7 +693,7 @@ def restore(store: SqliteStore) -> None:
     writer = store._writer
     writer.execute("BEGIN IMMEDIATE")
     writer.executemany(
-        "INSERT OR REPLACE INTO entry VALUES (?, ?, x'', cast('{}' AS BLOB), ?, NULL, NULL)",
+        "INSERT OR REPLACE INTO entry VALUES (?, ?, x'', cast('{}' AS BLOB), ?, NULL, NULL, NULL, 0)",
         [(i, b"entry %d" % i, NOW) for i in [*range(10), *range(3990, 4210)]],
     )
     writer.execute("DELETE FROM tile")

@@ -136,7 +136,7 @@ def test_service_and_auditor_agree(payload: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"hello", dsse.pae("text/plain", b"{}"), dsse.pae(dsse.IN_TOTO, b"{}")]
+    "body", [b"hello", dsse.pae("text/plain", b"{}"), dsse.pae(dsse.IN_TOTO, b"{}")]
 )
 def test_body_of_no_form(body: bytes) -> None:
     """

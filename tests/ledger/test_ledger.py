@@ -32,6 +32,7 @@ from tests.verifier import twin
 from verifier import note as notes
 from verifier.merkle import EMPTY_ROOT, hash_leaf, verify_consistency, verify_inclusion
 from verifier.note import Note
+from verifier.record import Record
 from verifier.statement import event
 
 
@@ -50,7 +51,7 @@ def test_append(ledger: Ledger) -> None:
     assert ([0, 1, 2], [3, 4]) == (prove_all(first), prove_all(second))
     for i, answer in enumerate([*first, *second]):
         handed_in = entry(i)
-        assert (i, "bundle", handed_in.entry, handed_in.body) == answer.record
+        assert Record(i, "bundle", handed_in.entry, handed_in.body) == answer.record
         assert answer.record == ledger.record(i)
         assert answer.fresh
     assert (5, 5) == (ledger.head.tree_size, ledger.published.checkpoint.tree_size)

@@ -1,4 +1,4 @@
-"""From schema 1 to 2: a real database of the first version becomes one of this version."""
+"""From schema 1 to 3: a real database of the first version becomes one of this version."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ OLD_TABLES = (
         PRIMARY KEY (name, value, idx)
     ) STRICT, WITHOUT ROWID
     """,
-    "DELETE FROM _sqlite_migrations WHERE name = 'to-version-2'",
+    "DROP INDEX large_body",
+    "ALTER TABLE entry DROP COLUMN chain",
+    "ALTER TABLE entry DROP COLUMN body_size",
+    "DELETE FROM _sqlite_migrations WHERE name IN ('to-version-2', 'to-version-3')",
     "PRAGMA user_version = 1",
 )
+AGAIN = OLD_TABLES[3:]  # with the index of this version there already
 OLD_LABEL = "INSERT INTO label VALUES (?, ?, ?)"
 COUNT = 300
 
@@ -75,8 +79,8 @@ def test_old_ledger(old: Home) -> None:
     migrate(old, steps.append)
 
     assert "sealbook migrate" in error.hint
-    assert ["schema 1 -> 2"] == steps
-    assert [(2,)] == edit(old.database, "PRAGMA user_version")
+    assert ["schema 1 -> 3"] == steps
+    assert [(3,)] == edit(old.database, "PRAGMA user_version")
     assert [] == edit(old.database, "SELECT name FROM sqlite_schema WHERE name LIKE 'label_%'")
     check(old)
 
@@ -88,10 +92,10 @@ def test_in_slices(old: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for size in (1, 43, 301, 1000):
         monkeypatch.setattr(label_index, "_SLICE", size)
-        edit(old.database, "DELETE FROM _sqlite_migrations WHERE name = 'to-version-2'")
-        edit(old.database, "PRAGMA user_version = 1")
         migrate(old, print)
         found.append(indexed(old))
+        for statement in AGAIN:
+            edit(old.database, statement)
 
     assert [found[0]] * 4 == found
     assert 6 * (COUNT + 1) == len(found[0])

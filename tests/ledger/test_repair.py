@@ -245,8 +245,8 @@ def test_key_that_nothing_tells(grown: Home, monkeypatch: pytest.MonkeyPatch) ->
     before = contents(grown)
     derive = module._derive
 
-    def without(index: int, row: Any) -> Any:
-        derived = derive(index, row)
+    def without(index: int, row: Any, bodies: Any) -> Any:
+        derived = derive(index, row, bodies)
         return derived._replace(dedup=None) if index == 7 else derived
 
     monkeypatch.setattr(module, "_derive", without)

@@ -169,8 +169,8 @@ def test_older_schema(path: Path) -> None:
     migrate_database(path, steps.append)
 
     assert "sealbook migrate" in error.hint
-    assert ["schema 0 -> 2"] == steps
-    assert [(2,)] == edit(path, "PRAGMA user_version")
+    assert ["schema 0 -> 3"] == steps
+    assert [(3,)] == edit(path, "PRAGMA user_version")
     assert [] == edit(path, "SELECT idx, entry, body FROM entry")
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.bodies import beside
 from ledger.errors import TransferError
 from ledger.export import Export, newest_note
 from ledger.publication import PublicationFile
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> int:
     try:
         note = note or _kept(store, config, trust)
         with StaticFiles(args.to) as files, progress("exporting entries") as report:
-            export = Export(store, files, trust.log_keys(store.origin))
+            export = Export(store, files, trust.log_keys(store.origin), beside(store.path))
             done = export.run(note, report, bodies=args.bodies)
     finally:
         store.close()
