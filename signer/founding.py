@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from ledger import opening
+from ledger.durable import sync
 from ledger.plan import NewEntry
 from ledger.signatory import LogKeys
 from signer.access import APPENDER
@@ -58,7 +59,7 @@ timestamp = "file:keys/timestamp.pem"
 issuer = "file:keys/issuer.pem"  # of short-lived certificates
 transparency = "file:keys/transparency.pem"  # says when they were issued
 
-[certificates]
+[certificates]  # made with keys/root.pem, which the service never reads: keep it elsewhere
 timestamp = "certificates/timestamp.pem"
 issuer = "certificates/issuer.pem"
 
@@ -158,7 +159,7 @@ class _Chains(NamedTuple):
 
     def save(self, directory: Path) -> None:
         for name, chain in self._asdict().items():
-            (directory / f"{name}.pem").write_bytes(certificates.print_chain(chain))
+            _write(directory / f"{name}.pem", certificates.print_chain(chain))
 
 
 def found(
@@ -202,18 +203,20 @@ def found(
     chains = _Chains.make(keys, origin, now)
     chains.save(directory / "certificates")
     trust = _trust(origin, keys, chains, now)
-    (directory / "trust.json").write_bytes(trust.json())
-    (directory / "trusted_root.json").write_bytes(trust.sigstore())
-    (directory / "release.pub").write_bytes(keys.release.public.pem())
-    (directory / "attest.pub").write_bytes(keys.attest.public.pem())
-    (directory / "promise.pub").write_bytes(keys.promise.public.pem())
+    _write(directory / "trust.json", trust.json())
+    _write(directory / "trusted_root.json", trust.sigstore())
+    for key in ("release", "attest", "promise"):
+        _write(directory / f"{key}.pub", getattr(keys, key).public.pem())
     uploading = signing_config(f"http://{APPENDER}:{append_token}@{http}", origin, now)
     write_secret(directory / "signing_config.json", uploading)
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
     # Last: a directory without it is no service.
     quantum = _QUANTUM if keys.log_post_quantum else ""
-    config.write_text(_CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum), "utf-8")
+    text = _CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum)
+    _write(config, text.encode())
+    for made in (directory / "keys", directory / "certificates", directory, directory.parent):
+        sync(made)
 
 
 def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
@@ -253,3 +256,8 @@ def _trust(origin: str, keys: _Keys, chains: _Chains, now: int) -> TrustRoot:
     )
     quorum = Quorum.parse("quorum none\n")
     return TrustRoot(1, now, now + _LIFETIME_S, tuple(logs), trusted, quorum, authorities)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    sync(path)

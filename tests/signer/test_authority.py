@@ -182,6 +182,13 @@ def test_leaf_says_whose_it_is(below: Below) -> None:
     assert (True, [x509.UniformResourceIdentifier(IDENTITY)]) == (names.critical, list(names.value))
     assert {RAW: ISSUED_BY.encode(), TEXT: b"\x0c\x16" + ISSUED_BY.encode()} == values
     assert below.keys["release"].public == public_key(leaf)
+    own = leaf.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    above = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    issuer = loaded(below.issuer_chain[0]).extensions
+    assert x509.SubjectKeyIdentifier.from_public_key(leaf.public_key()) == own  # type: ignore[arg-type]
+    assert above.key_identifier == (
+        issuer.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    )
     assert loaded(below.leaf()).serial_number != leaf.serial_number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from signer.authority.chains import read_issuer, read_signer, read_timestamper
 from signer.keys.file import FileKey
 from tests.signer.asking import PATIENCE_S
 from tests.signer.commands import ROOT, check_refused, free_address, sealbook, spawn
+from tests.signer.world import World
 from verifier import TrustRoot
 from verifier.entry import certified_key
 from verifier.publickey import EXAMPLE_KEYS, PublicKey
@@ -55,6 +58,31 @@ def test_every_example_key_is_known(keys: Path) -> None:
     assert set(publics.values()) == set(trust.publics()) | certified
     assert publics["release"] == release
     assert trust.sigstore() == (EXAMPLES / "trusted_root.json").read_bytes()
+
+
+def test_examples_are_what_init_writes(keys: Path) -> None:
+    """
+    The example configuration, keys and certificates are those of a service made with them.
+    """
+    made = exercise(keys).parent
+    trust = TrustRoot.parse((EXAMPLES / "trust.json").read_bytes())
+    addresses = re.compile(r"127\.0\.0\.1:\d+")
+    config = [addresses.sub("", (d / "sealbook.toml").read_text()) for d in (made, EXAMPLES)]
+
+    assert config[0] == config[1]
+    assert World(made).trust.keys == trust.keys
+    for name in ("release", "attest"):
+        assert (made / f"{name}.pub").read_bytes() == (EXAMPLES / f"{name}.pub").read_bytes()
+    chains = EXAMPLES / "certificates"
+    timestamp = read_timestamper(chains / "timestamp.pem")
+    issuer = read_issuer(chains / "issuer.pem")
+    release = read_signer(chains / "release.pem")
+    assert {
+        "timestamp": timestamp,
+        "certificate": issuer,
+        "transparency": (FileKey.load(keys / "transparency.pem").public.spki,),
+        "notation": release[1:],
+    } == {one.kind: one.chain for one in trust.authorities}
 
 
 def test_serve_refuses_them(keys: Path) -> None:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
+from signer.authority.chains import read_issuer, read_signer, read_timestamper
+from signer.config import Config
+from signer.founding import found
+from signer.keys.file import FileKey
 from tests.signer.commands import check_refused, one, sealbook, spawn
 from tests.signer.world import World, found_in, init
+from verifier.entry import certified_key
+from verifier.publickey import PublicKey
+from verifier.trust import Authority
+
+KEYS = (
+    "log",
+    "log-post-quantum",
+    "promise",
+    "event",
+    "status",
+    "release",
+    "attest",
+    "timestamp",
+    "issuer",
+    "transparency",
+    "root",
+)
 
 
 def test_init(tmp_path: Path) -> None:
@@ -16,15 +40,107 @@ def test_init(tmp_path: Path) -> None:
     """
     world = init(tmp_path / "service")
     done = spawn("init", tmp_path / "other")
-    modes = {path.name: path.stat().st_mode & 0o777 for path in world.directory.rglob("*")}
+    modes = {
+        str(path.relative_to(world.directory)): path.stat().st_mode & 0o777
+        for path in world.directory.rglob("*")
+    }
 
     assert f"cd {tmp_path / 'other'} && sealbook serve" in done.stdout
-    assert {0o600} == {mode for name, mode in modes.items() if name.endswith(".pem")}
-    assert {0o600} == {modes[name] for name in ("seal", "token", "ledger.db", "anchor")} - {0o700}
+    assert {f"keys/{name}.pem" for name in KEYS} | {"keys/seal"} == {
+        name for name in modes if name.startswith("keys/")
+    }
+    assert {0o600} == {mode for name, mode in modes.items() if name.startswith("keys/")}
+    secrets = ("token", "append-token", "signing_config.json", "ledger/ledger.db", "anchor/anchor")
+    assert {0o600} == {modes[name] for name in secrets}
     assert 0o700 == modes["keys"] == modes["ledger"] == world.directory.stat().st_mode & 0o777
     assert world.trust.keys
     check_refused(sealbook("init", world.directory), "config")
     assert (world.directory / "token").read_text().strip() == world.token
+
+
+def test_init_makes_authorities(tmp_path: Path) -> None:
+    """
+    A new service has certificates for whatever it does, as other clients demand them, and both
+    trust files name them.
+    """
+    world = init(tmp_path / "service")
+    certificates, trust = world.directory / "certificates", world.trust
+    timestamp = read_timestamper(certificates / "timestamp.pem")
+    issuer = read_issuer(certificates / "issuer.pem")
+    release = read_signer(certificates / "release.pem")
+    keys = {name: FileKey.load(world.directory / "keys" / f"{name}.pem").public for name in KEYS}
+
+    assert (
+        Authority("timestamp", timestamp),
+        Authority("certificate", issuer),
+        Authority("transparency", (keys["transparency"].spki,)),
+        Authority("notation", release[1:]),
+    ) == trust.authorities
+    assert [keys["timestamp"], keys["issuer"], keys["release"]] == [
+        certified_key(chain[0]) for chain in (timestamp, issuer, release)
+    ]
+    assert {keys["root"]} == {certified_key(chain[-1]) for chain in (timestamp, issuer, release)}
+    assert trust.sigstore() == (world.directory / "trusted_root.json").read_bytes()
+    root = json.loads(trust.sigstore())
+    for field, chain in (
+        ("certificateAuthorities", issuer),
+        ("timestampAuthorities", timestamp),
+    ):
+        [authority] = root[field]
+        raw = [b64decode(one["rawBytes"]) for one in authority["certChain"]["certificates"]]
+        assert list(chain) == raw
+    [seen] = root["ctlogs"]
+    assert keys["transparency"].spki == b64decode(seen["publicKey"]["rawBytes"])
+    assert {"https://ledger.example"} == {log["baseUrl"] for log in root["tlogs"]}
+
+
+def test_init_lets_cosign_upload(tmp_path: Path) -> None:
+    """
+    The signing configuration names the service with the token of those who may append, which is
+    neither the callers' token nor in any file that the service hands out.
+    """
+    world = init(tmp_path / "service")
+    append_token = (world.directory / "append-token").read_text().strip()
+    [log] = json.loads((world.directory / "signing_config.json").read_bytes())["rekorTlogUrls"]
+    http = tomllib.loads(world.config.read_text())["listen"]["http"]
+    public = [world.directory / name for name in ("trust.json", "trusted_root.json")]
+
+    assert f"http://append:{append_token}@{http}" == log["url"]
+    assert 2 == log["majorApiVersion"]
+    assert append_token.startswith("sealbook_append_")
+    assert append_token != world.token
+    for path in public:
+        assert append_token not in path.read_text()
+
+
+def test_init_hands_out_public_keys(tmp_path: Path) -> None:
+    """
+    Public keys lie in files of their own for clients who want one key, and each purpose has its.
+    """
+    world = init(tmp_path / "service")
+    for name in ("release", "attest", "promise"):
+        key = FileKey.load(world.directory / "keys" / f"{name}.pem").public
+        assert key == PublicKey.from_pem((world.directory / f"{name}.pub").read_bytes())
+    purposes = {key.name: key.purpose for key in world.trust.keys.values()}
+
+    assert {
+        "release": "approve",
+        "attest": "attest",
+        "event": "event",
+        "status": "status",
+    } == purposes
+
+
+def test_init_makes_what_podman_and_cosign_read(tmp_path: Path) -> None:
+    """
+    A new service makes a bundle and the legacy form of each approval when none is named.
+    """
+    found(tmp_path / "service", "ledger.example")
+    signing = Config.load(tmp_path / "service" / "sealbook.toml").signing
+
+    assert ("bundle", "simplesigning") == signing.keys["release"].forms
+    assert ("approve", "attest") == tuple(signing.keys[n].purpose for n in ("release", "attest"))
+    assert ("release", "attest") == (signing.default_key, signing.default_attest_key)
 
 
 def test_init_as_json(tmp_path: Path) -> None:
@@ -75,7 +191,7 @@ def test_init_with_bad_option(tmp_path: Path, option: tuple[str, str]) -> None:
 
 def test_init_with_keys(tmp_path: Path) -> None:
     """
-    A service can be made with keys that are there already; they are copied.
+    A service can be made with keys that are there already; they are copied, and certified anew.
     """
     first = found_in(tmp_path / "first")
     done = sealbook("init", tmp_path / "second", "--keys", first.directory / "keys")
@@ -84,4 +200,12 @@ def test_init_with_keys(tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stderr
     assert set(first.trust.keys) == set(second.trust.keys)
     assert first.token != second.token
-    assert 0o600 == (second.directory / "keys" / "log.pem").stat().st_mode & 0o777
+    for name in KEYS:
+        path = Path("keys") / f"{name}.pem"
+        assert (first.directory / path).read_bytes() == (second.directory / path).read_bytes()
+        assert 0o600 == (second.directory / path).stat().st_mode & 0o777
+    path = second.directory / "certificates" / "issuer.pem"
+    assert (
+        certified_key(read_issuer(path)[-1])
+        == FileKey.load(first.directory / "keys" / "root.pem").public
+    )
