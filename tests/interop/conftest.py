@@ -64,6 +64,12 @@ def notation() -> Path:
 
 
 @pytest.fixture(scope="session")
+def rekor_cli() -> Path:
+    """The program `rekor-cli`, 1.5 or newer: a client of Rekor's first version."""
+    return _program(peers.rekor_cli)
+
+
+@pytest.fixture(scope="session")
 def containers() -> peers.Containers:
     """Podman and skopeo, in a chroot."""
     peer = _present(peers.containers)

@@ -26,7 +26,9 @@ def test_failed_install_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(peers.PeerUnavailable, match="apt-get"):
         peers.cosign()
 
-    assert [tmp_path / "forky-cosign-docker-registry-notation.lock"] == [*tmp_path.iterdir()]
+    assert [tmp_path / "forky-cosign-docker-registry-notation-rekor-cli.lock"] == [
+        *tmp_path.iterdir()
+    ]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,18 @@ CONFIG, ROOT, PROMISE = "signing_config.json", "trusted_root.json", "promise.pub
 KINDS = ("ecdsa", "rsa")
 
 
+def http_address(product: Product) -> str:
+    """Return where the service answers over HTTP."""
+    config = tomllib.loads((product.directory / "sealbook.toml").read_text())
+    address: str = config["listen"]["http"]
+    return address
+
+
+def append_token(product: Product) -> str:
+    """Return the secret of those who may append and no more."""
+    return (product.directory / "append-token").read_text().strip()
+
+
 class Desk(NamedTuple):
     """A directory with a user's key in it, and what a service gave to that user."""
 
@@ -34,11 +46,8 @@ class Desk(NamedTuple):
     @classmethod
     def made(cls, home: Path, kind: str, product: Product, cosign: Path, cosign2: Path) -> Desk:
         """Put a key of this kind, a blob and a predicate into an empty directory."""
-        service = product.directory
-        where = tomllib.loads((service / "sealbook.toml").read_text())["listen"]["http"]
-        secret = (service / "append-token").read_text().strip()
-        desk = cls(home, cosign, cosign2, where, secret)
-        (home / CONFIG).write_bytes((service / CONFIG).read_bytes())
+        desk = cls(home, cosign, cosign2, http_address(product), append_token(product))
+        (home / CONFIG).write_bytes((product.directory / CONFIG).read_bytes())
         (home / ROOT).write_bytes(product.sigstore_root)
         (home / PROMISE).write_bytes(product.promise_key)
         (home / BLOB).write_text("a release\n")

@@ -19,6 +19,7 @@ from tests.interop.peers.debian import (
     cosign2,
     docker_registry,
     notation,
+    rekor_cli,
     version_of,
 )
 from tests.interop.peers.npm import JsPeer, sigstore_js
@@ -32,6 +33,7 @@ __all__ = [
     "cosign2",
     "docker_registry",
     "notation",
+    "rekor_cli",
     "sigstore_js",
     "version_of",
 ]

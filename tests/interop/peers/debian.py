@@ -49,9 +49,11 @@ SUITES: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "cosign": (3, 1),
         "docker-registry": (2, 8),
         "notation": (1, 3),
+        "rekor-cli": (1, 5),
     },
     "trixie": {"cosign": (2, 5)},
 }
+_PACKAGES = {"rekor-cli": "rekor"}  # where a program's own name is not its package's
 # Each ends well when it is asked for nothing.
 _HARMLESS = {"docker-registry": "--version"}
 
@@ -73,6 +75,11 @@ def cosign2() -> Path:
 def notation() -> Path:
     """Return notation, or raise `PeerUnavailable` like `cosign`."""
     return _program("forky", "notation")
+
+
+def rekor_cli() -> Path:
+    """Return rekor-cli, or raise `PeerUnavailable` like `cosign`."""
+    return _program("forky", "rekor-cli")
 
 
 def docker_registry() -> Path:
@@ -126,8 +133,9 @@ def _unpack(suite: str, into: Path) -> None:
         apt = ["apt-get", "--quiet", "--config-file", str(root / "apt.conf")]
         run([*apt, "update"], cwd=root)
         for name, oldest in SUITES[suite].items():
-            run([*apt, "download", f"{name}/{suite}"], cwd=root)
-            [archive] = root.glob(f"{name}_*.deb")
+            package = _PACKAGES.get(name, name)
+            run([*apt, "download", f"{package}/{suite}"], cwd=root)
+            [archive] = root.glob(f"{package}_*.deb")
             version = run(["dpkg-deb", "--field", str(archive), "Version"]).strip()
             number = re.match(r"(\d+)\.(\d+)\.", version)
             if not number or (int(number[1]), int(number[2])) < oldest:
