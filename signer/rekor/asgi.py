@@ -47,6 +47,7 @@ _STATUS = {
     StatusCode.PERMISSION_DENIED: 403,
     StatusCode.NOT_FOUND: 404,
     StatusCode.INTERNAL: 500,
+    StatusCode.UNAVAILABLE: 503,  # and whatever else is no fault of the caller's
 }
 _FROZEN = b"This log has been frozen, please switch to the latest log.\n"
 
@@ -192,8 +193,10 @@ def _refusal(error: Exception) -> Reply:
         return 405, _FROZEN, (*headers, (b"content-type", b"text/plain; charset=utf-8"))
     if told.status is StatusCode.UNAUTHENTICATED:
         headers.append((b"www-authenticate", b'Basic realm="sealbook"'))
-    number = told.status.value[0]
+    known = told.status if told.status in _STATUS else StatusCode.UNAVAILABLE
+    if known is StatusCode.UNAVAILABLE:
+        headers.append((b"retry-after", b"1"))
     hint = f"; {told.hint}" if told.hint else ""
     message = f"{told.message} ({told.code}{hint})"
-    body = json.dumps({"code": number, "message": message, "details": []}).encode()
-    return _STATUS.get(told.status, 503), body, (*headers, (b"content-type", _JSON))
+    body = json.dumps({"code": known.value[0], "message": message, "details": []}).encode()
+    return _STATUS[known], body, (*headers, (b"content-type", _JSON))
