@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ledger.audit.source import Source
-from verifier.entry import Entry
+from verifier.entry import Entry, parse_any
 from verifier.errors import VerificationError
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 
 Fetch = Callable[[str, str], bytes | None]
 _WINDOW = 64  # bodies in memory at once; each has at most 32 MiB and usually 1 KiB
@@ -36,10 +37,16 @@ def ahead(source: Source, entries: Sequence[bytes]) -> Iterator[tuple[bytes, Fet
 def _names(entries: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     for entry in entries:
         try:
-            logged = Entry.parse(entry)
+            logged = parse_any(entry)
         except VerificationError:
             continue
-        yield logged.key.algorithm.hash_name, logged.data_digest.hex()
+        if not isinstance(logged, EnvelopeEntry):  # which has no body
+            yield hash_name(logged), logged.data_digest.hex()
+
+
+def hash_name(logged: Entry | LegacyEntry) -> str:
+    """Return by which hash, as hashlib calls it, an entry names its body."""
+    return logged.key.algorithm.hash_name if isinstance(logged, Entry) else "sha256"
 
 
 def _taker(asked: dict[tuple[str, str], Future[bytes | None]]) -> Fetch:

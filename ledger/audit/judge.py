@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ledger import labels
-from ledger.audit.ahead import Fetch
+from ledger.audit.ahead import Fetch, hash_name
 from ledger.audit.bounds import Floor, utc
 from ledger.audit.finding import Finding
 from ledger.audit.source import Listed
 from ledger.audit.trusted import Trusted
 from verifier import dsse
-from verifier.entry import Entry
+from verifier.entry import Entry, parse_any
 from verifier.errors import VerificationError
+from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 from verifier.statement import APPROVAL, EVENT_PREFIX, Statement
 from verifier.trust import TrustedKey
 
@@ -26,6 +27,7 @@ DELETED = EVENT_PREFIX + "body-deleted"
 BODY_MISSING = "body-missing"
 MUST_STAY = "which no statement can take away"  # approvals and events
 SKEW_S = 300  # how far the service's clock may be off
+_REMEMBERED = 65_536  # bodies
 _ENTRY_PURPOSES = ("approve", "attest", "event")
 
 
@@ -38,6 +40,15 @@ class Judged(NamedTuple):
     opaque: bool
     findings: tuple[Finding, ...]
     deletes: tuple[int, str] | None = None  # which entry's body this one says is gone
+
+
+class _Said(NamedTuple):
+    """What a body says: what a key must be for to say it, of what kind, and about which names."""
+
+    purpose: str
+    kind: str
+    names: tuple[str, ...]
+    event: Statement | None
 
 
 class Judge:
@@ -65,6 +76,7 @@ class Judge:
         self.committed_at = committed_at
         self._floor = floor
         self._now = now
+        self._ours: dict[bytes, None] = {}  # hashes of bodies that keys of ours signed
 
     def judge(self, index: int, entry: bytes, listed: Listed | None, fetch: Fetch | None) -> Judged:
         """Return what the entry at `index` is; its leaf was compared before.
@@ -73,7 +85,8 @@ class Judge:
 
         1. Its time, by the service's word, is no lie that shows.
         2. It is of a kind that we know; else it is opaque.
-        3. Its body is there, if one of our keys signed it; a foreign one may be opaque.
+        3. Its body is there, if one of our keys signed it; a foreign one may be opaque: somebody
+           uploaded it, perhaps over the hash of a body that one of our keys signed too.
         4. The body is the one that the entry names, and the signature fits it.
         5. The key may say this: listed, purpose, scope, window.
         6. Its labels, derived, are the service's.
@@ -84,23 +97,36 @@ class Judge:
         judged = Judged(index, entry, {}, opaque=False, findings=tuple(found))
         # 2.
         try:
-            logged = Entry.parse(entry)
+            logged = parse_any(entry)
         except VerificationError:
             return judged._replace(opaque=True)
         # 3.
+        if isinstance(logged, EnvelopeEntry):
+            return self._judge_upload(judged, logged)
         key = (self._trusted.keys or {}).get(logged.key.hint)
-        algorithm, name = logged.key.algorithm.hash_name, logged.data_digest.hex()
+        if key is None and listed and labels.is_opaque(listed.labels):
+            return judged._replace(opaque=True)
+        algorithm, name = hash_name(logged), logged.data_digest.hex()
         body = fetch(algorithm, name) if fetch else None
-        if body is not None:
+        if body is not None and (key is not None or logged.data_digest not in self._ours):
             return self._judge_body(judged, logged, key, body, listed)
         if fetch and key is not None:
             return judged._replace(findings=(*found, _missing(index, logged, key)))
         return judged._replace(opaque=fetch is not None)
 
+    def _judge_upload(self, judged: Judged, logged: EnvelopeEntry) -> Judged:
+        """Take step 3 for a kind of entry that we never make: it has no body."""
+        found = [
+            Finding(BODY_MISSING, judged.index, f"the body, signed by key {key.name}", "none")
+            for _, public in logged.signatures
+            if (key := (self._trusted.keys or {}).get(public.hint))
+        ]
+        return judged._replace(opaque=not found, findings=(*judged.findings, *found))
+
     def _judge_body(
         self,
         judged: Judged,
-        logged: Entry,
+        logged: Entry | LegacyEntry,
         key: TrustedKey | None,
         body: bytes,
         listed: Listed | None,
@@ -113,22 +139,23 @@ class Judge:
         # 5.
         try:
             derived = labels.of(judged.entry, body)
-            statement = Statement.parse(dsse.parse_pae(body)[1])
+            said = _said(derived, body)
         except VerificationError as e:
             if key is None:  # a stranger's, in a form that is none of ours
                 return judged._replace(opaque=True)
-            fault = Finding("bad-body", index, "a statement that we make", e.message)
+            fault = Finding("bad-body", index, "a body of a form that we make", e.message)
             return judged._replace(findings=(*found, fault))
-        found += self._may(index, logged, key, statement)
+        found += self._may(index, logged, key, said)
+        if key is not None:
+            self._remember(logged.data_digest)
         # 6.
         if listed and listed.labels != (ours := labels.encode(derived)):
             found.append(Finding("false-label", index, _text(ours), _text(listed.labels)))
         # 7.
         deletes = None
-        is_event = statement.predicate_type.startswith(EVENT_PREFIX)
-        if is_event and key is not None and key.purpose == "event":
-            found += self._chain(index, statement)
-            deletes = _deletes(statement)
+        if said.event is not None and key is not None and key.purpose == "event":
+            found += self._chain(index, said.event)
+            deletes = _deletes(said.event)
         return judged._replace(labels=derived, findings=tuple(found), deletes=deletes)
 
     def _time(self, index: int, listed: Listed) -> list[Finding]:
@@ -148,13 +175,19 @@ class Judge:
             found.append(Finding("backdated", index, expected, utc(at)))
         return found
 
+    def _remember(self, digest: bytes) -> None:
+        """Know a body as one of ours; the oldest are forgotten."""
+        self._ours[digest] = None
+        if len(self._ours) > _REMEMBERED:
+            del self._ours[next(iter(self._ours))]
+
     def _may(
-        self, index: int, logged: Entry, key: TrustedKey | None, statement: Statement
+        self, index: int, logged: Entry | LegacyEntry, key: TrustedKey | None, said: _Said
     ) -> list[Finding]:
         """Find what this key had no business to say."""
         if self._trusted.keys is None:  # a policy names no such keys
             return []
-        kind = statement.predicate_type
+        kind = said.kind
         if key is None or key.purpose not in _ENTRY_PURPOSES:
             whose = f"key {logged.key.fingerprint}"
             if key is not None:
@@ -162,7 +195,7 @@ class Judge:
             code = "unannounced-key" if key is None else "key-purpose"
             return [Finding(code, index, "a key that the trust file lists for this", whose)]
         found = []
-        purpose = _purpose(kind)
+        purpose = said.purpose
         if key.purpose != purpose:
             what = f"a key for {purpose!r} under {kind}"
             found.append(
@@ -172,8 +205,8 @@ class Judge:
             window = f"{key.valid_from_tree_size} to before {key.valid_through_tree_size}"
             what = f"key {key.name} only from {window}"
             found.append(Finding("key-window", index, what, f"an entry at {index}"))
-        for subject in statement.subjects:
-            found += self._scope(index, key, purpose, subject.name)
+        for name in said.names:
+            found += self._scope(index, key, purpose, name)
         return found
 
     def _scope(self, index: int, key: TrustedKey, purpose: str, name: str) -> list[Finding]:
@@ -200,27 +233,33 @@ class Judge:
         return [Finding("event-chain", index, what, f"previous: {named!r}")]
 
 
-def _purpose(kind: str) -> str:
-    """Return what a key must be for to sign a statement of this kind."""
-    if kind == APPROVAL:
-        return "approve"
-    return "event" if kind.startswith(EVENT_PREFIX) else "attest"
+def _said(derived: Mapping[str, list[str]], body: bytes) -> _Said:
+    """Return what a body says, of which an approval has more than one form."""
+    [form] = derived["form"]
+    if form in (labels.SIMPLESIGNING, labels.NOTATION):
+        return _Said("approve", form, tuple(derived.get("repository", [""])), None)
+    statement = Statement.parse(dsse.parse_pae(body)[1])
+    kind = statement.predicate_type
+    is_event = kind.startswith(EVENT_PREFIX)
+    purpose = "approve" if kind == APPROVAL else "event" if is_event else "attest"
+    names = tuple(subject.name for subject in statement.subjects)
+    return _Said(purpose, kind, names, statement if is_event else None)
 
 
-def _missing(index: int, logged: Entry, key: TrustedKey) -> Finding:
+def _missing(index: int, logged: Entry | LegacyEntry, key: TrustedKey) -> Finding:
     """Return the finding that the body of an entry by one of our keys is not there."""
-    algorithm, name = logged.key.algorithm.hash_name, logged.data_digest.hex()
+    algorithm, name = hash_name(logged), logged.data_digest.hex()
     what = f"the body with {algorithm} {name}, signed by key {key.name}"
     if key.purpose in ("approve", "event"):
         what += f", {MUST_STAY}"
     return Finding(BODY_MISSING, index, what, "none")
 
 
-def _unlike(index: int, logged: Entry, body: bytes) -> Finding | None:
+def _unlike(index: int, logged: Entry | LegacyEntry, body: bytes) -> Finding | None:
     """Return the finding that `body` is not what `logged` is about, if so."""
-    digest = hashlib.new(logged.key.algorithm.hash_name, body).digest()
+    digest = hashlib.new(hash_name(logged), body).digest()
     if digest != logged.data_digest:
-        expected = f"a body with {logged.key.algorithm.hash_name} {logged.data_digest.hex()}"
+        expected = f"a body with {hash_name(logged)} {logged.data_digest.hex()}"
         return Finding("body-mismatch", index, expected, f"one with {digest.hex()}")
     try:
         logged.key.verify(logged.signature, body)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import grpc
 
+from ledger import labels
 from ledger.audit.source import Listed
 from ledger.errors import SourceError
 from ledger.tiles import WIDTH
@@ -26,11 +27,17 @@ _TIMEOUT_S = 60.0
 
 
 class _Told(NamedTuple):
-    """What the service says of one entry; a body that was deleted is empty."""
+    """What the service says of one entry; a body that was deleted, or is large, is empty."""
 
     entry: bytes
     body: bytes
     listed: Listed
+    is_large: bool
+
+    @property
+    def names(self) -> str | None:
+        """How the entry names its body."""
+        return labels.body_name(self.entry)
 
 
 class GrpcSource:
@@ -81,10 +88,20 @@ class GrpcSource:
             if (algorithm, "") not in bodies:  # that no hash is: this algorithm's are not in yet
                 bodies[algorithm, ""] = b""
                 for told in bundle:
-                    bodies[algorithm, hashlib.new(algorithm, told.body).hexdigest()] = told.body
+                    if told.body:
+                        hashed = hashlib.new(algorithm, told.body).hexdigest()
+                        bodies[algorithm, hashed] = told.body
             if found := bodies.get((algorithm, name)):
                 return found
+            if any(told.is_large and f"{algorithm}:{name}" == told.names for told in bundle):
+                return self._large(f"{algorithm}:{name}")
         return None
+
+    def _large(self, name: str) -> bytes | None:
+        """Return a body that does not stand in its record."""
+        request = ledger_pb2.GetBodyRequest(name=name)
+        answers = self._call("GetBody", request, ledger_pb2.GetBodyResponse)
+        return None if answers is None else b"".join(answer.data for answer in answers)
 
     def listed(self, start: int, stop: int) -> list[Listed] | None:
         """Return the labels and times that the service keeps of these entries."""
@@ -149,5 +166,6 @@ def _told(answer: ledger_pb2.ListEntriesResponse) -> Iterator[_Told]:
             f"expected labels and a time for each of {count} entries, "
             f"found {len(answer.labels)} and {len(answer.committed_at)}"
         )
-    for record, labels, at in zip(answer.records, answer.labels, answer.committed_at, strict=True):
-        yield _Told(record.entry, record.body, Listed(labels, at))
+    for record, row, at in zip(answer.records, answer.labels, answer.committed_at, strict=True):
+        listed = Listed(row, at)
+        yield _Told(record.entry, record.body, listed, is_large=bool(record.body_size))

@@ -9,6 +9,7 @@ from ledger.answer import make_record
 from ledger.errors import UnknownEntryError
 from ledger.ledger import Ledger
 from ledger.publication import Published
+from ledger.resources import body_path, parse_body_path
 from ledger.store import SLICE
 from signer.access import Principal
 from signer.guard import Method
@@ -40,6 +41,7 @@ class LedgerService:
             prefix + "ListEntries": Method(
                 "read", pb.ListEntriesRequest, streaming=self.list_entries
             ),
+            prefix + "GetBody": Method("read", pb.GetBodyRequest, streaming=self.body),
             prefix + "Search": Method("read", pb.SearchRequest, self.search),
         }
 
@@ -71,6 +73,25 @@ class LedgerService:
             labels=row.labels,
             committed_at=row.time,
         )
+
+    async def body(
+        self, _: Principal, request: ledger_pb2.GetBodyRequest
+    ) -> AsyncIterator[ledger_pb2.GetBodyResponse]:
+        """Stream the signed message with this hash."""
+        name = parse_body_path(body_path(request.name))
+        index = await asyncio.to_thread(self._ledger.store.body, name)
+        if index is None or index >= self._ledger.published.checkpoint.tree_size:
+            raise UnknownEntryError(f"no published entry names the body {name}")
+        row = self._ledger.row(index)
+        if row.body is None and not row.body_size:
+            raise UnknownEntryError(f"the body {name} was deleted")
+        pieces = (
+            self._ledger.bodies.pieces(name, row.body_size)
+            if row.body_size
+            else iter([row.body or b""])
+        )
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            yield ledger_pb2.GetBodyResponse(data=piece)
 
     async def inclusion_proof(
         self, _: Principal, request: ledger_pb2.GetInclusionProofRequest

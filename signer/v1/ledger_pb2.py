@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from signer.v1 import record_pb2 as signer_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signer/v1/ledger.proto\x12\x0bsealbook.v1\x1a\x16signer/v1/record.proto\")\n\x14GetCheckpointRequest\x12\x11\n\ttree_size\x18\x01 \x01(\x04\" \n\x0fGetEntryRequest\x12\r\n\x05index\x18\x01 \x01(\x04\"]\n\x10GetEntryResponse\x12#\n\x06record\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.Record\x12\x0e\n\x06labels\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x03 \x01(\x03\"<\n\x18GetInclusionProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"t\n\x19GetInclusionProofResponse\x12*\n\x05proof\x18\x01 \x01(\x0b\x32\x1b.sealbook.v1.InclusionProof\x12+\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.sealbook.v1.Checkpoint\"A\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"}\n\x1bGetConsistencyProofResponse\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\x12+\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x17.sealbook.v1.Checkpoint\"1\n\x12ListEntriesRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x0c\n\x04stop\x18\x02 \x01(\x04\"a\n\x13ListEntriesResponse\x12$\n\x07records\x18\x01 \x03(\x0b\x32\x13.sealbook.v1.Record\x12\x0e\n\x06labels\x18\x02 \x03(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x03 \x03(\x03\"\xd0\x01\n\rSearchRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12.\n\x04\x61lso\x18\x05 \x03(\x0b\x32 .sealbook.v1.SearchRequest.Label\x12\x0c\n\x04stop\x18\x06 \x01(\x04\x12\r\n\x05since\x18\x07 \x01(\x03\x12\r\n\x05until\x18\x08 \x01(\x03\x1a$\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"W\n\x0eSearchResponse\x12$\n\x07records\x18\x01 \x03(\x0b\x32\x13.sealbook.v1.Record\x12\x0c\n\x04next\x18\x02 \x01(\x04\x12\x11\n\ttree_size\x18\x03 \x01(\x04\"1\n\x0bPullRequest\x12\x11\n\ttree_size\x18\x01 \x01(\x04\x12\x0f\n\x07wait_ms\x18\x02 \x01(\r\"\xdb\x04\n\x0cPullResponse\x12+\n\x04rows\x18\x01 \x03(\x0b\x32\x1d.sealbook.v1.PullResponse.Row\x12,\n\x04head\x18\x02 \x01(\x0b\x32\x1e.sealbook.v1.PullResponse.Head\x12\r\n\x05notes\x18\x03 \x03(\t\x12/\n\x06\x63laims\x18\x04 \x03(\x0b\x32\x1f.sealbook.v1.PullResponse.Claim\x12\x33\n\x06\x62odies\x18\x05 \x03(\x0b\x32#.sealbook.v1.PullResponse.BodyPiece\x1a\x9d\x01\n\x03Row\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x0e\n\x06labels\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x04 \x01(\x03\x12\x0f\n\x07promise\x18\x05 \x01(\x0c\x12\x11\n\ttimestamp\x18\x06 \x01(\x0c\x12\r\n\x05\x64\x65\x64up\x18\x07 \x01(\x0c\x12\r\n\x05\x63hain\x18\x08 \x01(\x0c\x12\x11\n\tbody_size\x18\t \x01(\x04\x1a\x37\n\tBodyPiece\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x1al\n\x04Head\x12\x11\n\ttree_size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ompact\x18\x03 \x03(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x04 \x01(\x03\x12\x0e\n\x06\x66rozen\x18\x05 \x01(\x08\x12\x0c\n\x04seal\x18\x06 \x01(\x0c\x1a\x34\n\x05\x43laim\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\r\n\x05index\x18\x03 \x01(\x04\x32\xc2\x04\n\x06Ledger\x12K\n\rGetCheckpoint\x12!.sealbook.v1.GetCheckpointRequest\x1a\x17.sealbook.v1.Checkpoint\x12G\n\x08GetEntry\x12\x1c.sealbook.v1.GetEntryRequest\x1a\x1d.sealbook.v1.GetEntryResponse\x12\x62\n\x11GetInclusionProof\x12%.sealbook.v1.GetInclusionProofRequest\x1a&.sealbook.v1.GetInclusionProofResponse\x12h\n\x13GetConsistencyProof\x12\'.sealbook.v1.GetConsistencyProofRequest\x1a(.sealbook.v1.GetConsistencyProofResponse\x12R\n\x0bListEntries\x12\x1f.sealbook.v1.ListEntriesRequest\x1a .sealbook.v1.ListEntriesResponse0\x01\x12\x41\n\x06Search\x12\x1a.sealbook.v1.SearchRequest\x1a\x1b.sealbook.v1.SearchResponse\x12=\n\x04Pull\x12\x18.sealbook.v1.PullRequest\x1a\x19.sealbook.v1.PullResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signer/v1/ledger.proto\x12\x0bsealbook.v1\x1a\x16signer/v1/record.proto\")\n\x14GetCheckpointRequest\x12\x11\n\ttree_size\x18\x01 \x01(\x04\" \n\x0fGetEntryRequest\x12\r\n\x05index\x18\x01 \x01(\x04\"]\n\x10GetEntryResponse\x12#\n\x06record\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.Record\x12\x0e\n\x06labels\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x03 \x01(\x03\"<\n\x18GetInclusionProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"t\n\x19GetInclusionProofResponse\x12*\n\x05proof\x18\x01 \x01(\x0b\x32\x1b.sealbook.v1.InclusionProof\x12+\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.sealbook.v1.Checkpoint\"A\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"}\n\x1bGetConsistencyProofResponse\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\x12+\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x17.sealbook.v1.Checkpoint\"1\n\x12ListEntriesRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x0c\n\x04stop\x18\x02 \x01(\x04\"a\n\x13ListEntriesResponse\x12$\n\x07records\x18\x01 \x03(\x0b\x32\x13.sealbook.v1.Record\x12\x0e\n\x06labels\x18\x02 \x03(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x03 \x03(\x03\"\x1e\n\x0eGetBodyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x0fGetBodyResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xd0\x01\n\rSearchRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12.\n\x04\x61lso\x18\x05 \x03(\x0b\x32 .sealbook.v1.SearchRequest.Label\x12\x0c\n\x04stop\x18\x06 \x01(\x04\x12\r\n\x05since\x18\x07 \x01(\x03\x12\r\n\x05until\x18\x08 \x01(\x03\x1a$\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"W\n\x0eSearchResponse\x12$\n\x07records\x18\x01 \x03(\x0b\x32\x13.sealbook.v1.Record\x12\x0c\n\x04next\x18\x02 \x01(\x04\x12\x11\n\ttree_size\x18\x03 \x01(\x04\"1\n\x0bPullRequest\x12\x11\n\ttree_size\x18\x01 \x01(\x04\x12\x0f\n\x07wait_ms\x18\x02 \x01(\r\"\xdb\x04\n\x0cPullResponse\x12+\n\x04rows\x18\x01 \x03(\x0b\x32\x1d.sealbook.v1.PullResponse.Row\x12,\n\x04head\x18\x02 \x01(\x0b\x32\x1e.sealbook.v1.PullResponse.Head\x12\r\n\x05notes\x18\x03 \x03(\t\x12/\n\x06\x63laims\x18\x04 \x03(\x0b\x32\x1f.sealbook.v1.PullResponse.Claim\x12\x33\n\x06\x62odies\x18\x05 \x03(\x0b\x32#.sealbook.v1.PullResponse.BodyPiece\x1a\x9d\x01\n\x03Row\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x0e\n\x06labels\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x04 \x01(\x03\x12\x0f\n\x07promise\x18\x05 \x01(\x0c\x12\x11\n\ttimestamp\x18\x06 \x01(\x0c\x12\r\n\x05\x64\x65\x64up\x18\x07 \x01(\x0c\x12\r\n\x05\x63hain\x18\x08 \x01(\x0c\x12\x11\n\tbody_size\x18\t \x01(\x04\x1a\x37\n\tBodyPiece\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x1al\n\x04Head\x12\x11\n\ttree_size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ompact\x18\x03 \x03(\x0c\x12\x14\n\x0c\x63ommitted_at\x18\x04 \x01(\x03\x12\x0e\n\x06\x66rozen\x18\x05 \x01(\x08\x12\x0c\n\x04seal\x18\x06 \x01(\x0c\x1a\x34\n\x05\x43laim\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\r\n\x05index\x18\x03 \x01(\x04\x32\x8a\x05\n\x06Ledger\x12K\n\rGetCheckpoint\x12!.sealbook.v1.GetCheckpointRequest\x1a\x17.sealbook.v1.Checkpoint\x12G\n\x08GetEntry\x12\x1c.sealbook.v1.GetEntryRequest\x1a\x1d.sealbook.v1.GetEntryResponse\x12\x62\n\x11GetInclusionProof\x12%.sealbook.v1.GetInclusionProofRequest\x1a&.sealbook.v1.GetInclusionProofResponse\x12h\n\x13GetConsistencyProof\x12\'.sealbook.v1.GetConsistencyProofRequest\x1a(.sealbook.v1.GetConsistencyProofResponse\x12R\n\x0bListEntries\x12\x1f.sealbook.v1.ListEntriesRequest\x1a .sealbook.v1.ListEntriesResponse0\x01\x12\x46\n\x07GetBody\x12\x1b.sealbook.v1.GetBodyRequest\x1a\x1c.sealbook.v1.GetBodyResponse0\x01\x12\x41\n\x06Search\x12\x1a.sealbook.v1.SearchRequest\x1a\x1b.sealbook.v1.SearchResponse\x12=\n\x04Pull\x12\x18.sealbook.v1.PullRequest\x1a\x19.sealbook.v1.PullResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,24 +50,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESREQUEST']._serialized_end=658
   _globals['_LISTENTRIESRESPONSE']._serialized_start=660
   _globals['_LISTENTRIESRESPONSE']._serialized_end=757
-  _globals['_SEARCHREQUEST']._serialized_start=760
-  _globals['_SEARCHREQUEST']._serialized_end=968
-  _globals['_SEARCHREQUEST_LABEL']._serialized_start=932
-  _globals['_SEARCHREQUEST_LABEL']._serialized_end=968
-  _globals['_SEARCHRESPONSE']._serialized_start=970
-  _globals['_SEARCHRESPONSE']._serialized_end=1057
-  _globals['_PULLREQUEST']._serialized_start=1059
-  _globals['_PULLREQUEST']._serialized_end=1108
-  _globals['_PULLRESPONSE']._serialized_start=1111
-  _globals['_PULLRESPONSE']._serialized_end=1714
-  _globals['_PULLRESPONSE_ROW']._serialized_start=1336
-  _globals['_PULLRESPONSE_ROW']._serialized_end=1493
-  _globals['_PULLRESPONSE_BODYPIECE']._serialized_start=1495
-  _globals['_PULLRESPONSE_BODYPIECE']._serialized_end=1550
-  _globals['_PULLRESPONSE_HEAD']._serialized_start=1552
-  _globals['_PULLRESPONSE_HEAD']._serialized_end=1660
-  _globals['_PULLRESPONSE_CLAIM']._serialized_start=1662
-  _globals['_PULLRESPONSE_CLAIM']._serialized_end=1714
-  _globals['_LEDGER']._serialized_start=1717
-  _globals['_LEDGER']._serialized_end=2295
+  _globals['_GETBODYREQUEST']._serialized_start=759
+  _globals['_GETBODYREQUEST']._serialized_end=789
+  _globals['_GETBODYRESPONSE']._serialized_start=791
+  _globals['_GETBODYRESPONSE']._serialized_end=822
+  _globals['_SEARCHREQUEST']._serialized_start=825
+  _globals['_SEARCHREQUEST']._serialized_end=1033
+  _globals['_SEARCHREQUEST_LABEL']._serialized_start=997
+  _globals['_SEARCHREQUEST_LABEL']._serialized_end=1033
+  _globals['_SEARCHRESPONSE']._serialized_start=1035
+  _globals['_SEARCHRESPONSE']._serialized_end=1122
+  _globals['_PULLREQUEST']._serialized_start=1124
+  _globals['_PULLREQUEST']._serialized_end=1173
+  _globals['_PULLRESPONSE']._serialized_start=1176
+  _globals['_PULLRESPONSE']._serialized_end=1779
+  _globals['_PULLRESPONSE_ROW']._serialized_start=1401
+  _globals['_PULLRESPONSE_ROW']._serialized_end=1558
+  _globals['_PULLRESPONSE_BODYPIECE']._serialized_start=1560
+  _globals['_PULLRESPONSE_BODYPIECE']._serialized_end=1615
+  _globals['_PULLRESPONSE_HEAD']._serialized_start=1617
+  _globals['_PULLRESPONSE_HEAD']._serialized_end=1725
+  _globals['_PULLRESPONSE_CLAIM']._serialized_start=1727
+  _globals['_PULLRESPONSE_CLAIM']._serialized_end=1779
+  _globals['_LEDGER']._serialized_start=1782
+  _globals['_LEDGER']._serialized_end=2432
 # @@protoc_insertion_point(module_scope)

@@ -83,6 +83,18 @@ class ListEntriesResponse(_message.Message):
     committed_at: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., labels: _Optional[_Iterable[bytes]] = ..., committed_at: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class GetBodyRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetBodyResponse(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
 class SearchRequest(_message.Message):
     __slots__ = ("name", "value", "start", "page_size", "also", "stop", "since", "until")
     class Label(_message.Message):

@@ -61,6 +61,11 @@ class LedgerStub:
                 request_serializer=signer_dot_v1_dot_ledger__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_ledger__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.GetBody = channel.unary_stream(
+                '/sealbook.v1.Ledger/GetBody',
+                request_serializer=signer_dot_v1_dot_ledger__pb2.GetBodyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_ledger__pb2.GetBodyResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/sealbook.v1.Ledger/Search',
                 request_serializer=signer_dot_v1_dot_ledger__pb2.SearchRequest.SerializeToString,
@@ -112,6 +117,13 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBody(self, request, context):
+        """The signed message with this hash, in pieces: also one that is too large to stand in a record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Search(self, request, context):
         """Entries by label, oldest first, a page at a time.
         """
@@ -154,6 +166,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=signer_dot_v1_dot_ledger__pb2.ListEntriesRequest.FromString,
                     response_serializer=signer_dot_v1_dot_ledger__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'GetBody': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetBody,
+                    request_deserializer=signer_dot_v1_dot_ledger__pb2.GetBodyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_ledger__pb2.GetBodyResponse.SerializeToString,
             ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
@@ -302,6 +319,33 @@ class Ledger:
             '/sealbook.v1.Ledger/ListEntries',
             signer_dot_v1_dot_ledger__pb2.ListEntriesRequest.SerializeToString,
             signer_dot_v1_dot_ledger__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealbook.v1.Ledger/GetBody',
+            signer_dot_v1_dot_ledger__pb2.GetBodyRequest.SerializeToString,
+            signer_dot_v1_dot_ledger__pb2.GetBodyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -211,7 +211,9 @@ def test_9_swapped_origin_key(operator: Operator, outsider: Outsider) -> None:
         else row
         for row in logs
     )
-    (world.directory / "trust.json").write_bytes(world.trust._replace(logs=logs).json())
+    swapped = world.trust._replace(logs=logs)
+    (world.directory / "trust.json").write_bytes(swapped.json())
+    (world.directory / "trusted_root.json").write_bytes(swapped.sigstore())
     with operator.serve() as service:
         sign(service, 2, 4)
         assert [("untrusted-log", None)] == outsider.audit(service)
