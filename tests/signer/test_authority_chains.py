@@ -222,6 +222,16 @@ def test_key_of_another_algorithm(world: World, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["timestamp", "issuer"])
+def test_chain_of_another_key(world: World, name: str) -> None:
+    """
+    A key that the first certificate is not of keeps the service from starting.
+    """
+    world.edit(f"file:keys/{name}.pem", "file:keys/root.pem")
+
+    assert f"certificates.{name} is of another key" in start_refused(world, "config")
+
+
 @pytest.mark.parametrize(
     ("name", "other"),
     [

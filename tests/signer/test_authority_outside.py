@@ -283,3 +283,23 @@ def test_service_knows_whom_it_asks(world: World, authority: OpensslAuthority) -
     (world.directory / "trust.json").write_bytes(trust.json())
 
     start_refused(world, "untrusted-log")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://tsa.example",
+        "tsa.example/tsr",
+        "https://user:secret@tsa.example/",
+        "https://a b/",
+        "",
+    ],
+)
+def test_url_of_no_authority(world: World, authority: OpensslAuthority, url: str) -> None:
+    """
+    A URL that is none, or has a password in it, which callers would be shown, is refused.
+    """
+    use(world, authority)
+    world.edit(authority.url, url)
+
+    start_refused(world, "config")
