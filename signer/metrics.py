@@ -45,6 +45,14 @@ class Metrics:
         )
         for result in ("answered", "refused"):
             self._uploads.labels(result)
+        self._attestations = Counter(
+            "sealbook_attest_calls",
+            "Calls of Attest",
+            ["result"],
+            registry=self._registry,
+        )
+        for result in ("answered", "refused"):
+            self._attestations.labels(result)
         self._signatures = Counter(
             "sealbook_signatures", "Signatures answered with", registry=self._registry
         )
@@ -98,6 +106,17 @@ class Metrics:
     def count_upload(self, *, answered: bool) -> None:
         """Count an upload of somebody's signature."""
         self._uploads.labels("answered" if answered else "refused").inc()
+
+    @contextmanager
+    def attesting(self) -> Iterator[None]:
+        """Count one call, which lasts as long as the upload does."""
+        result = "refused"
+        try:
+            yield
+            result = "answered"
+            self._signatures.inc()
+        finally:
+            self._attestations.labels(result).inc()
 
     @contextmanager
     def signing(self) -> Iterator[Callable[[int], None]]:

@@ -45,9 +45,8 @@ class AttestService:
             start.idempotency_key,
             start.reason,
         )
-        with self._metrics.signing() as signed:
+        with self._metrics.attesting():
             attested = await self._attesting.attest(principal, order, _pieces(messages))
-            signed(1)
         note, log_id = attested.published.note, self._ledger.log_key.log_id
         return signer_pb2.AttestResponse(
             checkpoint=record_pb2.Checkpoint(note=note, log_id=log_id),
