@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -265,6 +266,7 @@ class Server:
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
         own = (*self._own.publics, *(one.public for one in self.keys.values()))
         uploads = Uploads(self._opened.ledger, sequencer, own)
+        logging.getLogger("uvicorn.access").disabled = True  # a path may hold a token
         return _Http(
             uvicorn.Config(
                 RekorSide(uploads, self._access, self._own.promise, metrics, app),

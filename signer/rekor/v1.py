@@ -77,7 +77,7 @@ def index_in(uuid: str) -> int:
             hint="ask with ?logIndex=",
         )
     if not _UUID.fullmatch(uuid):
-        raise MalformedError(f"expected 80 hex digits, found {uuid[:100]!r}")
+        raise MalformedError(f"expected 80 hex digits, found {len(uuid)} other characters")
     return int(uuid[:_INDEX_DIGITS], 16)
 
 
