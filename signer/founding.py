@@ -36,7 +36,7 @@ from verifier.publickey import Key
 from verifier.quorum import Quorum
 from verifier.repository import Scope
 from verifier.trust import Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
-from verifier.trusted_root import signing_config
+from verifier.trusted_root import signing_config, trusted_root
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file
 _EVERYWHERE = (Scope("*"),)
@@ -204,7 +204,7 @@ def found(
     chains.save(directory / "certificates")
     trust = _trust(origin, keys, chains, now)
     _write(directory / "trust.json", trust.json())
-    _write(directory / "trusted_root.json", trust.sigstore())
+    _write(directory / "trusted_root.json", trusted_root(trust))
     for key in ("release", "attest", "promise"):
         _write(directory / f"{key}.pub", getattr(keys, key).public.pem())
     uploading = signing_config(f"http://{APPENDER}:{append_token}@{http}", origin, now)

@@ -135,6 +135,14 @@ def rfc3339(text: str) -> int:
     return ((since - 719_162) * 24 + hour) * 3600 + minute * 60 + second
 
 
+def utc(seconds: int) -> str:
+    """Print POSIX seconds as `rfc3339` reads them."""
+    from datetime import UTC, datetime
+
+    # Not strftime, which writes the year 999 with three digits.
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
 def json_object(data: bytes, *, limit: int, floats: bool = False) -> dict[str, Any]:
     """Decode one JSON object, strictly (RFC 8259, I-JSON's rules).
 

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 from verifier import limits
-from verifier._strict import Fields, b64encode, canonical_json, json_object, rfc3339
+from verifier._strict import Fields, b64encode, canonical_json, json_object, rfc3339, utc
 from verifier.digest import Digest
 from verifier.errors import Base64Error, MalformedError, UnsupportedError
 
@@ -115,7 +115,7 @@ def signing_input(algorithm: str, when: int, content: bytes) -> bytes:
         "cty": _CONTENT,
         "crit": [_SCHEME],
         _SCHEME: _X509,
-        _TIME: _utc(when),
+        _TIME: utc(when),
     }
     return _encode(canonical_json(header)) + b"." + _encode(content)
 
@@ -205,9 +205,3 @@ def _decode(text: bytes) -> bytes:
 
 def _encode(raw: bytes) -> bytes:
     return urlsafe_b64encode(raw).rstrip(b"=")
-
-
-def _utc(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

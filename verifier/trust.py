@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from verifier import limits
-from verifier._strict import Fields, b64, b64encode, json_object, name, rfc3339
+from verifier._strict import Fields, b64, b64encode, json_object, name, rfc3339, utc
 from verifier.errors import (
     KeyPurposeError,
     LimitError,
@@ -174,8 +174,8 @@ class TrustRoot(NamedTuple):
         value: dict[str, object] = {
             "type": TYPE,
             "version": self.version,
-            "issued": _time(self.issued),
-            "expires": _time(self.expires),
+            "issued": utc(self.issued),
+            "expires": utc(self.expires),
             "logs": [_log_json(log) for log in self.logs],
             "keys": [_key_json(key) for key in self.keys.values()],
             "witnesses": self.quorum.text,
@@ -183,12 +183,6 @@ class TrustRoot(NamedTuple):
         if self.authorities:
             value["authorities"] = [_authority_json(one) for one in self.authorities]
         return (json.dumps(value, indent=2) + "\n").encode()
-
-    def sigstore(self) -> bytes:
-        """Render as Sigstore's `trusted_root.json`, for cosign and sigstore-js."""
-        from verifier.trusted_root import trusted_root
-
-        return trusted_root(self)
 
 
 def keys_by_hint(keys: Iterable[TrustedKey]) -> dict[str, TrustedKey]:
@@ -316,9 +310,3 @@ def _authority_json(authority: Authority) -> dict[str, object]:
     if authority.kind == "transparency":
         return {"kind": authority.kind, "key": raw[0]}
     return {"kind": authority.kind, "chain": raw}
-
-
-def _time(seconds: int) -> str:
-    from verifier.trusted_root import utc
-
-    return utc(seconds)

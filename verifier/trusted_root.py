@@ -12,7 +12,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from verifier._strict import b64encode
+from verifier._strict import b64encode, utc
 from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey
 
@@ -68,13 +68,6 @@ def signing_config(url: str, origin: str, issued: int) -> bytes:
         "rekorTlogConfig": {"selector": "ANY"},
     }
     return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def utc(seconds: int) -> str:
-    """Return POSIX seconds as RFC 3339 has them, in UTC."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _log_keys(trust: TrustRoot) -> list[tuple[str, NoteKey]]:

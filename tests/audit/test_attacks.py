@@ -21,6 +21,7 @@ from verifier import cosignature
 from verifier.note import Note, NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
+from verifier.trusted_root import trusted_root
 
 
 @pytest.fixture(name="operator")
@@ -213,7 +214,7 @@ def test_9_swapped_origin_key(operator: Operator, outsider: Outsider) -> None:
     )
     swapped = world.trust._replace(logs=logs)
     (world.directory / "trust.json").write_bytes(swapped.json())
-    (world.directory / "trusted_root.json").write_bytes(swapped.sigstore())
+    (world.directory / "trusted_root.json").write_bytes(trusted_root(swapped))
     with operator.serve() as service:
         sign(service, 2, 4)
         assert [("untrusted-log", None)] == outsider.audit(service)

@@ -17,6 +17,7 @@ from signer.authority.der import integer, oid
 from tests.signer.asking import ORIGIN
 from tests.signer.authorities import CODE_SIGNING, TIME_STAMPING, Below, loaded
 from verifier.publickey import PublicKey
+from verifier.trusted_root import trusted_root
 
 IDENTITY, ISSUED_BY = f"https://{ORIGIN}/keys/release", f"https://{ORIGIN}"
 RAW, TEXT = "1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"
@@ -232,7 +233,7 @@ def test_sigstore_python_verifies_what_was_seen(below: Below, tmp_path: Path) ->
 
     def keyring(of: Below) -> CTKeyring:
         path = tmp_path / "trusted_root.json"
-        path.write_bytes(of.trust.sigstore())
+        path.write_bytes(trusted_root(of.trust))
         return TrustedRoot.from_file(str(path)).ct_keyring(KeyringPurpose.VERIFY)
 
     verify_sct(leaf, chain, keyring(below))

@@ -18,6 +18,7 @@ from tests.signer.authorities import CODE_SIGNING, TIME_STAMPING, Below, Foreign
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
 from verifier.trust import Authority, TrustRoot
+from verifier.trusted_root import trusted_root
 
 Read = Callable[[Path], tuple[bytes, ...]]
 GOOD: dict[Read, dict[str, Any]] = {
@@ -149,7 +150,7 @@ def test_no_chain(tmp_path: Path, content: bytes) -> None:
 def trust_anew(world: World, trust: TrustRoot) -> None:
     """Let verifiers pin `trust`, in both files."""
     (world.directory / "trust.json").write_bytes(trust.json())
-    (world.directory / "trusted_root.json").write_bytes(trust.sigstore())
+    (world.directory / "trusted_root.json").write_bytes(trusted_root(trust))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_trusted_root_without_an_authority(world: World, kind: str, field: str) 
     trust = world.trust
     others = tuple(one for one in trust.authorities if one.kind != kind)
     fewer = trust._replace(authorities=others)
-    (world.directory / "trusted_root.json").write_bytes(fewer.sigstore())
+    (world.directory / "trusted_root.json").write_bytes(trusted_root(fewer))
 
     assert field in start_refused(world, "trusted-root")
 
@@ -197,7 +198,7 @@ def test_trusted_root_may_have_more(world: World) -> None:
     """
     more = (*world.trust.authorities, Authority("timestamp", Below().timestamp_chain))
     (world.directory / "trusted_root.json").write_bytes(
-        world.trust._replace(authorities=more).sigstore()
+        trusted_root(world.trust._replace(authorities=more))
     )
 
     with running(world) as service:

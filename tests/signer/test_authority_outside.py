@@ -21,6 +21,7 @@ from tests.signer.openssl_authority import OpensslAuthority, Reply
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
 from verifier.trust import Authority
+from verifier.trusted_root import trusted_root
 
 SIGNATURE = b"a signature"
 SHA512 = sequence(oid("2.16.840.1.101.3.4.2.3"))
@@ -245,7 +246,7 @@ def use(world: World, authority: OpensslAuthority) -> None:
     known = (*world.trust.authorities, Authority("timestamp", authority.chain))
     trust = world.trust._replace(authorities=known)
     (world.directory / "trust.json").write_bytes(trust.json())
-    (world.directory / "trusted_root.json").write_bytes(trust.sigstore())
+    (world.directory / "trusted_root.json").write_bytes(trusted_root(trust))
 
 
 def test_service_asks_it(world: World, authority: OpensslAuthority) -> None:

@@ -18,6 +18,7 @@ from tests.signer.world import World, found_in, init
 from verifier.entry import certified_key
 from verifier.publickey import PublicKey
 from verifier.trust import Authority
+from verifier.trusted_root import trusted_root
 
 KEYS = (
     "log",
@@ -80,8 +81,8 @@ def test_init_makes_authorities(tmp_path: Path) -> None:
         certified_key(chain[0]) for chain in (timestamp, issuer, release)
     ]
     assert {keys["root"]} == {certified_key(chain[-1]) for chain in (timestamp, issuer, release)}
-    assert trust.sigstore() == (world.directory / "trusted_root.json").read_bytes()
-    root = json.loads(trust.sigstore())
+    assert trusted_root(trust) == (world.directory / "trusted_root.json").read_bytes()
+    root = json.loads(trusted_root(trust))
     for field, chain in (
         ("certificateAuthorities", issuer),
         ("timestampAuthorities", timestamp),

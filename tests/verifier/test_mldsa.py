@@ -18,6 +18,7 @@ from verifier.errors import SignatureError
 from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey, ml_dsa_44
 from verifier.trust import PURPOSES, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trusted_root import trusted_root
 from verifier.verify import Verifier
 
 KEY = Signer("ml-dsa-44")
@@ -174,6 +175,6 @@ def test_checkpoint_keys() -> None:
 
     assert root == parse(json.loads(root.json()))
     assert NoteKey.of(ORIGIN, log.key.public) == log.key == root.log_keys(ORIGIN)[1]
-    assert GOOD.sigstore() == root.sigstore()
+    assert trusted_root(GOOD) == trusted_root(root)
     assert APPROVER.public in root.publics()
     assert log.key.public in root.publics()

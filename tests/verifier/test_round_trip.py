@@ -20,7 +20,7 @@ from tests.verifier.strategies import (
     spoiled,
     spoiled_bytes,
 )
-from verifier import dsse, rekor_v1, trust
+from verifier import dsse, rekor_v1
 from verifier._strict import (
     b64,
     b64encode,
@@ -30,6 +30,7 @@ from verifier._strict import (
     json_object,
     name,
     rfc3339,
+    utc,
 )
 from verifier.bundle import Bundle
 from verifier.checkpoint import Checkpoint
@@ -80,7 +81,7 @@ TEXTS: list[tuple[str, Form]] = [
     ("Base64", Form(b64, b64encode, ("", "YQ==", "YWI=", "YWJj", "+/+/"))),
     ("hexadecimal", Form(lambda text: hexadecimal(text, size=2), bytes.hex, ("00ff", "abcd"))),
     ("name", Form(name, str, ("release", "a.b_c-d"))),
-    ("time", Form(rfc3339, trust._time, (TIME, "2000-02-29T00:00:00Z", "1000-01-01T00:00:00Z"))),
+    ("time", Form(rfc3339, utc, (TIME, "2000-02-29T00:00:00Z", "1000-01-01T00:00:00Z"))),
 ]
 
 BODY = WORLD.entry.decode()

@@ -25,7 +25,7 @@ from verifier._strict import b64encode
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.trust import PURPOSES, Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
-from verifier.trusted_root import signing_config
+from verifier.trusted_root import signing_config, trusted_root
 
 
 def test_round_trip() -> None:
@@ -165,7 +165,7 @@ def test_sigstore(promise: PublicKey | None) -> None:
         "timestampAuthorities": [_vouching(CHAINS[0])],
     }
 
-    assert expected == json.loads(root.sigstore())
+    assert expected == json.loads(trusted_root(root))
 
 
 def _vouching(chain: tuple[bytes, ...]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def test_sigstore_without_authorities() -> None:
     Lists of authorities are there when they are empty: clients demand them.
     """
     root = GOOD._replace(authorities=())
-    rendered = json.loads(root.sigstore())
+    rendered = json.loads(trusted_root(root))
 
     for field in ("certificateAuthorities", "ctlogs", "timestampAuthorities"):
         assert rendered[field] == []
