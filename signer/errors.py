@@ -164,7 +164,7 @@ class TrustedRootError(SigningError):
     """The trusted_root.json that the service hands out is not about this ledger."""
 
     code = "trusted-root"
-    hint = "write it anew from trust.json: `sealbook init` shows how one looks"
+    hint = "write it anew: sealbook trusted-root trust.json > trusted_root.json"
 
 
 class ConfigError(SigningError):

@@ -36,6 +36,7 @@ audit
 take care
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
+  trusted-root print what cosign pins, after trust.json changed
   ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock
 """
 
@@ -49,6 +50,7 @@ _COMMANDS = {
     "proof": "look",
     "status": "look",
     "migrate": "migrate",
+    "trusted-root": "trusted_root",
     "ledger": "ledger",
     "fsck": "fsck",
     "audit": "audit",

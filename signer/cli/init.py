@@ -39,10 +39,13 @@ def main(argv: list[str]) -> int:
         as_json=args.json,
         text=f"""\
 made the service {args.origin} in {directory}
-  keys/              its private keys, readable by you alone: back them up
-  token              what callers send
-  trust.json         what verifiers pin
-  trusted_root.json  the same for cosign, with release.pub as its --key
+  keys/                its private keys, readable by you alone: back them up, and keep
+                       root.pem elsewhere, which made certificates/ and serves nothing
+  token                what callers send
+  trust.json           what verifiers pin
+  trusted_root.json    the same for cosign, with release.pub or attest.pub as its --key
+  promise.pub          the same for Podman: its rekorPublicKeyPath
+  signing_config.json  lets `cosign sign` log here; holds a token that may append, no more
 
 next:
   cd {directory} && sealbook serve""",

@@ -16,7 +16,7 @@ from tests.signer.commands import ROOT, Done, check_refused, one, sealbook, spaw
 from tests.signer.running import running
 from tests.signer.world import found_in
 
-COMMANDS = re.findall(r"(?m)^  (\w+)  ", cli.USAGE)
+COMMANDS = re.findall(r"(?m)^  ([\w-]+) ", cli.USAGE)
 
 
 def run(code: str, *args: str) -> Done:
@@ -162,7 +162,7 @@ def test_migrate(tmp_path: Path) -> None:
     world = found_in(tmp_path / "service")
     done = world.command("migrate", "--json")
 
-    assert (0, ["schema 2 -> 2"]) == (done.returncode, one(done)["steps"])
+    assert (0, ["schema 3 -> 3"]) == (done.returncode, one(done)["steps"])
     assert "the schema is current" in world.command("migrate").stdout
     with running(world):
         check_refused(world.command("migrate"), "ledger-busy")

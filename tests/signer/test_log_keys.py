@@ -35,6 +35,8 @@ def rotate_in(world: World) -> TrustedLog:
     row = TrustedLog(ORIGIN, NoteKey.of(ORIGIN, key.public))
     trust = world.trust
     (world.directory / "trust.json").write_bytes(with_log(trust, *trust.logs, row).json())
+    done = world.command("trusted-root", "trust.json")
+    (world.directory / "trusted_root.json").write_text(done.stdout)
     return row
 
 

@@ -1,0 +1,28 @@
+"""`sealbook trusted-root`: print what Sigstore's clients pin, as a trust file says it.
+
+After a log key, a promise key or an authority changed in trust.json, the service does not
+start until the trusted_root.json beside it says the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from signer.cli.arguments import parser
+from verifier.trust import TrustRoot
+from verifier.trusted_root import trusted_root
+
+
+def main(argv: list[str]) -> int:
+    """Print a trusted_root.json."""
+    made = parser(
+        "trusted-root",
+        "Print the trusted_root.json of a trust file, for cosign and other Sigstore clients.",
+        "sealbook trusted-root trust.json > trusted_root.json",
+        config=False,
+    )
+    made.add_argument("trust", type=Path, metavar="TRUST", help="the trust file")
+    args = made.parse_args(argv[1:])
+    sys.stdout.write(trusted_root(TrustRoot.parse(args.trust.read_bytes())).decode())
+    return 0
