@@ -13,6 +13,7 @@ from signer.dating import Dating
 from signer.forms import Forms
 from signer.guard import Method
 from signer.keys import SigningKey
+from signer.keys.ring import KeyRing
 from signer.message import Messages
 from signer.metrics import Metrics
 from signer.service import AttestService, Bundles, LedgerService, MessageService, SignerService
@@ -39,12 +40,12 @@ class Flows(NamedTuple):
         dating: Dating,
     ) -> Self:
         """Sign with `keys`, as `config` says, what goes through `sequencer` into `ledger`."""
-        default, attest_key = config.signing.default_key, config.signing.default_attest_key
+        ring = KeyRing(keys, config.signing.default_key, config.signing.default_attest_key)
         return cls(
             ledger,
-            Signing(ledger, sequencer, keys, default, forms=forms, dating=dating),
-            Attesting(ledger, sequencer, keys, attest_key, dating),
-            Messages(ledger, sequencer, keys, default, forms=forms, dating=dating),
+            Signing(ledger, sequencer, ring, forms=forms, dating=dating),
+            Attesting(ledger, sequencer, ring, dating),
+            Messages(ledger, sequencer, ring, forms=forms, dating=dating),
         )
 
     def table(self, metrics: Metrics) -> dict[str, Method]:

@@ -34,12 +34,12 @@ from signer.dating import Dating
 from signer.errors import (
     BlindSigningError,
     RequestError,
-    UnknownSigningKeyError,
     WrongPurposeError,
 )
 from signer.forms import Form, Forms, found_by
 from signer.forms.notation import NotationForm
 from signer.keys import SigningKey
+from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from verifier import limits
 from verifier.entry import Entry, parse_any
@@ -84,8 +84,7 @@ class Messages:
         self,
         ledger: Ledger,
         sequencer: Sequencer,
-        keys: Mapping[str, SigningKey],
-        default_key: str,
+        keys: KeyRing,
         *,
         forms: Forms,
         dating: Dating,
@@ -95,7 +94,6 @@ class Messages:
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
-        self._default_key = default_key
         self._forms = forms
         self._dating = dating
         self._clock = clock
@@ -132,12 +130,7 @@ class Messages:
 
     def key(self, name: str) -> SigningKey:
         """Return the signing key `name`, or the default one; raises `UnknownSigningKeyError`."""
-        key = self._keys.get(name or self._default_key)
-        if key is None:
-            raise UnknownSigningKeyError(
-                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
-            )
-        return key
+        return self._keys.named(name)
 
     def _read(
         self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
@@ -150,7 +143,7 @@ class Messages:
         if key.purpose != said.purpose:
             raise WrongPurposeError(
                 f"expected a key to {said.purpose}, {key.name} is one to {key.purpose}",
-                hint=f"there are: {', '.join(self._for(said.purpose)) or 'none'}",
+                hint=f"there are: {', '.join(self._keys.names(said.purpose)) or 'none'}",
             )
         form = self._forms.named(said.form)
         form.check(key)
@@ -237,9 +230,6 @@ class Messages:
         known_by = dedup.of(named["form"][0], row.entry, row.body)
         assert known_by is not None
         return NewEntry(row.entry, row.body or b"", named, known_by, body_size=row.body_size)
-
-    def _for(self, purpose: str) -> list[str]:
-        return [k.name for k in self._keys.values() if k.purpose == purpose and not k.raw]
 
 
 def _authorise(principal: Principal, action: Action, repository: Repository | None) -> None:

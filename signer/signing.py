@@ -33,11 +33,10 @@ from signer.errors import (
     BatchTooLargeError,
     EmptyBatchError,
     RequestError,
-    UnknownSigningKeyError,
-    WrongPurposeError,
 )
 from signer.forms import Approval, Form, Forms, Made, found_by
 from signer.keys import SigningKey
+from signer.keys.ring import KeyRing
 from signer.order import Item, Order
 from verifier import limits
 from verifier import statement as statements
@@ -84,8 +83,7 @@ class Signing:
         self,
         ledger: Ledger,
         sequencer: Sequencer,
-        keys: Mapping[str, SigningKey],
-        default_key: str,
+        keys: KeyRing,
         *,
         forms: Forms,
         dating: Dating,
@@ -94,7 +92,6 @@ class Signing:
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
-        self._default_key = default_key
         self._forms = forms
         self._dating = dating
         self._under_way: set[asyncio.Task[Answers]] = set()
@@ -111,7 +108,7 @@ class Signing:
         # 1.
         repository = Repository(order.repository)
         authorise(principal, "sign", repository)
-        key = self._key(order.key)
+        key = self._keys.approving(order.key)
         if not order.items:
             raise EmptyBatchError("expected at least one item, found none")
         if len(order.items) > limits.MANIFESTS:
@@ -210,16 +207,6 @@ class Signing:
                 proof = self._ledger.prove(record.index, published.checkpoint.tree_size)
                 proven.append(Proven(record, proof))
         return refusal or proven
-
-    def _key(self, name: str) -> SigningKey:
-        key = self._keys.get(name or self._default_key)
-        if key is None:
-            raise UnknownSigningKeyError(
-                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
-            )
-        if key.raw or key.purpose != "approve":
-            raise WrongPurposeError(f"expected a key that approves, {key.name} does not")
-        return key
 
 
 class _Request:

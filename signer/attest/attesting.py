@@ -36,11 +36,10 @@ from signer.attest.scan import Outline, Path, Scanner
 from signer.dating import Dating
 from signer.errors import (
     RequestError,
-    UnknownSigningKeyError,
     UploadError,
-    WrongPurposeError,
 )
 from signer.keys import SigningKey
+from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from verifier import dsse, limits
 from verifier import statement as statements
@@ -136,15 +135,13 @@ class Attesting:
         self,
         ledger: Ledger,
         sequencer: Sequencer,
-        keys: Mapping[str, SigningKey],
-        default_key: str | None,
+        keys: KeyRing,
         dating: Dating,
     ) -> None:
         """Sign with `keys`, dated by `dating`, appending through `sequencer` to `ledger`."""
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
-        self._default_key = default_key
         self._dating = dating
         self._under_way: set[asyncio.Task[Attested]] = set()
         self._uploads = 0
@@ -199,7 +196,9 @@ class Attesting:
         if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
         predicate_type = types.uri_of(order.predicate_type)
-        return _Job(principal, self._key(order.key), digests, repository, predicate_type, order)
+        return _Job(
+            principal, self._keys.attesting(order.key), digests, repository, predicate_type, order
+        )
 
     async def _make(
         self, job: _Job, spool: Spool, outline: Outline, owned: AsyncExitStack
@@ -268,21 +267,6 @@ class Attesting:
                 body.write(piece)
             body.keep()
         return entry._replace(body_size=message.size)
-
-    def _key(self, name: str) -> SigningKey:
-        wanted = name or self._default_key
-        if not wanted:
-            raise UnknownSigningKeyError(
-                "no key for attestations is configured", hint="set signing.default_attest_key"
-            )
-        key = self._keys.get(wanted)
-        if key is None:
-            raise UnknownSigningKeyError(
-                f"no key is called {wanted[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
-            )
-        if key.raw or key.purpose != "attest":
-            raise WrongPurposeError(f"expected a key that attests, {key.name} does not")
-        return key
 
 
 async def _taken(pieces: AsyncIterator[bytes], spool: Spool, wanted: Collection[Path]) -> Outline:

@@ -20,6 +20,7 @@ from signer.dating import Dating
 from signer.forms.all import all_forms
 from signer.keys import SigningKey
 from signer.keys.file import FileKey
+from signer.keys.ring import KeyRing
 from signer.message import MessageOrder, Messages, SignedMessage
 from tests.ledger.making import KEYS, MemoryAnchor, memory_store
 from tests.signer.asking import ORIGIN, REPOSITORY, refused
@@ -75,8 +76,7 @@ class Desk:
         return Messages(
             self.ledger,
             sequencer,
-            self.keys,
-            "release",
+            KeyRing(self.keys, "release"),
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             clock=lambda: NOW,

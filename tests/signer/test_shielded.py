@@ -12,6 +12,7 @@ from signer.dating import Dating
 from signer.forms.all import all_forms
 from signer.keys import SigningKey
 from signer.keys.file import FileKey
+from signer.keys.ring import KeyRing
 from signer.order import Item, Order
 from signer.signing import Signing
 from tests.ledger.making import ledger_over, memory_store
@@ -36,8 +37,7 @@ def test_cancelled_between_two_signatures() -> None:
         signing = Signing(
             ledger,
             sequencer,
-            {"k": SigningKey("k", key, ("bundle",))},
-            "k",
+            KeyRing({"k": SigningKey("k", key, ("bundle",))}, "k"),
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
         )

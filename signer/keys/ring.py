@@ -1,0 +1,67 @@
+"""The signing keys by name, and those that are meant when none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from signer.errors import UnknownSigningKeyError, WrongPurposeError
+from signer.keys import SigningKey
+
+_SAYS = {"approve": "approves", "attest": "attests"}
+
+
+class KeyRing:
+    """Finds keys; each purpose may have a default."""
+
+    def __init__(
+        self, keys: Mapping[str, SigningKey], default: str, attest: str | None = None
+    ) -> None:
+        """Find among `keys`; `default` approves, and `attest`, if there is one, attests."""
+        self._keys = keys
+        self._defaults = {"approve": default, "attest": attest}
+
+    def named(self, name: str) -> SigningKey:
+        """Return the key `name`, or the one that approves by default.
+
+        Raises:
+            UnknownSigningKeyError: there is none.
+        """
+        return self._found(name or self._defaults["approve"])
+
+    def approving(self, name: str) -> SigningKey:
+        """Return the key `name`, or the default one, if it approves; raises like `attesting`."""
+        return self._for("approve", name)
+
+    def attesting(self, name: str) -> SigningKey:
+        """Return the key `name`, or the default one, if it attests.
+
+        Raises:
+            UnknownSigningKeyError: there is none.
+            WrongPurposeError: it is there, and for something else.
+        """
+        return self._for("attest", name)
+
+    def names(self, purpose: str) -> list[str]:
+        """Return the names of all keys for `purpose`."""
+        return [k.name for k in self._keys.values() if k.purpose == purpose and not k.raw]
+
+    def _for(self, purpose: str, name: str) -> SigningKey:
+        key = self._found(name or self._defaults[purpose])
+        if key.raw or key.purpose != purpose:
+            raise WrongPurposeError(
+                f"expected a key that {_SAYS[purpose]}, {key.name} does not",
+                hint=f"there are: {', '.join(self.names(purpose)) or 'none'}",
+            )
+        return key
+
+    def _found(self, name: str | None) -> SigningKey:
+        if name is None:
+            raise UnknownSigningKeyError(
+                "no key for attestations is configured", hint="set signing.default_attest_key"
+            )
+        key = self._keys.get(name)
+        if key is None:
+            raise UnknownSigningKeyError(
+                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
+            )
+        return key
