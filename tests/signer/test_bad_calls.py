@@ -190,7 +190,7 @@ def test_enormous_token(service: InProcess) -> None:
         "/sealbook.v1.Signer/sign",
         "/sealbook.v1.signer/Sign",
         "/Signer/Sign",
-        "/sealbook.v1.Signer/Attest",
+        "/sealbook.v1.Signer/Publish",
         "/sealbook.v1.Signer/Publish",
         "/sealbook.v2.Signer/Sign",
         "/sealbook.v1.Operator/GetStatus",
