@@ -50,7 +50,7 @@ def test_finding(world: World) -> None:
 
     found = done.stdout.splitlines()
     assert 1 == done.returncode
-    assert any(line.startswith("body-altered at 3: expected a body of ") for line in found)
+    assert any(line.startswith("body-altered at 3: expected the body that ") for line in found)
     assert any(line.startswith("dedup at 4: expected dedup key ") for line in found)
     assert f"{len(found) - 1} findings" == found[-1]
     assert "Traceback" not in done.stderr

@@ -20,7 +20,7 @@ def test_operator_socket(service: InProcess) -> None:
     """
     raw = service.operate("/sealbook.v1.Operator/GetStatus")
     status = operator_pb2.GetStatusResponse.FromString(raw)
-    [key] = status.keys
+    key, attests = status.keys
     release = service.server.keys["release"].public
 
     assert 0o700 == stat.S_IMODE((service.directory / "run").stat().st_mode)
@@ -32,6 +32,7 @@ def test_operator_socket(service: InProcess) -> None:
         key.fingerprint,
         key.healthy,
     )
+    assert ("attest", True) == (attests.name, attests.healthy)
 
 
 @pytest.mark.parametrize("method", ["Signer/Sign", "Signer/GetBundles", "Ledger/GetEntry"])

@@ -96,7 +96,7 @@ def test_failed_key_in_a_service(world: World) -> None:
         assert "hotfix" == service.verify(other).key
         assert 4 == service.tree_size
         status = world.command("status").stdout
-        assert "release (OUT OF USE), hotfix (healthy)" in status
+        assert "release (OUT OF USE), attest (healthy), hotfix (healthy)" in status
 
 
 def test_p256(world: World) -> None:
