@@ -19,9 +19,11 @@ start here
 
 sign and verify
   sign         approve an image: a digest, or an OCI image layout
+  attest       say more about an image: provenance, an SBOM, a scanner's report
   verify       check a bundle offline; exit code 0 means yes
 
 look
+  bundles      list what was signed about an image, and fetch it
   search       list entries by digest, repository, key, requester, form
   checkpoint   print the ledger's signed checkpoint
   proof        print the proof that an entry is in the ledger
@@ -45,6 +47,8 @@ _COMMANDS = {
     "init": "init",
     "serve": "serve",
     "sign": "sign",
+    "attest": "attest",
+    "bundles": "bundles",
     "search": "look",
     "checkpoint": "look",
     "proof": "look",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger import labels
+from signer.cli import images
 from signer.cli.arguments import add_service, connect, parser
 from signer.client import Signed
 from signer.config import Config
@@ -16,12 +17,9 @@ from signer.errors import RequestError
 from signer.order import Item
 from verifier.digest import Digest
 from verifier.errors import SealbookError
-from verifier.pull.layout import read_layout
 from verifier.repository import Repository
 from verifier.trust import TrustRoot
 from verifier.verify import Verifier
-
-_LAYOUT = "oci:"
 
 
 def main(argv: list[str]) -> int:
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "sealbook sign oci:./image:1.4 --repository registry.example/team/app -a env=prod",
     )
     add_service(made)
-    made.add_argument("image", metavar="IMAGE", help="sha256:<hex>, or oci:DIR[:TAG]")
+    made.add_argument("image", metavar=images.METAVAR, help=images.HELP)
     made.add_argument("--repository", required=True, metavar="R", help="host[:port]/path")
     made.add_argument("--key", default="", help="name of the signing key (default: the service's)")
     made.add_argument(
@@ -98,16 +96,7 @@ def _items(args: argparse.Namespace) -> list[Item]:
         if not equals:
             raise RequestError(f"expected an annotation as KEY=VALUE, found {pair[:80]!r}")
         annotations[key] = value
-    image: str = args.image
-    if not image.startswith(_LAYOUT):
-        item = Item(Digest(image), tag=args.tag)
-        found = [item]
-    else:
-        directory, tag = image.removeprefix(_LAYOUT), None
-        if not Path(directory).is_dir() and ":" in directory:
-            directory, _, tag = directory.rpartition(":")
-        manifests = read_layout(Path(directory), tag)
-        found = [Item(m.digest, m.size, m.media_type, args.tag) for m in manifests]
+    found = [Item(m.digest, m.size, m.media_type, args.tag) for m in images.manifests(args.image)]
     if args.idempotency_key and len(found) > 1:
         raise RequestError("an idempotency key is for one digest, the image has several")
     return [

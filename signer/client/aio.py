@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -13,6 +13,7 @@ from signer.client import answer as answered
 from signer.client import attesting, messages
 from signer.client.answer import Signed
 from signer.client.attesting import Attested, Predicate
+from signer.client.listing import Listed, gathered
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.errors import (
     RequestError,
@@ -202,6 +203,23 @@ class AsyncClient:
         if parts:
             raise WrongAnswerError("the service sent only a part of a bundle")
         return found
+
+    async def listed(
+        self,
+        digest: str,
+        repository: str = "",
+        *,
+        where: Callable[[Listed], Path] | None = None,
+    ) -> list[Listed]:
+        """Return what was signed about `digest`, oldest first, without the bundles.
+
+        With `where` each bundle is fetched too, into the file that it says.
+        """
+        request = signer_pb2.GetBundlesRequest(
+            digest=digest, repository=repository, without_bundles=where is None
+        )
+        name = "/sealbook.v1.Signer/GetBundles"
+        return await gathered(self._stream(name, request, signer_pb2.GetBundlesResponse), where)
 
     async def sign_message(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from signer.client.aio import TIMEOUT_S, AsyncClient
 from signer.client.answer import Signed
 from signer.client.attesting import Attested
+from signer.client.listing import Listed
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.order import Item
 from signer.v1 import ledger_pb2
@@ -76,6 +77,16 @@ class Client:
     def bundles(self, digest: str, repository: str = "") -> list[bytes]:
         """Return every bundle about `digest`, oldest first."""
         return self._run(self._client.bundles(digest, repository))
+
+    def listed(
+        self,
+        digest: str,
+        repository: str = "",
+        *,
+        where: Callable[[Listed], Path] | None = None,
+    ) -> list[Listed]:
+        """Return what was signed about `digest`; see `AsyncClient.listed`."""
+        return self._run(self._client.listed(digest, repository, where=where))
 
     def sign_message(self, message: bytes = b"", **more: Any) -> SignedMessage:
         """Sign a whole message that another tool made; see `AsyncClient.sign_message`."""
