@@ -31,6 +31,8 @@ def body_of(row: Row, bodies: Bodies) -> bytes | None:
     """
     if row.body is None and not row.body_size:
         return None
+    if row.body is not None and row.body_size:
+        raise DamagedError("expected a body in the row or in a file, found both")
     name = labels.body_name(row.entry)
     if name is None:
         raise DamagedError("expected no body beside an entry that names none")

@@ -44,6 +44,15 @@ class Resource(NamedTuple):
     cache_control: str
 
 
+class Large(NamedTuple):
+    """A body that lies in a file; the last of its `pieces` comes when its hash was seen."""
+
+    size: int
+    pieces: Iterator[bytes]
+    media_type: str = _BYTES
+    cache_control: str = _NOT_KEPT
+
+
 class Resources:
     """Reads resources out of a store; safe in many threads.
 
@@ -93,12 +102,12 @@ class Resources:
         body = None if row is None else body_of(row, self._kept)
         return None if body is None else Resource(body, _BYTES, _NOT_KEPT)
 
-    def large(self, name: str) -> tuple[Resource, Iterator[bytes]] | None:
-        """Return a body that lies in a file, in pieces, and how HTTP describes it; else None."""
+    def large(self, name: str) -> Large | None:
+        """Return the body `sha256:<hex>` in pieces, or None if it does not lie in a file."""
         row = self._row(name)
         if row is None or not row.body_size:
             return None
-        return Resource(b"", _BYTES, _NOT_KEPT), self._kept.pieces(name, row.body_size)
+        return Large(row.body_size, self._kept.pieces(name, row.body_size))
 
     def _row(self, name: str) -> Row | None:
         index = self._store.body(name)

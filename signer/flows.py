@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple, Self
 
+from ledger import orphans
 from ledger.ledger import Ledger
 from ledger.sequencer import Sequencer
+from ledger.store.reading import SqliteReader
 from signer.attest.attesting import Attesting
 from signer.config import Config
 from signer.dating import Dating
@@ -66,4 +68,5 @@ class Flows(NamedTuple):
     def sweep(self) -> int:
         """Remove large bodies that no entry names, and return how many; may run meanwhile."""
         store = self.ledger.store
-        return self.ledger.bodies.sweep(lambda name: store.body(name) is not None)
+        assert isinstance(store, SqliteReader)
+        return orphans.sweep(store, self.ledger.bodies)

@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ledger.ledger import Ledger
-from ledger.resources import Resource, Resources, parse_body_path
+from ledger.resources import Large, Resource, Resources, parse_body_path
 from ledger.tiles import parse_path
 from signer.access import Access, authorise
 from signer.errors import NotFoundError
@@ -26,7 +27,6 @@ from verifier.errors import MalformedError
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_NOSNIFF = {"x-content-type-options": "nosniff"}
 _PREFIXES = ("", "/api/v2")
 
 
@@ -51,9 +51,7 @@ def routes(ledger: Ledger, access: Access) -> dict[str, Handler]:
         name = parse_body_path(_path(request))
         large = await asyncio.to_thread(resources.large, name)
         if large is not None:
-            described, pieces = large
-            headers = {"cache-control": described.cache_control, **_NOSNIFF}
-            return StreamingResponse(pieces, 200, headers, described.media_type)
+            return await _streamed(request, name, large)
         return _answer(request, await asyncio.to_thread(resources.body, name))
 
     handlers = {"/checkpoint": checkpoint, "/tile/{path:path}": tile, "/bodies/{path:path}": body}
@@ -72,14 +70,35 @@ def _path(request: Request) -> str:
 def _answer(request: Request, resource: Resource | None) -> Response:
     if resource is None:
         raise NotFoundError(f"the published tree has no {request.url.path[:80]}")
-    tag = f'"{hashlib.sha256(resource.body).hexdigest()[:32]}"'
-    headers = {
-        "content-type": resource.media_type,
-        "cache-control": resource.cache_control,
-        "etag": tag,
-        **_NOSNIFF,
-    }
-    known = request.headers.get("if-none-match", "")
-    if tag in (one.strip().removeprefix("W/") for one in known.split(",")):
+    headers = _headers(resource, hashlib.sha256(resource.body).hexdigest())
+    if _is_known(request, headers):
         return Response(status_code=304, headers=headers)
     return Response(resource.body, headers=headers)
+
+
+async def _streamed(request: Request, name: str, large: Large) -> Response:
+    """Answer with a body that lies in a file, a piece at a time.
+
+    What is missing is refused. What is altered shows with its last piece, which the
+    client then misses: it was told how many bytes there are.
+    """
+    headers = _headers(large, name.partition(":")[2])
+    if _is_known(request, headers):
+        return Response(status_code=304, headers=headers)
+    first = await asyncio.to_thread(next, large.pieces)
+    headers["content-length"] = str(large.size)
+    return StreamingResponse(chain((first,), large.pieces), headers=headers)
+
+
+def _headers(resource: Resource | Large, sha256: str) -> dict[str, str]:
+    return {
+        "content-type": resource.media_type,
+        "cache-control": resource.cache_control,
+        "etag": f'"{sha256[:32]}"',
+        "x-content-type-options": "nosniff",
+    }
+
+
+def _is_known(request: Request, headers: dict[str, str]) -> bool:
+    known = request.headers.get("if-none-match", "")
+    return headers["etag"] in (one.strip().removeprefix("W/") for one in known.split(","))

@@ -6,8 +6,10 @@ them would take a day of waiting, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 from ledger.audit.source import Source
 from verifier.entry import Entry, parse_any
@@ -15,7 +17,9 @@ from verifier.errors import VerificationError
 from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 
 Fetch = Callable[[str, str], bytes | None]
-_WINDOW = 64  # bodies in memory at once; each has at most 32 MiB and usually 1 KiB
+_WINDOW = 16  # bodies in memory at once; each has at most 32 MiB and usually 1 KiB
+
+_Name = tuple[str, str]  # the algorithm of a hash, and the hash in hex
 
 
 def ahead(source: Source, entries: Sequence[bytes]) -> Iterator[tuple[bytes, Fetch]]:
@@ -23,25 +27,37 @@ def ahead(source: Source, entries: Sequence[bytes]) -> Iterator[tuple[bytes, Fet
     if source.parallel <= 1:
         yield from ((entry, source.body) for entry in entries)
         return
+    window: deque[tuple[bytes, _Name | None]] = deque()
+    asked: dict[_Name, Future[bytes | None]] = {}
+    rest = iter(entries)
     with ThreadPoolExecutor(source.parallel, "bodies") as pool:
-        for start in range(0, len(entries), _WINDOW):
-            window = entries[start : start + _WINDOW]
-            asked = {name: pool.submit(source.body, *name) for name in _names(window)}
-            try:
-                yield from ((entry, _taker(asked)) for entry in window)
-            finally:  # whoever broke off wants none of the rest
-                for future in asked.values():
-                    future.cancel()
-
-
-def _names(entries: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    for entry in entries:
         try:
-            logged = parse_any(entry)
-        except VerificationError:
-            continue
-        if not isinstance(logged, EnvelopeEntry):  # which has no body
-            yield hash_name(logged), logged.data_digest.hex()
+            while True:
+                for entry in islice(rest, _WINDOW - len(window)):
+                    name = _name(entry)
+                    if name and name not in asked:
+                        asked[name] = pool.submit(source.body, *name)
+                    window.append((entry, name))
+                if not window:
+                    return
+                entry, name = window.popleft()
+                yield entry, _taker(asked)
+                if name and all(name != other for _, other in window):
+                    del asked[name]
+        finally:  # whoever broke off wants none of the rest
+            for future in asked.values():
+                future.cancel()
+
+
+def _name(entry: bytes) -> _Name | None:
+    """Return how an entry names its body, if it is of a kind that has one."""
+    try:
+        logged = parse_any(entry)
+    except VerificationError:
+        return None
+    if isinstance(logged, EnvelopeEntry):
+        return None
+    return hash_name(logged), logged.data_digest.hex()
 
 
 def hash_name(logged: Entry | LegacyEntry) -> str:
@@ -49,5 +65,5 @@ def hash_name(logged: Entry | LegacyEntry) -> str:
     return logged.key.algorithm.hash_name if isinstance(logged, Entry) else "sha256"
 
 
-def _taker(asked: dict[tuple[str, str], Future[bytes | None]]) -> Fetch:
+def _taker(asked: dict[_Name, Future[bytes | None]]) -> Fetch:
     return lambda algorithm, name: asked[algorithm, name].result()

@@ -84,7 +84,7 @@ def _copy_bodies(database: Path, fresh: Path) -> None:
     try:
         for row in scanning.large(store):
             name = labels.body_name(row.entry)
-            if name:
+            if name and not there.path(name).exists():  # as after an earlier backup
                 there.copy_from(here, name, row.body_size)
     finally:
         store.close()

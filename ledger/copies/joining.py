@@ -93,8 +93,9 @@ class Joining:
                 theirs = check_tree(other)
                 reach = max(reach, self._proven(other, theirs))
             self._check_reach(old, theirs, reach)
+            mirrored = [beside(other.path)] if other is not None else []
             for row in scanning.large(store):
-                _keep(self._backup, self._bodies, row)
+                _keep(row, self._bodies, self._backup, *mirrored)
             _rehash(store, self._bodies, old, lambda done, _: progress(done, reach))
             if other is not None and theirs is not None:
                 self._append(other, theirs, old.tree_size, reach, progress)
@@ -184,7 +185,7 @@ class Joining:
             numbered = judge.take(rows, kept)
             ours = [(size, text) for size, text in numbered if self._signed(text, size, theirs)]
             for row in rows:
-                _keep(beside(other.path), self._bodies, row)
+                _keep(row, self._bodies, beside(other.path))
             copied = [derive(i, row, self._bodies) for i, row in enumerate(rows, start)]
             grower.append(copied, other.claims(start, stop), ours)
             progress(stop, reach)
@@ -269,8 +270,12 @@ def _check_body(index: int, row: Row, bodies: Bodies) -> None:
         raise DamagedError(f"entry {index}: {e.message}") from e
 
 
-def _keep(other: Bodies, ours: Bodies, row: Row) -> None:
+def _keep(row: Row, ours: Bodies, *others: Bodies) -> None:
     """Have the large body of a row here too, durably; raises `DamagedError` when nobody has it."""
     name = labels.body_name(row.entry)
-    if row.body_size and name:
-        ours.copy_from(other, name, row.body_size)
+    if not row.body_size or not name or ours.has(name, row.body_size):
+        return
+    for other in others:
+        if other is others[-1] or other.has(name, row.body_size):
+            ours.copy_from(other, name, row.body_size)
+            return

@@ -27,6 +27,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger import orphans
 from ledger.bodies import Bodies, Spool
 from ledger.copies.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.durable import sync
@@ -176,6 +177,7 @@ class Mirror:
         store = SqliteStore(self._database)
         try:
             check_tree(store)
+            orphans.sweep(store, Bodies(self._directory / "bodies"))
             self._grower, self._store = Grower(store), store
         except BaseException:
             store.close()
