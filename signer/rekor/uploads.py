@@ -55,16 +55,16 @@ class Uploads:
             OwnKeyError: it is under a key of ours, and we did not log it.
             LedgerError: nothing was written, or is not published in time.
         """
-        # 2.
         known_by = dedup.upload_of(entry)
-        published = self.ledger.published
-        index = self.ledger.store.find(known_by)
-        # 3.
-        if index is None and any(key in self._own for key in keys_of(entry)):
-            index = self._signed_here(entry, known_by)
+        # 2., 3.
+        index = self._find(entry, known_by)
+        if index is not None:
+            published = self.ledger.published
+            if index < published.checkpoint.tree_size:
+                return self.logged(index, published)
             known_by = self._known_by(index)
-        if index is not None and index < published.checkpoint.tree_size:
-            return self.logged(index)
+        elif self._is_own(entry):
+            raise OwnKeyError("the signature is under a key of this service, which did not log it")
         # 4. What is committed but not yet published is appended again, which waits for it.
         promised = not isinstance(entry, Entry)
         new = NewEntry(entry.body(), b"", labels.of_upload(entry), known_by, promised=promised)
@@ -74,21 +74,33 @@ class Uploads:
         assert isinstance(answer, Appended)
         return Logged(answer.record, answer.proof, answer.published)
 
-    def logged(self, index: int) -> Logged:
-        """Return the entry at `index`, proven; raises `UnknownEntryError`."""
-        published = self.ledger.published
+    def find(self, entry: Uploaded) -> int | None:
+        """Return where an entry is that was uploaded, or that we made ourselves."""
+        return self._find(entry, dedup.upload_of(entry))
+
+    def logged(self, index: int, published: Published | None = None) -> Logged:
+        """Return the entry at `index`, proven under `published`, or the newest checkpoint.
+
+        Raises:
+            UnknownEntryError: that tree does not have it.
+        """
+        published = published or self.ledger.published
         proof = self.ledger.prove(index, published.checkpoint.tree_size)
         return Logged(self.ledger.record(index), proof, published)
 
-    def _signed_here(self, entry: Uploaded, uploaded_as: bytes) -> int:
-        """Return where we logged just this signature, with its body."""
-        if not isinstance(entry, EnvelopeEntry):
-            for form in _SIGNED_HERE:
-                found_by = dedup.key_of(form, entry.key, entry.data_digest)
-                index = self.ledger.store.find(found_by)
-                if index is not None and dedup.upload(self._entry(index)) == uploaded_as:
-                    return index
-        raise OwnKeyError("the signature is under a key of this service, which did not log it")
+    def _is_own(self, entry: Uploaded) -> bool:
+        return any(key in self._own for key in keys_of(entry))
+
+    def _find(self, entry: Uploaded, uploaded_as: bytes) -> int | None:
+        index = self.ledger.store.find(uploaded_as)
+        if index is not None or isinstance(entry, EnvelopeEntry) or not self._is_own(entry):
+            return index
+        # With its body it is known by the message, so that the signature must be compared.
+        for form in _SIGNED_HERE:
+            index = self.ledger.store.find(dedup.key_of(form, entry.key, entry.data_digest))
+            if index is not None and dedup.upload(self.ledger.row(index).entry) == uploaded_as:
+                return index
+        return None
 
     def _known_by(self, index: int) -> bytes:
         row = self.ledger.row(index)
@@ -96,9 +108,6 @@ class Uploads:
         found_by = dedup.of(form, row.entry, row.body)
         assert found_by is not None
         return found_by
-
-    def _entry(self, index: int) -> bytes:
-        return self.ledger.row(index).entry
 
 
 def keys_of(entry: Uploaded) -> tuple[PublicKey, ...]:

@@ -35,7 +35,8 @@ def test_uploads_and_reads(
 ) -> None:
     """
     rekor-cli uploads a signature, is told of the same entry when it does so again, reads it back,
-    and verifies the log's promise, proof and checkpoint on the way.
+    and verifies the log's promise, proof and checkpoint on the way. It finds the entry by what it
+    has, and sees that the log only grew.
     """
     url = f"http://{http_address(product)}/t/{append_token(product)}"
 
@@ -51,7 +52,14 @@ def test_uploads_and_reads(
     assert f"Created entry at index {index}" in first
     assert first == second
     assert entry[3] in found
-    assert "Verification Successful!" in run("loginfo")
+    assert f"Entry Index in Current Tree: {index}\n" in run("verify", *entry)
+    assert f"Entry Index in Current Tree: {index}\n" in run("verify", "--log-index", index, *entry)
+    assert "No previous log state stored" in run("loginfo")
+    subprocess.run([OPENSSL, *SIGN], cwd=tmp_path, capture_output=True, check=True)
+    assert first != run("upload", *entry)
+    grown = run("loginfo")
+    assert "Verification Successful!" in grown
+    assert "No previous" not in grown
 
 
 def test_needs_the_secret(

@@ -307,14 +307,14 @@ def test_size(service: InProcess, log: Log) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/", "/api/v1/log/entries/retrieve", "/api/v2/log", "/api/v3/log/entries"]
+    "path", ["/api/", "/api/v1/log/entries/other", "/api/v2/log", "/api/v3/log/entries"]
 )
 def test_unknown_path(log: Log, path: str) -> None:
     """
     A path that is not served is 404, as the original says it.
     """
     check(log.post({}, path), 404, 5, "not-found")
-    if "retrieve" not in path:
+    if not path.startswith(V1):  # there it would be the name of an entry
         check(log.get(path), 404, 5, "not-found")
 
 

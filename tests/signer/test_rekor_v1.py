@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.signer.asking import REPOSITORY, digest
 from tests.signer.running import InProcess
 from tests.signer.uploading import (
     V1,
@@ -24,7 +25,13 @@ from tests.signer.uploading import (
 )
 from verifier.checkpoint import Checkpoint
 from verifier.errors import SignatureError
-from verifier.merkle import Hash, InclusionProof, hash_leaf, verify_inclusion
+from verifier.merkle import (
+    Hash,
+    InclusionProof,
+    hash_leaf,
+    verify_consistency,
+    verify_inclusion,
+)
 from verifier.note import Note, NoteKey
 from verifier.note import verify as verify_note
 from verifier.publickey import PublicKey
@@ -204,6 +211,12 @@ def test_read_without_promise(log: Log, hand: Hand) -> None:
         (f"{V1}?logIndex=-1", 400, "bad-integer"),
         (f"{V1}?logIndex=01", 400, "bad-integer"),
         (V1, 400, "bad-integer"),
+        (f"{V1}?logIndex=1&logIndex=2", 400, "malformed"),
+        (f"{V1}?{'&'.join(f'{n}=1' for n in range(11))}", 400, "over-limit"),
+        ("/api/v1/log/proof", 400, "bad-integer"),
+        ("/api/v1/log/proof?firstSize=1&lastSize=1000000", 404, "unknown-entry"),
+        ("/api/v1/log/proof?firstSize=0&lastSize=1", 404, "unknown-entry"),
+        ("/api/v1/log/proof?firstSize=2&lastSize=1", 404, "unknown-entry"),
         (f"{V1}/{'0' * 80}", 404, "unknown-entry"),
         (f"{V1}/{'7' + 'f' * 79}", 404, "unknown-entry"),
         (f"{V1}/{'f' * 80}", 400, "malformed"),
@@ -245,3 +258,87 @@ def test_log(service: InProcess, log: Log, hand: Hand) -> None:
         "treeSize": tree.tree_size,
     } == value
     assert value == log.get("/api/v1/log").json(), "a tree head is signed once"
+
+
+def test_growth(service: InProcess, log: Log, hand: Hand) -> None:
+    """
+    The log shows how it grew from any size to any later one.
+    """
+    for _ in range(3):
+        log.post(legacy(hand, some_message()), V1)
+    ledger = service.ledger
+    size = ledger.published.checkpoint.tree_size
+    for old in range(1, size + 1):
+        value = log.get(f"/api/v1/log/proof?firstSize={old}&lastSize={size}&treeID=0").json()
+        assert {"hashes", "rootHash"} == set(value)
+        path = tuple(Hash(bytes.fromhex(one)) for one in value["hashes"])
+        new_root = Hash(bytes.fromhex(value["rootHash"]))
+        verify_consistency(old, size, path, ledger.root_at(old), new_root)
+        assert new_root == ledger.published.checkpoint.root
+    assert value == log.get(f"/api/v1/log/proof?firstSize={size}&lastSize={size}").json()
+
+
+def test_retrieve(service: InProcess, log: Log, hand: Hand) -> None:
+    """
+    Entries are found by index, by name and by what they propose, each once; what is not there is
+    left out.
+    """
+    text = envelope(some_message(), hand)
+    requests = [legacy(hand, some_message()), legacy_envelope(text, hand)]
+    uploaded = [told(log.post(request, V1)) for request in requests]
+    index, name = uploaded[0][1]["logIndex"], uploaded[1][0]
+    queries = [
+        {"logIndexes": [index, index + 1]},
+        {"entryUUIDs": [uploaded[0][0], name]},
+        {"entries": requests},
+        {"logIndexes": [index], "entryUUIDs": [name], "entries": requests},
+        {"entries": [*requests, legacy(hand, b"nobody uploaded this")]},
+        {"logIndexes": [index, index + 1, 10**6], "entryUUIDs": [f"{0:016x}{name[16:]}"]},
+    ]
+    answers = [log.post(query, f"{V1}/retrieve", auth=None) for query in queries]
+    found = [dict(pair for one in answer.json() for pair in one.items()) for answer in answers]
+
+    assert {200} == {answer.status_code for answer in answers}
+    assert [2] * len(queries) == [len(answer.json()) for answer in answers]
+    for value in found:
+        assert [value[name]["body"] for name, _ in uploaded] == [v["body"] for _, v in uploaded]
+        for name, _ in uploaded:
+            assert check(service, name, value[name])
+    for nothing in ({}, {"logIndexes": None, "entryUUIDs": None, "entries": None}):
+        assert [] == log.post(nothing, f"{V1}/retrieve").json(), "Go prints no list as null"
+
+
+def test_retrieve_ours(service: InProcess, log: Log) -> None:
+    """
+    A simple signature of ours is found by what it proposes, too.
+    """
+    signed: Any = service.asking(
+        lambda client: client.sign(digest(1), REPOSITORY, forms=("simplesigning",))
+    )
+    proposal = json.loads(signed.record.entry)
+    [one] = log.post({"entries": [proposal]}, f"{V1}/retrieve").json()
+
+    assert [signed.record.index] == [value["logIndex"] for value in one.values()]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"foo": []}, "unknown-field"),
+        ({"logIndexes": list(range(11))}, "over-limit"),
+        ({"logIndexes": ["1"]}, "malformed"),
+        ({"logIndexes": [-1]}, "bad-integer"),
+        ({"logIndexes": {}}, "malformed"),
+        ({"entryUUIDs": [1]}, "malformed"),
+        ({"entryUUIDs": ["0" * 64]}, "unsupported-version"),
+        ({"entries": [None]}, "malformed"),
+        ({"entries": [{}]}, "malformed"),
+    ],
+)
+def test_bad_query(log: Log, query: dict[str, Any], code: str) -> None:
+    """
+    A query that is none is refused.
+    """
+    answer = log.post(query, f"{V1}/retrieve")
+
+    assert (400, code) == (answer.status_code, answer.headers["sealbook-code"]), answer.text

@@ -113,17 +113,19 @@ class Log:
         self.url = f"http://{service.addresses.http}"
         self.token = (service.directory / "append-token").read_text().strip()
         self.auth = ("append", self.token)
+        unkept = httpx.Limits(max_keepalive_connections=0)  # nothing is left to close
+        self._http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, limits=unkept)
 
     def post(self, request: dict[str, Any] | bytes, path: str = V2, **more: Any) -> httpx.Response:
         """Upload a request, as the holder of the append token unless told otherwise."""
         raw = request if isinstance(request, bytes) else json.dumps(request).encode()
         headers = {"content-type": "application/json"}
         wanted = {"auth": self.auth, "headers": headers, **more}
-        return httpx.post(self.url + path, content=raw, timeout=PATIENCE_S, **wanted)
+        return self._http.post(path, content=raw, **wanted)
 
     def get(self, path: str) -> httpx.Response:
         """Read something, as anybody may."""
-        return httpx.get(self.url + path, timeout=PATIENCE_S)
+        return self._http.get(path)
 
 
 def hashed(hand: Hand, message: bytes, **changes: Any) -> dict[str, Any]:
