@@ -230,6 +230,10 @@ V1_REFUSED: dict[str, tuple[str, dict[str, Any] | bytes]] = {
         "unknown-field",
         legacy_envelope(ENVELOPE.replace('"payload"', '"more": 1, "payload"'), HAND),
     ),
+    "an envelope with more in a line": (
+        "unknown-field",
+        legacy_envelope(ENVELOPE.replace('"sig"', '"more": 1, "sig"'), HAND),
+    ),
     "an envelope with a key twice": (
         "duplicate-key",
         legacy_envelope(ENVELOPE.replace('"payload"', '"payload": "", "payload"'), HAND),
@@ -256,15 +260,34 @@ def positions(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
         yield from positions(item, (*path, name))
 
 
-@pytest.mark.parametrize(
+REQUESTS = pytest.mark.parametrize(
     ("request_", "where"),
     [
         pytest.param(GOOD, V2, id="v2"),
+        pytest.param(certified(HAND, b"1", HAND.certificate()), V2, id="v2 certificate"),
         pytest.param(ENVELOPED, V2, id="v2 dsse"),
         pytest.param(LEGACY, V1, id="v1"),
         pytest.param(legacy_envelope(ENVELOPE, HAND), V1, id="v1 dsse"),
     ],
 )
+
+
+@REQUESTS
+def test_more_fields(log: Log, request_: dict[str, Any], where: str) -> None:
+    """
+    A field that is not in the format is refused in whatever object it stands.
+    """
+    for path in [(), *positions(request_)]:
+        again = json.loads(text(request_))
+        holder = again
+        for name in path:
+            holder = holder[name]
+        if isinstance(holder, dict):
+            holder["foo"] = 1
+            check(log.post(again, where), 400, 3, "unknown-field")
+
+
+@REQUESTS
 def test_other_types(log: Log, request_: dict[str, Any], where: str) -> None:
     """
     A null, or a value of another type, is refused wherever it stands.
