@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import ledger_tables, ledgers, machine, offline
+from tests.bench import attest, ledger_tables, ledgers, machine, offline
 from tests.bench.load import BATCH
 from tests.bench.report import Bar, Report, Table, number
 from tests.bench.rounds import Effort, Kind, Rounds
@@ -55,6 +55,12 @@ exit, and for the service from spawn until it has opened and checked its ledger 
 memory is the most that it used under the load above. `python -m verifier` checks one bundle \
 against a trust file, and says yes."""
 
+_ATTEST = """\
+One caller attests a CycloneDX document full of numbers, in a process of its own, while another \
+signs one image after the other. The document is sent in pieces, read strictly, written to disk, \
+spliced, hashed, signed, dated and synced. Memory is the most that the service used meanwhile, \
+above what it had before. Median of three."""
+
 _LOAD_COLUMNS = (
     "in flight",
     "a second",
@@ -75,7 +81,7 @@ def measure(
     Files go to `scratch`, on the disk of the ledger. `step` is told what is being done.
 
     1. The machine.
-    2. The service under load, round by round.
+    2. The service under load, round by round; then with one large attestation.
     3. Verifying the bundles that it made.
     4. Whole processes, the service's own among them.
     5. The ledger without the service, at a million entries.
@@ -87,6 +93,8 @@ def measure(
     service.start()
     rounds = Rounds(service, effort, step)
     rounds.run()
+    step("attest")
+    attesting = attest.median([attest.measure(service, effort.attest) for _ in range(3)])
     # 3.
     step("verify")
     offline.make_bundles(service, scratch, effort.bundles)
@@ -108,7 +116,7 @@ def measure(
         f"{datetime.now(UTC):%Y-%m-%d}",
         described,
         rounds.disturbance(),
-        (*_bars(rounds), *ledger_tables.bars(ledger)),
+        (*_bars(rounds), *_attest_bars(attesting), *ledger_tables.bars(ledger)),
         _goals(rounds, ratio, verifying, verify),
         (
             _load_table("Sign", rounds, "sign", _SIGN),
@@ -118,6 +126,7 @@ def measure(
             _load_table("The coalescing client", rounds, "coalesce", _COALESCE),
             _load_table("The same request again, by h2load", rounds, "rerun", _RERUN),
             _load_table("Uploads of other people's signatures, by wrk", rounds, "rekor", _REKOR),
+            _attest_table(attesting),
             _verify_table(verifying),
             _process_table(verify, nothing, starts),
             *ledger_tables.tables(ledger),
@@ -170,6 +179,25 @@ def _rekor_bars(rounds: Rounds) -> tuple[Bar, ...]:
         Bar("Rekor POST, one client, p50", 5, "ms", one.p50_ms, at_most=True),
         Bar("Rekor POST, 64 clients", 2000, "entries a second", many.rate),
     )
+
+
+def _attest_bars(attesting: attest.Attested) -> tuple[Bar, ...]:
+    above = attesting.above_bytes / 2**20
+    return (
+        Bar("Attest of a 10 MiB SBOM, memory above idle", 60, "MiB", above, at_most=True),
+        Bar("Sign meanwhile, the longest", 50, "ms", attesting.longest_sign_ms, at_most=True),
+    )
+
+
+def _attest_table(attesting: attest.Attested) -> Table:
+    columns = ("call, s", "memory above idle, MiB", "longest Sign, ms", "the same alone, ms")
+    row = (
+        number(attesting.seconds),
+        number(attesting.above_bytes / 2**20),
+        number(attesting.longest_sign_ms),
+        number(attesting.longest_alone_ms),
+    )
+    return Table("Attest of a 10 MiB SBOM", columns, [row], _ATTEST)
 
 
 def _goals(

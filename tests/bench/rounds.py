@@ -36,6 +36,7 @@ class Effort(NamedTuple):
     verify_s: float
     processes: int
     starts: int
+    attest: int  # bytes of an SBOM
     install: bool  # h2load and wrk, when they are missing
     ledger: ledgers.Size
 
@@ -64,6 +65,7 @@ FULL = Effort(
     verify_s=1.5,
     processes=15,
     starts=5,
+    attest=10 << 20,
     install=True,
     ledger=ledgers.FULL,
 )
@@ -78,6 +80,7 @@ QUICK = Effort(
     verify_s=0.05,
     processes=2,
     starts=1,
+    attest=1 << 20,
     install=False,
     ledger=ledgers.QUICK,
 )
