@@ -13,6 +13,7 @@ import pytest
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.running import InProcess
 from tests.signer.uploading import (
+    IN_TOTO,
     V1,
     Hand,
     Log,
@@ -21,6 +22,7 @@ from tests.signer.uploading import (
     hashed,
     legacy,
     legacy_envelope,
+    pae,
     some_message,
 )
 from verifier.checkpoint import Checkpoint
@@ -137,28 +139,30 @@ def test_keys_as_people_write_them(service: InProcess, log: Log, hand: Hand) -> 
     assert before + 1 == service.tree_size
 
 
-def test_dsse(service: InProcess, log: Log) -> None:
+@pytest.mark.parametrize("step", [1, -1], ids=["one order", "the other"])
+def test_dsse(service: InProcess, log: Log, step: int) -> None:
     """
     An envelope is logged by the hashes of its text and payload, and by who signed it: in one
-    order, whatever the order of its lines.
+    order, whatever the order of its lines and of its verifiers.
     """
-    payload, hands = some_message(), [Hand.of("ecdsa-p256"), Hand.of("rsa-2048")]
-    text = envelope(payload, *hands)
-    name, value = told(log.post(legacy_envelope(text, *reversed(hands)), V1))
-    lines = json.loads(text)["signatures"]
-    signed = [
-        {"signature": line["sig"], "verifier": b64(by.pem)}
-        for line, by in zip(lines, hands, strict=True)
-    ]
+    payload, hands = some_message(), [Hand.of("ecdsa-p256"), Hand.of("ecdsa-p256")]
+    hands.sort(key=lambda hand: b64(hand.pem))
+    signed = sorted((b64(hand.sign(pae(payload))), hand) for hand in hands)[::step]
+    lines = [{"sig": signature} for signature, _ in signed]
+    text = json.dumps({"payload": b64(payload), "payloadType": IN_TOTO, "signatures": lines})
+    name, value = told(log.post(legacy_envelope(text, *hands), V1))
     hashes = {
         f"{what}Hash": {"algorithm": "sha256", "value": hashlib.sha256(raw).hexdigest()}
         for what, raw in (("envelope", text.encode()), ("payload", payload))
     }
-    spec = {**hashes, "signatures": sorted(signed, key=lambda line: line["signature"])}
+    signatures = [
+        {"signature": signature, "verifier": b64(hand.pem)} for signature, hand in signed[::step]
+    ]
+    spec = {**hashes, "signatures": signatures}
     expected = canonical({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec})
 
     assert expected == check(service, name, value)
-    again = told(log.post(legacy_envelope(text, *hands), V1))
+    again = told(log.post(legacy_envelope(text, *reversed(hands)), V1))
     assert (name, value["verification"]["signedEntryTimestamp"]) == (
         again[0],
         again[1]["verification"]["signedEntryTimestamp"],

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from tests.signer.asking import PATIENCE_S
 from tests.signer.running import InProcess
 
+IN_TOTO = "application/vnd.in-toto+json"
 V1, V2 = "/api/v1/log/entries", "/api/v2/log/entries"
 DETAILS = {
     "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256",
@@ -182,9 +183,6 @@ def envelope(payload: bytes, *hands: Hand) -> str:
     lines = [{"keyid": "", "sig": b64(hand.sign(message))} for hand in hands]
     value = {"payloadType": IN_TOTO, "payload": b64(payload), "signatures": lines}
     return json.dumps(value, indent=1)
-
-
-IN_TOTO = "application/vnd.in-toto+json"
 
 
 def pae(payload: bytes) -> bytes:
