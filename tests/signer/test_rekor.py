@@ -264,3 +264,24 @@ def test_tiles_have_it(log: Log, hand: Hand) -> None:
     assert body in log.get(path).content
     assert log.get(path).content == log.get(f"/t/{log.token}{path}").content
     assert log.get("/checkpoint").text == log.get(f"/t/{log.token}/api/v2/checkpoint").text
+
+
+def test_counted(log: Log, hand: Hand) -> None:
+    """
+    Uploads are counted, answered or refused; reading is not.
+    """
+
+    def counted() -> list[int]:
+        lines = dict(line.rsplit(" ", 1) for line in log.get("/metrics").text.splitlines())
+        name = 'sealbook_uploads_total{{result="{}"}}'
+        return [int(float(lines[name.format(result)])) for result in ("answered", "refused")]
+
+    answered, refused = counted()
+    log.post(hashed(hand, some_message()))
+    log.post(legacy(hand, some_message()), V1)
+    log.post({}, V1)
+    log.post({}, V2, auth=None)
+    log.post({}, V1 + "/retrieve")
+    log.post({}, "/api/v3")
+
+    assert [answered + 2, refused + 2] == counted()
