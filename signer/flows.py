@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from ledger import orphans
 from ledger.ledger import Ledger
@@ -67,6 +67,5 @@ class Flows(NamedTuple):
 
     def sweep(self) -> int:
         """Remove large bodies that no entry names, and return how many; may run meanwhile."""
-        store = self.ledger.store
-        assert isinstance(store, SqliteReader)
+        store = cast("SqliteReader", self.ledger.store)  # what a service is opened on
         return orphans.sweep(store, self.ledger.bodies)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 import grpc
 
+from signer.client import answer as answered
 from signer.v1 import (
     ledger_pb2,
     ledger_pb2_grpc,
@@ -127,7 +128,7 @@ class Caller:
         async for message in self._ledger.ListEntries(request, **self._options):
             for record in message.records:
                 assert len(found) + 1 == record.index
-                found.append(_listed(_record(record)))
+                found.append(_listed(answered.record(record)))
         return found
 
     async def prove(self, index: int) -> tuple[InclusionProof, str]:
@@ -144,11 +145,7 @@ class Caller:
 
 
 def _answer(signature: record_pb2.Signature, note: str) -> Answer:
-    return Answer(_record(signature.record), _proof(signature.proof), note)
-
-
-def _record(record: record_pb2.Record) -> Record:
-    return Record(record.index, record.form, record.entry, record.body)
+    return Answer(answered.record(signature.record), _proof(signature.proof), note)
 
 
 def _proof(proof: record_pb2.InclusionProof) -> InclusionProof:
