@@ -32,7 +32,7 @@ Outline = Mapping[Path, Any]
 
 _DEPTH = limits.JSON_DEPTH - 1  # the statement is the level above
 _MOST_KEYS = 1 << 18  # of all objects that are open: what is remembered to find the second of two
-_LONGEST_KEY = 64 << 10  # bytes
+_LONGEST_KEY = 4096  # bytes, as written
 _LONGEST_OUTLINED = 4096  # bytes of a string
 _WINDOW = 8 << 10  # bytes between two pauses
 _PAUSE_S = 50e-6  # a pause of nothing ends before anybody else is awake
@@ -175,6 +175,7 @@ class Scanner:
         if member is None:
             return at
         key, sign, comma = member.groups()
+        _check_key(key)
         if key in self._names and self._is_near_top():
             return at
         self._remember(inside, key)
@@ -200,8 +201,7 @@ class Scanner:
             stop = tokens.end(tokens.CHARACTERS, data, start + 1)
             if len(data) - stop > tokens.LONGEST_ESCAPE:
                 raise MalformedError(f"not JSON: in a string, {data[stop : stop + 20]!r}")
-            if len(data) - start > _LONGEST_KEY:
-                raise LimitError(f"expected keys of at most {_LONGEST_KEY} bytes")
+            _check_key(data[start + 1 :])
         elif rest and (rest not in b"-0123456789tfn" or tokens.WHOLE.match(data, start)):
             raise MalformedError(f"not JSON: {data[start : start + 20]!r}")
         elif len(data) - start > tokens.LONGEST_NUMBER:
@@ -261,8 +261,7 @@ class Scanner:
         found, text = self._open[-1], token[1]
         if text is None or found is None:
             _refuse(token)
-        if len(text) > _LONGEST_KEY:
-            raise LimitError(f"expected keys of at most {_LONGEST_KEY} bytes")
+        _check_key(text[1:-1])
         key = json.loads(text).encode() if b"\\" in text else text[1:-1]
         self._remember(found, key)
         found.key = key
@@ -325,6 +324,11 @@ class Scanner:
         path = self._path()
         if path is not None:
             self._outline[path] = value
+
+
+def _check_key(written: bytes) -> None:
+    if len(written) > _LONGEST_KEY:
+        raise LimitError(f"expected keys of at most {_LONGEST_KEY} bytes")
 
 
 def _check_space(data: bytes) -> None:

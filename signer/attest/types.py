@@ -113,7 +113,8 @@ def uri_of(named: str) -> str:
         raise PredicateTypeUriError(
             f"expected a URI or one of {', '.join(_BY_NAME)}, found {named[:80]!r}"
         )
-    if uri == APPROVAL or uri.startswith(EVENT_PREFIX):
+    # The name space of a URN is the same in any case (RFC 8141, section 3.1).
+    if uri == APPROVAL or uri.lower().startswith(EVENT_PREFIX):
         raise PredicateTypeUriError(
             f"{uri} is not for attestations", hint="`sealbook sign` approves images"
         )
