@@ -55,14 +55,14 @@ class Uploads:
             OwnKeyError: it is under a key of ours, and we did not log it.
             LedgerError: nothing was written, or is not published in time.
         """
-        known_by = dedup.upload_of(entry)
         # 2., 3.
-        index = self._find(entry, known_by)
-        if index is not None:
+        known_by = dedup.upload_of(entry)
+        found = self._find(entry, known_by)
+        if found is not None:
+            index, known_by = found
             published = self.ledger.published
             if index < published.checkpoint.tree_size:
                 return self.logged(index, published)
-            known_by = self._known_by(index)
         elif self._is_own(entry):
             raise OwnKeyError("the signature is under a key of this service, which did not log it")
         # 4. What is committed but not yet published is appended again, which waits for it.
@@ -76,7 +76,8 @@ class Uploads:
 
     def find(self, entry: Uploaded) -> int | None:
         """Return where an entry is that was uploaded, or that we made ourselves."""
-        return self._find(entry, dedup.upload_of(entry))
+        found = self._find(entry, dedup.upload_of(entry))
+        return found[0] if found else None
 
     def logged(self, index: int, published: Published | None = None) -> Logged:
         """Return the entry at `index`, proven under `published`, or the newest checkpoint.
@@ -91,23 +92,26 @@ class Uploads:
     def _is_own(self, entry: Uploaded) -> bool:
         return any(key in self._own for key in keys_of(entry))
 
-    def _find(self, entry: Uploaded, uploaded_as: bytes) -> int | None:
-        index = self.ledger.store.find(uploaded_as)
-        if index is not None or isinstance(entry, EnvelopeEntry) or not self._is_own(entry):
-            return index
+    def _find(self, entry: Uploaded, uploaded_as: bytes) -> tuple[int, bytes] | None:
+        """Return where it is, and the dedup key by which it is found there.
+
+        It may be committed and not yet known to the ledger, so only the store is asked.
+        """
+        store = self.ledger.store
+        index = store.find(uploaded_as)
+        if index is not None:
+            return index, uploaded_as
+        if isinstance(entry, EnvelopeEntry) or not self._is_own(entry):
+            return None
         # With its body it is known by the message, so that the signature must be compared.
         for form in _SIGNED_HERE:
-            index = self.ledger.store.find(dedup.key_of(form, entry.key, entry.data_digest))
-            if index is not None and dedup.upload(self.ledger.row(index).entry) == uploaded_as:
-                return index
+            known_by = dedup.key_of(form, entry.key, entry.data_digest)
+            index = store.find(known_by)
+            if index is not None:
+                [logged] = store.entries(index, index + 1)
+                if dedup.upload(logged) == uploaded_as:
+                    return index, known_by
         return None
-
-    def _known_by(self, index: int) -> bytes:
-        row = self.ledger.row(index)
-        form = labels.decode(row.labels)["form"][0]
-        found_by = dedup.of(form, row.entry, row.body)
-        assert found_by is not None
-        return found_by
 
 
 def keys_of(entry: Uploaded) -> tuple[PublicKey, ...]:

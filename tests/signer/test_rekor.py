@@ -6,7 +6,7 @@ import json
 import socket
 from base64 import b64decode, urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -232,6 +232,37 @@ def test_eight_at_once(service: InProcess, log: Log, hand: Hand, path: str) -> N
     assert {201} == {status for status, _ in answers}
     assert {str(before)} == {str(value["logIndex"]) for _, value in answers}
     assert before + 1 == service.tree_size
+
+
+@pytest.mark.parametrize("path", [V1, V2])
+def test_again_while_it_lands(
+    service: InProcess, log: Log, hand: Hand, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The same upload at the moment when the first is on the disk, and the ledger does not know it
+    yet, waits and gets its entry.
+    """
+    request = (hashed if path == V2 else legacy)(hand, some_message())
+    commit, landed, go_on = service.ledger.store.commit, Event(), Event()
+
+    def slow(batch: Any) -> None:
+        commit(batch)
+        landed.set()
+        go_on.wait()
+
+    with monkeypatch.context() as slowly, ThreadPoolExecutor(2) as pool:
+        slowly.setattr(service.ledger.store, "commit", slow)
+        try:
+            first = pool.submit(log.post, request, path)
+            landed.wait()
+            second = pool.submit(log.post, request, path)
+            waits = "sealbook_queue_depth 1.0\n"
+            eventually(lambda: second.done() or waits in log.get("/metrics").text)
+        finally:
+            go_on.set()
+
+    assert [201, 201] == [answer.result().status_code for answer in (first, second)]
+    assert first.result().content == second.result().content
 
 
 def test_gone_caller(service: InProcess, log: Log, hand: Hand) -> None:
