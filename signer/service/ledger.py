@@ -16,6 +16,7 @@ from signer.guard import Method
 from signer.service import wire
 from signer.service.search import search
 from signer.v1 import ledger_pb2, record_pb2
+from verifier.errors import MalformedError
 
 
 class LedgerService:
@@ -79,6 +80,10 @@ class LedgerService:
     ) -> AsyncIterator[ledger_pb2.GetBodyResponse]:
         """Stream the signed message with this hash."""
         name = parse_body_path(body_path(request.name))
+        if name != request.name:
+            raise MalformedError(
+                f"expected a name like sha256:<64 hex>, found {request.name[:80]!r}"
+            )
         index = await asyncio.to_thread(self._ledger.store.body, name)
         if index is None or index >= self._ledger.published.checkpoint.tree_size:
             raise UnknownEntryError(f"no published entry names the body {name}")

@@ -304,6 +304,14 @@ def swapped(messages: Messages) -> None:
     messages[at[0]], messages[at[1]] = messages[at[1]], messages[at[0]]
 
 
+def misnamed(messages: Messages) -> None:
+    """Send the body under another name as well."""
+    for i, message in enumerate([message for message in messages if message.bodies]):
+        other = ledger_pb2.PullResponse.FromString(message.SerializeToString())
+        other.bodies[0].name = "sha256:" + "0" * 64
+        messages.insert(i, other)
+
+
 def none(messages: Messages) -> None:
     messages[:] = [message for message in messages if not message.bodies]
 
@@ -327,6 +335,7 @@ LIES: dict[str, Callable[[Messages], object]] = {
     "order": swapped,
     "another name": piece(0, name="sha256:" + "0" * 64),
     "another name within": piece(1, name="sha256:" + "0" * 64),
+    "under two names": misnamed,
     "no hash": piece(1, name="../../ledger.db"),
     "another offset": piece(1, offset=7),
     "another size": row(body_size=SIZE),

@@ -29,7 +29,7 @@ def head(size: int) -> Head:
 def row(i: int) -> Row:
     """A row in whose fields every value is its own, and the labels of `batch`."""
     found_by = b'{"digest":["d%d"],"form":["%d"],"key":["k"]}' % (i % 3, i)
-    return Row(b"entry %d" % i, b"body %d" % i, found_by, NOW, b"set", b"stamp")
+    return Row(b"entry %d" % i, b"body %d" % i, found_by, NOW, b"set", b"stamp", b"chain", i)
 
 
 def batch(old_size: int, count: int, **changes: Any) -> Batch:
@@ -95,9 +95,9 @@ def test_find_many(store: Store) -> None:
 
 def test_optional_fields(store: Store) -> None:
     """
-    A row without promise and timestamp is read back without them.
+    A row without body, promise, timestamp and certificates is read back without them.
     """
-    plain = Row(b"entry", b"body", b"{}", NOW)
+    plain = Row(b"entry", None, b"{}", NOW)
     store.commit(batch(0, 1, rows=[plain]))
 
     assert [plain] == store.rows(0, 1)
