@@ -160,11 +160,11 @@ def sort(findings: set[Finding]) -> tuple[Finding, ...]:
 
 def _scanner(fields: Fields) -> Scanner:
     name, uri, version = (_text(fields.text(field)) for field in ("name", "uri", "version"))
-    database = fields.inside("db")
+    feed = fields.inside("db")
     fields.done()
-    db_uri, db_version = (_text(database.text(field)) for field in ("uri", "version"))
-    updated = database.text("lastUpdate")
-    database.done()
+    db_uri, db_version = (_text(feed.text(field)) for field in ("uri", "version"))
+    updated = feed.text("lastUpdate")
+    feed.done()
     if not name:
         raise MalformedError("expected the name of a scanner, found none")
     return Scanner(name, uri, version, db_uri, db_version, rfc3339(updated) if updated else None)

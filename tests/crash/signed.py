@@ -27,8 +27,8 @@ def signed_trees(folders: Iterable[Path], key: NoteKey) -> dict[int, set[Hash]]:
     trees: dict[int, set[Hash]] = defaultdict(set)
     for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
         for found in note.findall(path.read_bytes()):
-            signed = Note.parse(found.decode())
             try:
+                signed = Note.parse(found.decode())
                 notes.verify(signed, [key])
             except VerificationError:  # torn: it proves nothing to anybody
                 continue

@@ -116,8 +116,10 @@ HARMLESS = {
     "Rebuilder",
     "SqliteStore",
     "SqliteStore.create",
+    "_copy_bodies",
     "_look",
     "back_up",
+    "beside",
     "copy_database",
     "files",
     "give_name",
@@ -157,6 +159,8 @@ def _is_harmless(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
         while not isinstance(parent, ast.FunctionDef):
             parent = parents[parent]
         return parent.name == "database"
+    if isinstance(parent, ast.Attribute):  # what lies beside it is not it
+        return parent.attr == "parent"
     return isinstance(parent, ast.FormattedValue | ast.Compare)
 
 

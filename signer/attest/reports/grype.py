@@ -30,8 +30,8 @@ def is_one(report: Mapping[str, Any]) -> bool:
 def said(report: Part) -> tuple[Scanner, str]:
     """Return what the report says of its making, and when that was."""
     descriptor = report.part("descriptor")
-    database = descriptor.part("db")
-    status = database.part("status") if "status" in database.names() else database
+    feed = descriptor.part("db")
+    status = feed.part("status") if "status" in feed.names() else feed
     built = status.text("built")
     # Schema versions were numbers before they were texts.
     version = status.text("schemaVersion") if built and "from" in status.names() else ""
