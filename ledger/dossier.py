@@ -167,9 +167,15 @@ def _body(source: Source, index: int, entry: bytes) -> bytes:
         logged = Entry.parse(entry)
     except VerificationError as e:
         raise DossierError(
-            f"entry {index} is opaque: {e.message}",
-            hint="its `sealbook proof` says that it is in the ledger, and nothing says what it is",
+            f"entry {index} is of a form that has no dossier: {e.message}",
+            hint="its `sealbook proof` says that it is in the ledger; of an approval in the legacy "
+            "form, the form bundle has a dossier",
         ) from e
+    if logged.certificate:
+        raise DossierError(
+            f"entry {index} is under a certificate, and dossiers are judged by managed keys",
+            hint="the same statement is logged in the form bundle: make its dossier",
+        )
     body = source.body(logged.key.algorithm.hash_name, logged.data_digest.hex())
     if body is None:
         raise DossierError(

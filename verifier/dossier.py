@@ -44,8 +44,8 @@ from verifier.verify import Verifier
 
 MEMBERS = {
     "README.txt": 64 << 10,
-    "statement.json": limits.BUNDLE,
-    "bundle.json": limits.BUNDLE,
+    "statement.json": limits.STATEMENT,
+    "bundle.json": limits.ATTESTATION,
     "proof.tlog-proof": limits.NOTE,
     "checkpoint.txt": limits.NOTE,
     "trust.json": limits.TRUST_FILE,
@@ -98,7 +98,7 @@ class Dossier(NamedTuple):
             VerificationError: one of its subclasses.
         """
         # 1.
-        bundle = Bundle.parse(self.bundle)
+        bundle = Bundle.parse(self.bundle, limits.ATTESTATION)
         endorsed, key = Verifier(trust, clock).logged(bundle)
         said = _said(Statement.parse(bundle.envelope.payload), key)
         # 2.
@@ -218,5 +218,7 @@ def _text(raw: bytes) -> str:
 
 def _same_json(one: bytes, other: bytes) -> bool:
     """Whether two documents mean the same; one may be indented for people."""
-    first, second = (json_object(data, limit=limits.BUNDLE, floats=True) for data in (one, other))
+    first, second = (
+        json_object(data, limit=limits.STATEMENT, floats=True) for data in (one, other)
+    )
     return first == second

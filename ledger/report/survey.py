@@ -92,26 +92,19 @@ class Survey:
             return
         body = bodies[-1]
         assert body is not None
-        statement = Statement.parse(dsse.parse_pae(body)[1])
-        [key] = judged.labels["key"]
-        kind = statement.predicate_type
         if form == labels.EVENT:
-            summary = canonical_json(statement.predicate)[: 4 * _SUMMARY].decode(errors="replace")
-            name = self._names.get(key, "")
-            self._tally.record(
-                Event(index, kind[len(EVENT_PREFIX) :], name, time, _cut(summary, _SUMMARY))
-            )
+            self._record(index, judged, body, time)
             return
-        by = labels.requester
-        self._tally.add(
-            index,
-            {
-                Said(*(_cut(v, _LONGEST) for v in (s.name, key, by(s.annotations), kind, form)))
-                for s in statement.subjects
-            },
-        )
+        self._tally.add(index, _said(form, judged.labels, body))
         if time is not None:
             self._days.add(time // _DAY_S)
+
+    def _record(self, index: int, judged: Judged, body: bytes, time: int | None) -> None:
+        statement = Statement.parse(dsse.parse_pae(body)[1])
+        summary = canonical_json(statement.predicate)[: 4 * _SUMMARY].decode(errors="replace")
+        name = self._names.get(judged.labels["key"][0], "")
+        kind = statement.predicate_type[len(EVENT_PREFIX) :]
+        self._tally.record(Event(index, kind, name, time, _cut(summary, _SUMMARY)))
 
     def _put_aside(self, index: int, judged: Judged) -> None:
         if judged.opaque:
@@ -165,6 +158,22 @@ class Survey:
         if len(listed) != stop - start:
             raise SourceError(f"expected to hear of {stop - start} entries, heard of {len(listed)}")
         return listed
+
+
+def _said(form: str, found: labels.Labels, body: bytes) -> set[Said]:
+    """Return what a signature counts as: a statement may be about several repositories."""
+    [key] = found["key"]
+    if form in (labels.SIMPLESIGNING, labels.NOTATION):  # an approval, without a predicate
+        about = [(found.get("repository", [""])[0], found.get("requester", [""])[0])]
+        kind = ""
+    else:
+        statement = Statement.parse(dsse.parse_pae(body)[1])
+        about = [(s.name, labels.requester(s.annotations)) for s in statement.subjects]
+        kind = statement.predicate_type
+    return {
+        Said(*(_cut(value, _LONGEST) for value in (name, key, asked, kind, form)))
+        for name, asked in about
+    }
 
 
 def _cut(text: str, limit: int) -> str:

@@ -437,7 +437,7 @@ HOSTILE: list[tuple[str, Callable[[], bytes], str]] = [
     ("directory elsewhere", lambda: _edited(END + 16, b"\0\0\0\0"), "malformed"),
     ("directory of no bytes", lambda: _edited(END + 12, b"\0\0\0\0"), "malformed"),
     ("larger than it says", _bomb, "malformed"),
-    ("large bundle", lambda: _with(**{"bundle.json": bytes(limits.BUNDLE + 1)}), "over-limit"),
+    ("large bundle", lambda: _with(**{"bundle.json": bytes(limits.ATTESTATION + 1)}), "over-limit"),
     ("large README", lambda: _with(**{"README.txt": bytes((64 << 10) + 1)}), "over-limit"),
     ("large trust file", lambda: _with(**{"trust.json": bytes((1 << 20) + 1)}), "over-limit"),
     ("64 MiB of nothing", lambda: _with(**{"proof.tlog-proof": bytes(64 << 20)}), "over-limit"),
