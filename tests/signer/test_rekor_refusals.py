@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.errors import QueueFullError
+from signer.rekor import v1, v2
 from signer.v1 import operator_pb2
-from tests.signer.asking import ORIGIN, refused
+from tests.signer.asking import ORIGIN
 from tests.signer.running import InProcess, running
 from tests.signer.uploading import (
     V1,
@@ -29,6 +33,8 @@ from tests.signer.uploading import (
     some_message,
 )
 from tests.signer.world import World
+from verifier.entry import parse_any
+from verifier.errors import SealbookError
 
 _MOST = 4 << 20  # bytes
 HAND, OTHER = Hand.of("ecdsa-p256"), Hand.of("ecdsa-p256")
@@ -260,6 +266,13 @@ def positions(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
         yield from positions(item, (*path, name))
 
 
+ALTERED: dict[str, tuple[dict[str, Any], Callable[[bytes, int], object]]] = {
+    "v2": (GOOD, v2.parse),
+    "certificate": (certified(HAND, b"1", HAND.certificate()), v2.parse),
+    "dsse": (ENVELOPED, v2.parse),
+    "v1": (LEGACY, v1.parse),
+    "v1 dsse": (legacy_envelope(ENVELOPE, HAND), v1.parse),
+}
 REQUESTS = pytest.mark.parametrize(
     ("request_", "where"),
     [
@@ -392,11 +405,36 @@ def test_broken(service: InProcess, log: Log, monkeypatch: pytest.MonkeyPatch) -
     assert "nobody is to read this" not in told
 
 
-def test_refusal_is_one_of_ours() -> None:
-    """
-    The parsers themselves refuse with errors of ours, so that nothing becomes a 500 by chance.
-    """
-    from signer.rekor import v1, v2
+NAMES = sorted(
+    {name for one in (GOOD, ENVELOPED, LEGACY) for name in re.findall(r"\w+", text(one))}
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(NAMES),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner),
+)
 
-    refused("over-limit", lambda: v2.parse(b" " * 11, 10))
-    refused("over-limit", lambda: v1.parse(b" " * 11, 10))
+
+@given(VALUES, st.sampled_from([v1.parse, v2.parse]))
+def test_any_json(value: Any, parse: Callable[[bytes, int], object]) -> None:
+    """
+    Whatever JSON comes, it is refused by an error of ours: a 500 would be a bug.
+    """
+    with pytest.raises(SealbookError):
+        parse(text(value).encode(), _MOST)
+
+
+@given(st.data(), st.sampled_from(["v2", "certificate", "dsse", "v1", "v1 dsse"]))
+def test_altered_bytes(data: st.DataObject, which: str) -> None:
+    """
+    A request with a byte changed is refused by an error of ours, or is an entry that the ledger
+    reads back as it is.
+    """
+    request, parse = ALTERED[which]
+    raw = bytearray(text(request).encode())
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        entry: Any = parse(bytes(raw), _MOST)
+    except SealbookError:
+        return
+
+    assert entry == parse_any(entry.body())
