@@ -693,7 +693,8 @@ def restore(store: SqliteStore) -> None:
     writer = store._writer
     writer.execute("BEGIN IMMEDIATE")
     writer.executemany(
-        "INSERT OR REPLACE INTO entry VALUES (?, ?, x'', cast('{}' AS BLOB), ?, NULL, NULL, NULL, 0)",
+        "INSERT OR REPLACE INTO entry"
+        " VALUES (?, ?, x'', cast('{}' AS BLOB), ?, NULL, NULL, NULL, 0)",
         [(i, b"entry %d" % i, NOW) for i in [*range(10), *range(3990, 4210)]],
     )
     writer.execute("DELETE FROM tile")

@@ -191,7 +191,6 @@ def test_enormous_token(service: InProcess) -> None:
         "/sealbook.v1.signer/Sign",
         "/Signer/Sign",
         "/sealbook.v1.Signer/Publish",
-        "/sealbook.v1.Signer/Publish",
         "/sealbook.v2.Signer/Sign",
         "/sealbook.v1.Operator/GetStatus",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
