@@ -233,6 +233,16 @@ class Ledger:
         """
         if not 0 <= index < self._head.tree_size:
             raise UnknownEntryError(f"no entry at {index}, the ledger has {self._head.tree_size}")
+        return self.stored(index)
+
+    def stored(self, index: int) -> Row:
+        """Return what is at an `index` that the store has just told.
+
+        It tells of a commit a moment before the ledger has its new head.
+
+        Raises:
+            DamagedError: it is not there.
+        """
         rows = self._store.rows(index, index + 1)
         if not rows:
             raise DamagedError(f"entry {index} is missing")

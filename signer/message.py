@@ -193,7 +193,7 @@ class Messages:
         while looked_at < _MOST_LOOKED_AT:
             page = self._ledger.store.search("digest", wanted, index, _PAGE)
             for index in page:
-                if _is_by(job, labels.decode(self._ledger.row(index).labels)):
+                if _is_by(job, labels.decode(self._ledger.stored(index).labels)):
                     return index
             if len(page) < _PAGE:
                 break
@@ -225,7 +225,7 @@ class Messages:
 
     def _again(self, index: int) -> NewEntry:
         """Return what is at `index` as if it were to be appended."""
-        row = self._ledger.row(index)
+        row = self._ledger.stored(index)
         named = labels.decode(row.labels)
         known_by = dedup.of(named["form"][0], row.entry, row.body)
         assert known_by is not None

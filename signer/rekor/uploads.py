@@ -95,7 +95,7 @@ class Uploads:
     def _find(self, entry: Uploaded, uploaded_as: bytes) -> tuple[int, bytes] | None:
         """Return where it is, and the dedup key by which it is found there.
 
-        It may be committed and not yet known to the ledger, so only the store is asked.
+        It may be committed, and not yet known to the ledger.
         """
         store = self.ledger.store
         index = store.find(uploaded_as)
@@ -108,7 +108,7 @@ class Uploads:
             known_by = dedup.key_of(form, entry.key, entry.data_digest)
             index = store.find(known_by)
             if index is not None:
-                [logged] = store.entries(index, index + 1)
+                logged = self.ledger.stored(index).entry
                 if dedup.upload(logged) == uploaded_as:
                     return index, known_by
         return None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from signer.keys.file import FileKey
 from signer.v1 import signer_pb2
-from tests.signer.asking import REPOSITORY, digest
+from tests.signer.asking import REPOSITORY, digest, eventually
 from tests.signer.messaging import prepared, statement
 from tests.signer.running import InProcess, running
 from tests.signer.uploading import (
@@ -206,6 +208,37 @@ def test_raw_key(service: InProcess, log: Log) -> None:
         log.post(hashed(by, message, content=answer.signature))
     )
     assert before == service.tree_size
+
+
+def test_raw_key_while_an_upload_lands(
+    service: InProcess, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A raw key signs a hash also at the moment when somebody's entry about it is on the disk, and
+    the ledger does not know it yet.
+    """
+    message, stranger = some_message(), Hand.of("ecdsa-p256")
+    commit, landed, go_on = service.ledger.store.commit, Event(), Event()
+
+    def slow(batch: Any) -> None:
+        commit(batch)
+        landed.set()
+        go_on.wait()
+
+    asked = signer_pb2.SignMessageRequest(message=message, key="blind").SerializeToString()
+    with monkeypatch.context() as slowly, ThreadPoolExecutor(2) as pool:
+        slowly.setattr(service.ledger.store, "commit", slow)
+        try:
+            upload = pool.submit(log.post, hashed(stranger, message))
+            landed.wait()
+            sign = pool.submit(service.raw, asked, "/sealbook.v1.Signer/SignMessage")
+            waits = "sealbook_queue_depth 1.0\n"
+            eventually(lambda: sign.done() or waits in log.get("/metrics").text)
+        finally:
+            go_on.set()
+
+    answer = sign.result().message(signer_pb2.SignMessageResponse)
+    assert index_in(upload.result()) + 1 == answer.logged.record.index
 
 
 def test_signed_by_the_plugin(service: InProcess, log: Log) -> None:
