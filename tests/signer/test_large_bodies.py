@@ -193,6 +193,26 @@ def test_memory(tmp_path: Path) -> None:
     assert max(held) < 6 * PIECE
 
 
+def test_swept_at_the_start(tmp_path: Path) -> None:
+    """
+    A service that starts removes what a crash left over of bodies, and nothing that an entry names.
+    """
+    world = found_in(tmp_path / "service")
+    with running(world) as service:
+        attest(service, sbom(3_000))
+        named = file_of(service)
+    orphan = named.with_name(hashlib.sha256(b"orphan").hexdigest())
+    orphan.write_bytes(b"orphan")
+    half = named.parent.parent / "half.new"
+    half.write_bytes(b"half")
+    with running(world) as service:
+        attest(service, sbom(4_000))
+
+    left = [path for path in named.parent.parent.rglob("*") if path.is_file()]
+    assert (2, False, False) == (len(left), orphan.exists(), half.exists())
+    assert named in left
+
+
 def test_unknown(service: InProcess) -> None:
     """
     A body that no published entry names is unknown; a name that is none is refused as such.

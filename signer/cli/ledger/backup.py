@@ -15,8 +15,9 @@ def main(argv: list[str]) -> int:
     """Write a backup of the database, as it is at one moment."""
     made = parser(
         "ledger backup",
-        "Copy the database into a new file, consistent while the service runs. What is signed\n"
-        "afterwards is not in it: keep a mirror too, and bring both together with\n"
+        "Copy the database into a new file, consistent while the service runs, and large bodies\n"
+        "into bodies/ beside it, which belongs to all backups there. What is signed afterwards\n"
+        "is not in it: keep a mirror too, and bring both together with\n"
         "`sealbook ledger restore`. Keys and the anchor are not in it.",
         "sealbook ledger backup /backup/ledger-$(date +%F).db",
     )

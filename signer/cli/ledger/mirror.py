@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
         "Copy entries, bodies and checkpoints of a running service into DIR, each hashed and\n"
         "judged before it is stored. With `[mirror] synchronous = true` the service answers a\n"
         "Sign only when its mirror holds the entry. A large ledger is quicker to begin from a\n"
-        "backup, as DIR/ledger.db.",
+        "backup, as DIR/ledger.db, with the bodies beside it as DIR/bodies.",
         "sealbook ledger mirror /mirror --follow --service ledger.example:8640 \\\n"
         "      --token-file token --ca ca.pem --trust trust.json",
     )
