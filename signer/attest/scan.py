@@ -97,13 +97,15 @@ class Scanner:
         Of an object or array there is `dict` or `list` in the value's place, of a long
         string `str`. Below an array there is no path.
         """
-        self._decode(b"", final=True)
         if not self._ended:
             raise MalformedError("not JSON: it is cut off")
         return self._outline
 
     def _window(self, piece: bytes) -> bytes:
-        self._decode(piece)
+        try:
+            self._decoder.decode(piece)
+        except UnicodeDecodeError as e:
+            raise MalformedError("not JSON: it is no UTF-8") from e
         if self._ended:
             _check_space(piece)
             return b""
@@ -115,12 +117,6 @@ class Scanner:
             return b""
         start = 0 if started else data.index(b"{") - before
         return piece[start : at - before if self._ended else len(piece)]
-
-    def _decode(self, piece: bytes, *, final: bool = False) -> None:
-        try:
-            self._decoder.decode(piece, final)
-        except UnicodeDecodeError as e:
-            raise MalformedError("not JSON: it is no UTF-8") from e
 
     def _read(self, data: bytes) -> int:
         """Read whole tokens from `data`, and return where the rest of it starts."""

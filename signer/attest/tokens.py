@@ -26,7 +26,7 @@ _STRING = rb'"' + _CHARACTERS + rb'"'
 _S = rb"[ \t\r\n]*+"
 # Numbers of which no float overflows, and no integer is -0: most there are.
 _PLAIN = (
-    rb"(?:-?[1-9][0-9]{0,199}+(?![0-9])(?:\.[0-9]{1,999}+)?|-?0\.[0-9]{1,999}+|0)"
+    rb"(?:-?[1-9][0-9]{0,199}+(?:\.[0-9]{1,999}+)?|-?0\.[0-9]{1,999}+|0)"
     rb"(?:[eE](?:-[0-9]{1,19}+|\+?[0-9]{1,2}+))?"
 )
 _SCALAR = rb"(?:" + _STRING + rb"|" + _PLAIN + rb"|true|false|null)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import grpc
 import pytest
 
 from ledger import labels
+from ledger.plan import NewEntry
+from signer.access import Action, Principal
 from signer.attest import attesting
+from signer.attest.attesting import Attesting
 from signer.client import AsyncClient
 from signer.client.attesting import Attested
 from signer.v1 import signer_pb2
 from tests.signer.asking import (
     OTHER_REPOSITORY,
+    PATIENCE_S,
     REPOSITORY,
     annotations,
     digest,
@@ -25,11 +30,11 @@ from tests.signer.asking import (
     refused,
 )
 from tests.signer.running import InProcess, running
-from tests.signer.spoiling import GatedStore, put_store
 from tests.signer.world import found_in
 from verifier import dsse, limits
 from verifier.bundle import Bundle
 from verifier.entry import Entry
+from verifier.repository import Scope
 from verifier.statement import BEFORE, Statement
 
 ATTEST = "/sealbook.v1.Signer/Attest"
@@ -336,27 +341,67 @@ def test_too_slow(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     assert before == service.tree_size
 
 
-def test_gone_when_signed(tmp_path: Path) -> None:
+def test_gone_when_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    What was signed gets its leaf, and its file, though its caller has gone meanwhile.
+    What was signed gets its file and its leaf, though its caller has gone meanwhile.
     """
+    signed, gate = threading.Event(), threading.Event()
+    with_body = Attesting._with_body
+
+    def gated(self: Attesting, entry: NewEntry, message: Any) -> NewEntry:
+        signed.set()
+        assert gate.wait(PATIENCE_S)
+        return with_body(self, entry, message)
+
+    monkeypatch.setattr(Attesting, "_with_body", gated)
     with running(found_in(tmp_path)) as service:
-        store = put_store(service, GatedStore)
 
         async def ask() -> None:
             async with AsyncClient(service.addresses.grpc, service.token) as client:
                 call = asyncio.ensure_future(client.attest([digest(1)], REPOSITORY, CUSTOM, LARGE))
-                await asyncio.to_thread(store.entered.wait)
+                await asyncio.to_thread(signed.wait)
                 call.cancel()
                 await asyncio.gather(call, return_exceptions=True)
-            store.gate.set()
+            gate.set()
 
         service.ask(ask())
         eventually(lambda: 2 == service.tree_size)
         [bundle] = service.asking(lambda client: client.bundles(digest(1)))
 
-    statement = Bundle.parse(bundle).envelope.payload
-    assert statement.startswith(BEFORE + LARGE)
+    assert Bundle.parse(bundle).envelope.payload.startswith(BEFORE + LARGE)
+
+
+@pytest.mark.parametrize(
+    ("grant", "asked"),
+    [
+        (("attest", "registry.example/team"), (REPOSITORY, "")),
+        (
+            ("attest", "registry.example/team"),
+            ("registry.example/elsewhere/app", "permission-denied"),
+        ),
+        (("sign", "*"), (REPOSITORY, "permission-denied")),
+    ],
+)
+def test_rights(
+    service: InProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    grant: tuple[Action, str],
+    asked: tuple[str, str],
+) -> None:
+    """
+    Who may attest in one repository may not in another, and who may only sign, nowhere.
+    """
+    (action, scope), (repository, code) = grant, asked
+    principal = Principal("i", "s", {action: (Scope(scope),)})
+    monkeypatch.setattr(service.server._access, "holder", lambda _: principal)
+    before = service.tree_size
+
+    if code:
+        refused(code, lambda: attest(service, b"{}", 14, repository=repository))
+    else:
+        attest(service, b"{}", 14, repository=repository)
+
+    assert before + (not code) == service.tree_size
 
 
 def test_requester_is_named(service: InProcess) -> None:

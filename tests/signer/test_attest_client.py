@@ -18,12 +18,15 @@ from signer.client.attesting import Predicate, checked, start_of
 from signer.client.listing import Listed, gathered
 from signer.errors import WrongAnswerError
 from signer.keys.file import FileKey
-from signer.v1 import signer_pb2
+from signer.v1 import record_pb2, signer_pb2
 from tests.signer.asking import REPOSITORY, digest, refused
 from tests.signer.running import InProcess
 from verifier import limits
 from verifier.bundle import Bundle
+from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry
+from verifier.merkle import hash_leaf
+from verifier.note import Note
 
 ATTEST = "/sealbook.v1.Signer/Attest"
 CUSTOM = "https://cosign.sigstore.dev/attestation/v1"
@@ -63,11 +66,19 @@ def test_right(service: InProcess, predicate: bytes) -> None:
 
 
 def forged(message: signer_pb2.AttestResponse) -> None:
-    """Put an entry there that another key signed."""
+    """Put an entry there that another key is said to have signed, in a tree of its own."""
     entry = Entry.parse(message.signature.record.entry)
     key = FileKey.generate("ecdsa-p256")
-    other = Entry(entry.data_digest, entry.signature, key.public)
-    message.signature.record.entry = other.body()
+    other = Entry(entry.data_digest, entry.signature, key.public).body()
+    note = Note.parse(message.checkpoint.note)
+    tree = Checkpoint.parse(note.text)._replace(tree_size=1, root=hash_leaf(other))
+    message.signature.CopyFrom(
+        record_pb2.Signature(
+            record=record_pb2.Record(form="bundle", entry=other, body_size=1),
+            proof=record_pb2.InclusionProof(tree_size=1),
+        )
+    )
+    message.checkpoint.note = str(note._replace(text=str(tree)))
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,14 @@ def test_pieces_of_json(inside: bytes, cuts: list[int]) -> None:
         (b'{"a":-0}', MalformedError),
         (b'{"a":1e400}', MalformedError),
         (b'{"a":NaN}', MalformedError),
+        *(
+            (data % text, MalformedError)
+            for data in (b'{"a":"%b"}', b'{"%b":1}', b'{"a":["%b",1]}', b'{"a":{"b":"%b"}}')
+            for text in (
+                *(rb"\u0000", rb"\ud800", rb"\uD9ffx", rb"\uD800\u0041", rb"\ud800\ud800"),
+                *(rb"\udc00", rb"\uDfFf\ud800", rb"\u00g0", rb"\u12", rb"\x41", b"\t", b"\0"),
+            )
+        ),
         (b"[]", MalformedError),
         (b"", MalformedError),
         (b"{", MalformedError),
@@ -193,6 +201,20 @@ def test_longest(step: int) -> None:
     data = b'{"' + b"a" * 4096 + b'":' + number + b',"b":"' + b"\\n" * 9000 + b'"}'
 
     assert {("b",): str} == outlined(data, ("b",), step=step)
+
+
+@pytest.mark.parametrize(
+    "text", [rb"\ud83d\ude00", rb"\uDBFF\uDFFF", rb"\u0001", rb"\ud7ff", rb"\uE000\"\\\/\b\f\n\r\t"]
+)
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_escapes(text: bytes, step: int) -> None:
+    """
+    Every escape that is a character passes, in keys and values.
+    """
+    data = b'{"%b":["%b",{"%b":"%b"}]}' % (text, text, text, text)
+
+    assert {} == outlined(data, step=step)
+    assert verdict(data)
 
 
 def test_bytes_survive() -> None:

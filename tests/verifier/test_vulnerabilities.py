@@ -90,6 +90,12 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     return predicate
 
 
+def twice(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result that has its first finding twice, and nothing else."""
+    [first, _] = result["findings"]
+    return {"findings": [first, first], "counts": {**result["counts"], "high": 2, "low": 0}}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -111,9 +117,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         lambda p: p["scanner"]["result"]["report"].update(sha256="0" * 63),
         lambda p: p["scanner"]["result"]["report"].update(more=""),
         lambda p: p["scanner"]["result"]["findings"].reverse(),
-        lambda p: p["scanner"]["result"]["findings"].__setitem__(
-            1, p["scanner"]["result"]["findings"][0]
-        ),
+        lambda p: p["scanner"]["result"].update(twice(p["scanner"]["result"])),
         lambda p: p["scanner"]["result"]["findings"][0].update(severity="HIGH"),
         lambda p: p["scanner"]["result"]["findings"][0].update(id=""),
         lambda p: p["scanner"]["result"]["findings"][0].update(package=""),
