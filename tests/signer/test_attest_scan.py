@@ -138,7 +138,16 @@ def test_pieces_of_json(inside: bytes, cuts: list[int]) -> None:
             for data in (b'{"a":"%b"}', b'{"%b":1}', b'{"a":["%b",1]}', b'{"a":{"b":"%b"}}')
             for text in (
                 *(rb"\u0000", rb"\ud800", rb"\uD9ffx", rb"\uD800\u0041", rb"\ud800\ud800"),
-                *(rb"\udc00", rb"\uDfFf\ud800", rb"\u00g0", rb"\u12", rb"\x41", b"\t", b"\0"),
+                *(
+                    rb"\udc00",
+                    rb"\udc00\udc00",
+                    rb"\uDfFf\ud800",
+                    rb"\u00g0",
+                    rb"\u12",
+                    rb"\x41",
+                    b"\t",
+                    b"\0",
+                ),
             )
         ),
         (b"[]", MalformedError),
