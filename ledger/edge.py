@@ -37,6 +37,8 @@ def load_edge(store: Store, tree_size: int) -> Edge:
     rows = store.rows(start, tree_size)
     if len(rows) != tree_size - start:
         raise DamagedError(f"expected {tree_size - start} entries from {start}, found {len(rows)}")
+    if not all(isinstance(row.entry, bytes) for row in rows):  # a damaged page gives other types
+        raise DamagedError(f"expected bytes in the entries from {start}, found something else")
     levels = [EdgeLevel(start // WIDTH, tuple(hash_leaf(row.entry) for row in rows))]
     while (below := full_tiles(tree_size, len(levels) - 1)) > 0:
         level = len(levels)
