@@ -11,7 +11,7 @@ from tests.verifier import twin
 from tests.verifier.dossiers import dossier
 from tests.verifier.making import ORIGIN, NoteSigner, World
 from tests.verifier.shell import Answer, Shell, process
-from verifier import publickey
+from verifier import limits, publickey
 from verifier.checkpoint import Checkpoint
 from verifier.evidence import Evidence
 from verifier.merkle import Hash
@@ -92,7 +92,7 @@ def test_other_trust_file(desk: Desk, file: str, code: str) -> None:
         (b"", "malformed"),
         (b"{}", "malformed"),
         (b"PK", "malformed"),
-        (b"PK\3\4" + bytes(5 << 20), "over-limit"),
+        (b"PK\3\4" + bytes(limits.DOSSIER), "over-limit"),
         (b" " * (5 << 20), "over-limit"),
         (b"\xff" * 100, "malformed"),
     ],
