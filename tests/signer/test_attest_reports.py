@@ -103,7 +103,7 @@ def test_old_grype() -> None:
         value["descriptor"]["db"] = {
             "built": "2024-05-01T01:23:45Z",
             "schemaVersion": 5,
-            "location": "/root/.cache/grype/db/5",
+            "location": "/var/cache/grype/db/5",
             "checksum": "sha256:00",
             "error": None,
         }
