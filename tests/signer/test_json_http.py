@@ -130,3 +130,19 @@ def test_nobody(service: InProcess, path: str) -> None:
         assert (401, "unauthenticated") == (answer.status_code, answer.json()["code"])
         assert "Bearer" == answer.headers["www-authenticate"]
     assert 405 == httpx.get(url).status_code
+
+
+@pytest.mark.parametrize("path", ["/v1/sign", "/v1/sign-batch", "/v1/get-bundles", "/v1/attest"])
+def test_append_token(service: InProcess, path: str) -> None:
+    """
+    Who may append and no more is refused by every twin, the one that only reads included.
+    """
+    token = (service.directory / "append-token").read_text().strip()
+    asked = {"digest": digest(9001)} if path == "/v1/get-bundles" else {}
+    answer = httpx.post(
+        f"http://{service.addresses.http}{path}",
+        json=asked,
+        headers={"authorization": f"Bearer {token}"},
+    )
+
+    assert (403, "permission-denied") == (answer.status_code, answer.json()["code"])
