@@ -1,4 +1,7 @@
-"""Hypothesis without deadline, for the machine may be busy, or files; and a shell to ask in."""
+"""Hypothesis without deadline, for the machine may be busy, or files; and a shell to ask in.
+
+After a run of the catalogue the count of bad inputs is printed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.verifier.shell import Shell
+from tests.verifier.tally import TALLY
 
 settings.register_profile("verifier", deadline=None, database=None, print_blob=True)
 settings.load_profile("verifier")
@@ -17,3 +21,11 @@ settings.load_profile("verifier")
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     """A folder with a good bundle and its trust file."""
     return Shell(tmp_path, capsys)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many bad inputs were tried, and what the worst of them took."""
+    if TALLY.costs:
+        terminalreporter.section("catalogue of bad inputs")
+        for line in TALLY.lines():
+            terminalreporter.line(line)

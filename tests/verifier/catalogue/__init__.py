@@ -1,0 +1,31 @@
+"""The catalogue of bad inputs: what fooled a verifier of this kind once, and must not fool ours.
+
+A row is a way to go wrong, a letter and a number; a case is one input of it:
+
+    B  bundles                     N  notes, checkpoints, cosignatures
+    S  signatures and keys         P  proofs
+    D  digests                     C  keys, hints, certificates
+    E  envelopes and statements    T  time
+"""
+
+from __future__ import annotations
+
+from tests.verifier.catalogue import (
+    bundles,
+    digests,
+    envelopes,
+    keys,
+    notes,
+    proofs,
+    signatures,
+    times,
+)
+from tests.verifier.catalogue.case import Case
+
+ROWS = {"B": 20, "S": 11, "D": 14, "E": 17, "N": 23, "P": 20, "C": 9, "T": 7}
+
+ALL: list[Case] = [
+    case
+    for module in (bundles, signatures, digests, envelopes, notes, proofs, keys, times)
+    for case in module.cases()
+]

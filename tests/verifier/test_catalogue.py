@@ -1,0 +1,45 @@
+"""Every bad input of the catalogue is refused with its own code, and at a low cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.verifier.catalogue import ALL, ROWS
+from tests.verifier.catalogue.case import Case
+from tests.verifier.tally import BYTES, SECONDS, TALLY, TIMES
+from verifier import errors
+
+CODES = {error.code for error in vars(errors).values() if hasattr(error, "code")}
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.row} {case.name}")
+def test_case(case: Case) -> None:
+    """
+    A bad input gets its one verdict, each time, and takes little time and memory to get it.
+    """
+    first, second, cost = TALLY.judge(case)
+
+    assert case.code == first == second
+    assert cost.seconds < TIMES * SECONDS
+    assert cost.size < TIMES * BYTES
+
+
+@pytest.mark.parametrize("row", [f"{k}{n}" for k, last in ROWS.items() for n in range(1, last + 1)])
+def test_row(row: str) -> None:
+    """
+    No row of the catalogue is without a case.
+    """
+    assert any(case.row == row for case in ALL)
+
+
+def test_names() -> None:
+    """
+    Each case has a name of its own under a row that exists, and expects a code that exists.
+    """
+    known = {f"{k}{n}" for k, last in ROWS.items() for n in range(1, last + 1)}
+
+    assert not [name for name, n in Counter((case.row, case.name) for case in ALL).items() if n > 1]
+    assert known >= {case.row for case in ALL}
+    assert {"yes", *CODES} >= {case.code for case in ALL}
