@@ -35,7 +35,8 @@ from verifier.note import NoteKey
 from verifier.publickey import Key
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.trust import Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import TrustRoot
+from verifier.trusted import Authority, TrustedKey, TrustedLog, keys_by_hint
 from verifier.trusted_root import signing_config, trusted_root
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file

@@ -68,7 +68,7 @@ def application(
     async def policy(_: Request) -> Response:
         pinned = await asyncio.to_thread(trust_files["trust.json"].read_bytes)
         try:
-            return PlainTextResponse(str(TrustRoot.parse(pinned).policy()))
+            return PlainTextResponse(str(TrustRoot.parse(pinned).tlog_policy()))
         except VerificationError as e:  # ours, and not the caller's
             raise ConfigError(f"the trust file cannot be read: {e.message}") from e
 

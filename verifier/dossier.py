@@ -39,7 +39,8 @@ from verifier.note import Note
 from verifier.proof import TlogProof
 from verifier.repository import Repository
 from verifier.statement import APPROVAL, EVENT_PREFIX, Statement
-from verifier.trust import TrustedKey, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedKey
 from verifier.verify import Verifier
 
 MEMBERS = {
@@ -103,7 +104,7 @@ class Dossier(NamedTuple):
         said = _said(Statement.parse(bundle.envelope.payload), key)
         # 2.
         proof = TlogProof.parse(self.proof)
-        again = proof.judge(hash_leaf(bundle.entry), trust.policy())
+        again = proof.judge(hash_leaf(bundle.entry), trust.tlog_policy())
         origin = endorsed.checkpoint.origin
         if (proof.index, again.checkpoint.origin) != (bundle.proof.index, origin):
             raise EntryMismatchError(

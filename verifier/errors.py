@@ -3,7 +3,7 @@
 Catch `VerificationError` around a verification: whatever is wrong with what was
 handed in is one of its subclasses. Each has a `code` that never changes, for
 programs; a message, expected before found, for people; and often a `hint` that
-says what to do next. A bug in this library is an `AssertionError` instead.
+says what to do next. A bug in this library is an `InternalError`: no as well.
 
 The rooms above have one class to catch each (`LedgerError`, `SigningError`);
 all of them, and ours, are `SealbookError`, so that a command can print any.
@@ -254,8 +254,160 @@ class NoContradictionError(VerificationError):
     code = "no-contradiction"
 
 
+# What is believed without proof.
+
+
 class TrustExpiredError(VerificationError):
     """The trust file is past its expiry."""
 
     code = "trust-expired"
-    hint = "fetch the current trust file from the service"
+    hint = "fetch the current one: sealbook trust sync URL DIR"
+
+
+class NotYetValidError(VerificationError):
+    """A trust or status file says that it is from the future."""
+
+    code = "not-yet-valid"
+    hint = "is the clock of this machine right?"
+
+
+class TrustUnsignedError(VerificationError):
+    """A trust file that nobody signed, or after which none can come, because it names no roots."""
+
+    code = "trust-unsigned"
+
+
+class TrustThresholdError(VerificationError):
+    """Fewer root keys signed the trust file than must."""
+
+    code = "trust-threshold"
+    hint = "let another root sign it: sealbook trust sign FILE --key KEY"
+
+
+class ForeignTrustError(VerificationError):
+    """A trust or status file of somebody else: no key that we trust signed it."""
+
+    code = "foreign-trust"
+    hint = "is this the file of the service that you pinned?"
+
+
+class TrustRollbackError(VerificationError):
+    """A trust file older than one that was seen."""
+
+    code = "trust-rollback"
+    hint = "somebody serves an old file, and hides what came after it"
+
+
+class TrustConflictError(VerificationError):
+    """Two signed files of one version that say different things."""
+
+    code = "trust-conflict"
+    hint = "keep both: their signers must explain themselves"
+
+
+class StatusRollbackError(VerificationError):
+    """A status file older than one that was seen, or that takes a revocation back."""
+
+    code = "status-rollback"
+    hint = "somebody serves an old file, and hides what was revoked since"
+
+
+class TrustStaleError(VerificationError):
+    """The status file is older than the policy's `max_trust_age`."""
+
+    code = "trust-stale"
+    hint = "fetch a newer one: sealbook trust sync URL DIR"
+
+
+class NoStatusError(VerificationError):
+    """A policy is in force, and nothing says what was revoked, or when."""
+
+    code = "no-status"
+    hint = "put status.json beside trust.json, or name it with --status"
+
+
+class SplitViewError(VerificationError):
+    """The log signed two different trees of one size."""
+
+    code = "split-view"
+    hint = "keep both checkpoints: together they prove it. Tell whoever runs the ledger"
+
+
+# What the policy says.
+
+
+class PolicyError(VerificationError):
+    """A policy that cannot be read, or that would say yes to everything."""
+
+    code = "bad-policy"
+    hint = "sealbook policy check FILE"
+
+
+class PolicyMismatchError(VerificationError):
+    """The policy is not the one that the trust file pins."""
+
+    code = "policy-mismatch"
+
+
+class NoRuleError(VerificationError):
+    """The policy says nothing about this repository."""
+
+    code = "no-rule"
+    hint = 'a rule for "*" would cover every other repository'
+
+
+class NotApprovedError(VerificationError):
+    """Of what was handed in, too little counts."""
+
+    code = "not-approved"
+
+
+class RevokedError(VerificationError):
+    """It was revoked."""
+
+    code = "revoked"
+
+
+class TooOldError(VerificationError):
+    """It counts, but it is older than the policy takes."""
+
+    code = "too-old"
+
+
+class VulnerableError(VerificationError):
+    """A scanner found more than the policy takes."""
+
+    code = "vulnerable"
+
+
+class RequesterError(VerificationError):
+    """Somebody else asked for the signature."""
+
+    code = "requester"
+
+
+class IdentityMismatchError(VerificationError):
+    """A good certificate, of an identity that the policy does not name."""
+
+    code = "identity-mismatch"
+
+
+class StaleCheckpointError(VerificationError):
+    """The newest checkpoint is older than the policy takes, so newer entries may be hidden."""
+
+    code = "stale-checkpoint"
+    hint = "fetch a newer status file: sealbook trust sync URL DIR"
+
+
+class MissingExtraError(VerificationError):
+    """What would answer is not installed, so the answer is no."""
+
+    code = "missing-extra"
+    hint = "pip install 'sealbook[keyless]'"
+
+
+class InternalError(VerificationError):
+    """A bug of ours: it must not look like a yes."""
+
+    code = "internal-error"
+    hint = "please report this"

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from verifier.digest import Digest
     from verifier.tlogpolicy import Endorsed
-    from verifier.trust import TrustedKey, TrustRoot
+    from verifier.trust import TrustRoot
+    from verifier.trusted import TrustedKey
 
 _SEEN_CHECKPOINTS = 256
 
@@ -65,7 +66,7 @@ class Verifier:
         """Believe `trust`; `clock` gives POSIX seconds and decides only its expiry."""
         self._trust = trust
         self._clock = clock
-        self._policy = trust.policy()
+        self._policy = trust.tlog_policy()
         self._seen: dict[bytes, Endorsed] = {}
 
     def verify(self, data: bytes, digest: Digest, repository: Repository | None) -> Verified:

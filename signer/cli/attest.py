@@ -134,7 +134,7 @@ def check_believed(trust: TrustRoot, attested: Attested, repository: Repository)
     key = trust.key(Entry.parse(signed.record.entry).key.hint, "attest")
     if not key.covers(repository):
         raise KeyScopeError(f"key {key.name} may not attest images in {repository}")
-    trust.policy().verify(Note.parse(signed.note))
+    trust.tlog_policy().verify(Note.parse(signed.note))
     if not key.valid_at(signed.record.index):
         raise KeyWindowError(f"key {key.name} does not count at entry {signed.record.index}")
     if time.time() >= trust.expires:

@@ -36,7 +36,8 @@ from verifier.note import Note, NoteKey, NoteSignature
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
-from verifier.trust import TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
 
 ORIGIN = "ledger.example"
 REPOSITORY = Repository("registry.example/team/app")

@@ -13,7 +13,8 @@ from tests.ledger.making import KEYS, ORIGIN, entries, entry, grow, home_in
 from verifier.evidence import Evidence
 from verifier.note import NoteKey
 from verifier.quorum import Quorum
-from verifier.trust import TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedLog
 
 LOG = TrustedLog(ORIGIN, NoteKey.of(ORIGIN, KEYS.log.public))
 TRUST = TrustRoot(1, 0, 2**40, (LOG,), {}, Quorum.parse("quorum none\n"))

@@ -41,7 +41,8 @@ from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
 from verifier.note import Note, NoteKey
 from verifier.quorum import Quorum
-from verifier.trust import TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedLog
 
 Messages = list[ledger_pb2.PullResponse]
 

@@ -35,7 +35,8 @@ from verifier.evidence import Evidence
 from verifier.merkle import EMPTY_ROOT, Hash
 from verifier.note import Note, NoteKey, NoteSignature
 from verifier.quorum import Quorum
-from verifier.trust import TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedLog
 
 STRANGER = LogSigner(b"stranger")
 

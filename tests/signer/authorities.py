@@ -19,7 +19,8 @@ from signer.keys.file import FileKey
 from tests.signer.asking import ORIGIN
 from verifier.note import NoteKey
 from verifier.quorum import Quorum
-from verifier.trust import Authority, TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import Authority, TrustedLog
 
 CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING

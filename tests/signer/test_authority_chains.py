@@ -17,7 +17,8 @@ from tests.signer.asking import ORIGIN, refused
 from tests.signer.authorities import CODE_SIGNING, TIME_STAMPING, Below, Foreign, loaded, pem
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
-from verifier.trust import Authority, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import Authority
 from verifier.trusted_root import trusted_root
 
 Read = Callable[[Path], tuple[bytes, ...]]

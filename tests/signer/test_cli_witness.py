@@ -36,7 +36,8 @@ from tests.signer.world import World
 from verifier import note as notes
 from verifier.note import COSIGNATURE, ML_DSA, Note, NoteKey
 from verifier.quorum import Quorum
-from verifier.trust import TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedLog
 
 VKEY = str(NoteKey.of(ORIGIN, LOG_KEY.public))
 

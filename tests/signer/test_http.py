@@ -167,7 +167,7 @@ def test_policy(service: InProcess, http: httpx.Client) -> None:
         answer.status_code,
         answer.headers["content-type"],
     )
-    assert service.trust.policy() == TlogPolicy.parse(answer.text)
+    assert service.trust.tlog_policy() == TlogPolicy.parse(answer.text)
     assert str(service.ledger.log_key) in answer.text
 
 

@@ -15,7 +15,8 @@ from verifier import cosignature
 from verifier import note as notes
 from verifier.errors import UntrustedLogError
 from verifier.note import ML_DSA, Note, NoteKey
-from verifier.trust import TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedLog
 from verifier.verify import Verifier
 
 

@@ -15,7 +15,8 @@ from tests.signer.asking import ORIGIN, REPOSITORY
 from tests.signer.commands import Done, free_address, sealbook, spawn
 from verifier.digest import Digest
 from verifier.repository import Repository, Scope
-from verifier.trust import TrustedKey, TrustRoot, keys_by_hint
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedKey, keys_by_hint
 from verifier.verify import Verified, Verifier
 
 _FORMS = re.compile(r"^forms = \[.*\]$", re.MULTILINE)

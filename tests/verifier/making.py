@@ -39,7 +39,8 @@ from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
 from verifier.statement import approval
-from verifier.trust import TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
 from verifier.verify import Verified, Verifier
 
 ORIGIN = "ledger.example"

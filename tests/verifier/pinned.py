@@ -8,7 +8,8 @@ from tests.verifier.certificates import certificate
 from tests.verifier.making import EXPIRES, ISSUED, ORIGIN, NoteSigner, Signer, policy, witnesses
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.trust import Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import TrustRoot
+from verifier.trusted import Authority, TrustedKey, TrustedLog, keys_by_hint
 
 LOG, PROMISE, APPROVER, OFFICER = NoteSigner(ORIGIN), Signer(), Signer(), Signer()
 TRANSPARENCY = Signer()

@@ -17,7 +17,7 @@ from verifier.entry import Entry
 from verifier.errors import SignatureError
 from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey, ml_dsa_44
-from verifier.trust import PURPOSES, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trusted import PURPOSES, TrustedKey, TrustedLog, keys_by_hint
 from verifier.trusted_root import trusted_root
 from verifier.verify import Verifier
 

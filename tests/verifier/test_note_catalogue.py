@@ -35,7 +35,7 @@ from verifier.note import COSIGNATURE, ECDSA, ED25519, ML_DSA, Note, NoteKey, No
 from verifier.proof import TlogProof
 from verifier.quorum import Quorum
 from verifier.tlogpolicy import TlogPolicy
-from verifier.trust import TrustedLog
+from verifier.trusted import TrustedLog
 
 TEXT, LINE = examples.CHECKPOINT, examples.LOG_LINE
 KEY_15, ROOT = "example.com/log/testdata", examples.LOG_ROOTS[15]
@@ -309,7 +309,7 @@ def test_roles(which: str, kind: int) -> None:
     }[which]
     note = Note(text, tuple(signer.sign(text) for signer in signed))
 
-    assert expected == verdict(lambda: world.trust.policy().verify(note))
+    assert expected == verdict(lambda: world.trust.tlog_policy().verify(note))
 
 
 def test_log_signature_as_cosignature() -> None:
@@ -323,7 +323,7 @@ def test_log_signature_as_cosignature() -> None:
     text = str(world.checkpoint)
     as_witness = witness.line(log.sign(text).signature)
     as_log = log.line(witness.sign(text).signature)
-    judge = world.trust.policy()
+    judge = world.trust.tlog_policy()
 
     for lines in ((log.sign(text), as_witness), (as_log, witness.sign(text))):
         refused("bad-signature", lambda lines=lines: judge.verify(Note(text, lines)))

@@ -154,7 +154,7 @@ def test_root_as_leaf_needs_a_signed_size_of_1() -> None:
     log, point = world.log, world.checkpoint
     proof = TlogProof(0, (), Note(str(point), (log.sign(str(point)),)))
 
-    refused("malformed", lambda: proof.judge(point.root, world.trust.policy()))
+    refused("malformed", lambda: proof.judge(point.root, world.trust.tlog_policy()))
 
 
 GROWN = consistent(6, 7)
@@ -217,7 +217,7 @@ def test_proof_states_neither_size_nor_root() -> None:
     other = Checkpoint(ORIGIN, 8, world.checkpoint.root)
     bad = proof._replace(note=Note(str(other), proof.note.signatures))
 
-    refused("bad-signature", lambda: bad.judge(hash_leaf(world.entry), world.trust.policy()))
+    refused("bad-signature", lambda: bad.judge(hash_leaf(world.entry), world.trust.tlog_policy()))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 7, 9, 255])
@@ -245,10 +245,10 @@ def test_quorum(signing: int, expected: str) -> None:
     world = World(witnesses=everyone[-signing:], quorum=policy(2, everyone))
     proof, leaf = world.bundle.tlog_proof(), hash_leaf(world.entry)
 
-    assert expected == verdict(lambda: proof.judge(leaf, world.trust.policy()))
+    assert expected == verdict(lambda: proof.judge(leaf, world.trust.tlog_policy()))
     assert expected == verdict(world.verify)
     if expected == "yes":
-        endorsed = proof.judge(leaf, world.trust.policy())
+        endorsed = proof.judge(leaf, world.trust.tlog_policy())
         assert (world.checkpoint, ("w1", "w2")) == (endorsed.checkpoint, endorsed.witnesses)
 
 

@@ -235,7 +235,7 @@ def test_policy_of_a_trust_root() -> None:
     """
     A trust root prints as a policy that other tools read, and that believes the same.
     """
-    found = GOOD.policy()
+    found = GOOD.tlog_policy()
 
     assert tuple(log.checkpoint_key for log in GOOD.logs) == tuple(key for key, _ in found.logs)
     assert found == TlogPolicy.parse(str(found))

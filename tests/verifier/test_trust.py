@@ -24,7 +24,8 @@ from tests.verifier.pinned import (
 from verifier._strict import b64encode
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
-from verifier.trust import PURPOSES, Authority, TrustedKey, TrustedLog, TrustRoot, keys_by_hint
+from verifier.trust import TrustRoot
+from verifier.trusted import PURPOSES, Authority, TrustedKey, TrustedLog, keys_by_hint
 from verifier.trusted_root import signing_config, trusted_root
 
 

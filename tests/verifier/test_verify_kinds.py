@@ -17,7 +17,8 @@ from tests.verifier.making import (
     witnesses,
 )
 from verifier.note import COSIGNATURE, ML_DSA, Note, NoteKey
-from verifier.trust import TrustedLog, TrustRoot
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedLog
 
 
 def overlapping() -> tuple[World, NoteSigner, NoteSigner]:

@@ -25,7 +25,7 @@ from verifier.entry import Entry
 from verifier.merkle import Hash
 from verifier.note import Note
 from verifier.statement import approval
-from verifier.trust import TrustedLog
+from verifier.trusted import TrustedLog
 
 
 @pytest.mark.parametrize("field", ["digest", "signature", "key"])
