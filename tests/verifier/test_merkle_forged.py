@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.verifier import twin
 from tests.verifier.making import refused
 from tests.verifier.trees import ENTRIES, Consistency, Inclusion, consistent, included, root
+from verifier import limits
 from verifier.errors import VerificationError
 from verifier.merkle import Hash, InclusionProof, hash_children, hash_leaf, verify_inclusion
 
@@ -122,6 +123,26 @@ def test_repeated_last_entry_changes_the_root(size: int) -> None:
     assert twin.root(entries) != twin.root((*entries, entries[-1]))
     with pytest.raises(VerificationError):
         Consistency(size, size + 1, (), root(size), root(size)).verify()
+
+
+@pytest.mark.parametrize("value", [1.0, "4", None, b"4"], ids=repr)
+@pytest.mark.parametrize("field", ["index", "tree_size"])
+def test_numbers_that_are_none(field: str, value: object) -> None:
+    """
+    An index or size that is no integer is never compared into a yes.
+    """
+    good = included(4, 7)
+    bad = good.proof._replace(**{field: value})
+
+    with pytest.raises((VerificationError, TypeError)):
+        good._replace(proof=bad).verify()
+
+
+def test_limit_of_paths() -> None:
+    """
+    63 hashes are what the largest tree needs, and what the table of limits says.
+    """
+    assert limits.PATH == (limits.TREE_SIZE - 2).bit_length() == 63
 
 
 def flipped(value: Hash, bit: int) -> Hash:

@@ -8,7 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.verifier import examples
+from tests.verifier.catalogue.roles import TWINS, twins
 from tests.verifier.making import NoteSigner, Signer, public, refused
+from verifier import note as notes
 from verifier._strict import b64encode
 from verifier.note import COSIGNATURE, ECDSA, ED25519, NoteKey
 
@@ -149,3 +151,17 @@ def test_log_keys(curve: ec.EllipticCurve | None) -> None:
     private = ec.generate_private_key(curve) if curve else rsa.generate_private_key(65537, 2048)
 
     refused("unsupported-key", lambda: NoteKey.of("x", public(private.public_key())))
+
+
+@pytest.mark.parametrize("kind", TWINS)
+def test_keys_of_one_id(kind: int) -> None:
+    """
+    Two keys of one name and one id can be found by trying; each alone can be pinned, not both.
+    """
+    one, two = (signer.key for signer in twins(kind))
+
+    assert one.public != two.public
+    assert (one.name, one.key_id) == (two.name, two.key_id)
+    notes.refuse_ambiguous([one, one])
+    notes.refuse_ambiguous([two])
+    refused("ambiguous-key", lambda: notes.refuse_ambiguous([one, two]))

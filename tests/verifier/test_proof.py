@@ -8,12 +8,12 @@ import hashlib
 import pytest
 
 from tests.verifier import examples, twin
-from tests.verifier.making import World, refused, rows
+from tests.verifier.making import World, policy, refused, rows, witnesses
 from verifier import limits
 from verifier import note as notes
 from verifier.checkpoint import Checkpoint
 from verifier.merkle import Hash, hash_leaf
-from verifier.note import Note, NoteKey
+from verifier.note import ML_DSA, Note, NoteKey
 from verifier.proof import TlogProof
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -49,6 +49,19 @@ def test_published_paths(index: int, path: tuple[str, ...]) -> None:
     assert hashes == twin.inclusion(index, examples.LOG_ENTRIES)
     proof.verify(hash_leaf(examples.LOG_ENTRIES[index]))
     refused("not-included", lambda: proof.verify(hash_leaf(examples.LOG_ENTRIES[index - 1])))
+
+
+def test_who_stands_behind_an_entry() -> None:
+    """
+    A proof that convinces says of which tree, who of the pinned witnesses saw it, and no more.
+    """
+    everyone = (*witnesses(2), *witnesses(1, ML_DSA))
+    world = World(witnesses=everyone[1:], quorum=policy(2, everyone))
+    proof = world.bundle.tlog_proof()
+    endorsed = proof.judge(hash_leaf(world.entry), world.trust.tlog_policy())
+
+    assert (world.checkpoint, ("w1", "w2")) == (endorsed.checkpoint, endorsed.witnesses)
+    assert ("index", "path", "note", "extra") == TlogProof._fields
 
 
 def test_proof_of_a_bundle() -> None:
