@@ -33,15 +33,6 @@ from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 from verifier.statement import SUPERSEDES
 
 BYTES = 32
-# The order of the group, FIPS 186-4 D.1.2 and SP 800-186: s and n - s are both signatures.
-_ORDERS = {
-    "ecdsa-p256": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "ecdsa-p384": int(
-        "ffffffffffffffffffffffffffffffffffffffffffffffff"
-        "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
-        16,
-    ),
-}
 
 
 def key(form: str, public: PublicKey, content: bytes) -> bytes:
@@ -168,8 +159,8 @@ def _empty(holder: dict[str, Any], name: str) -> None:
 
 def _low(public: PublicKey, signature: bytes) -> bytes:
     """Return an ECDSA signature with the smaller s; any other as it is."""
-    order = _ORDERS.get(public.algorithm.name)
-    if order is None:
+    order = public.algorithm.order
+    if not order:
         return signature
     from cryptography.hazmat.primitives.asymmetric import utils
 

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.checkpoint import Checkpoint
 from verifier.errors import SignatureError
+from verifier.note import COSIGNATURE
 
 if TYPE_CHECKING:
     from verifier.merkle import Hash
     from verifier.publickey import PublicKey
 
 TIME_BYTES = 8  # before the signature
-_SIZES = {"ed25519": 64, "ml-dsa-44": 2420}
 
 
 def ed25519_message(time: int, text: str) -> bytes:
@@ -66,7 +66,7 @@ def message(cosigner: str, public: PublicKey, text: str, time: int) -> bytes:
     Raises:
         MalformedError: an ML-DSA-44 key, and a text that is no checkpoint.
     """
-    if public.algorithm.name == "ed25519":
+    if public.algorithm.witness_kind == COSIGNATURE:
         return ed25519_message(time, text)
     checkpoint = Checkpoint.parse(text)
     return subtree_message(
@@ -81,7 +81,7 @@ def verify(cosigner: str, public: PublicKey, text: str, signature: bytes) -> Non
         SignatureError: it does not fit, or states no time.
         MalformedError: kind 6 over a text that is no checkpoint.
     """
-    expected = TIME_BYTES + _SIZES[public.algorithm.name]
+    expected = TIME_BYTES + public.algorithm.signature_size
     if len(signature) != expected:
         raise SignatureError(f"expected {expected} bytes of cosignature, found {len(signature)}")
     time = int.from_bytes(signature[:TIME_BYTES], "big")

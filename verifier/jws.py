@@ -26,6 +26,7 @@ from typing import NamedTuple, Self
 
 from verifier import limits
 from verifier._strict import Fields, b64encode, canonical_json, json_object, rfc3339, utc
+from verifier.algorithms import ALGORITHMS
 from verifier.digest import Digest
 from verifier.errors import Base64Error, MalformedError, UnsupportedError
 
@@ -34,7 +35,7 @@ _CONTENT = "application/vnd.cncf.notary.payload.v1+json"
 _SCHEME, _TIME = "io.cncf.notary.signingScheme", "io.cncf.notary.signingTime"
 _EXPIRY = "io.cncf.notary.expiry"
 _X509 = "notary.x509"
-_ALGORITHMS = {"ecdsa-p256": ("ES256", 32), "ecdsa-p384": ("ES384", 48)}
+_ALGORITHMS = {row.name: row for row in ALGORITHMS if row.notation}
 _ZONE = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*", re.ASCII)
 
@@ -75,8 +76,9 @@ class SigningInput(NamedTuple):
         if expires:
             _seconds(header.text(_EXPIRY))
         header.done()
-        if algorithm not in {name for name, _ in _ALGORITHMS.values()}:
-            raise UnsupportedError(f"expected ES256 or ES384, found {algorithm[:40]!r}")
+        known = [row.notation for row in _ALGORITHMS.values()]
+        if algorithm not in known:
+            raise UnsupportedError(f"expected {' or '.join(known)}, found {algorithm[:40]!r}")
         if (content, scheme) != (_CONTENT, _X509):
             raise UnsupportedError("expected notation's content type and its scheme notary.x509")
         if critical != [_SCHEME] + [_EXPIRY] * expires:
@@ -111,7 +113,7 @@ def signing_input(algorithm: str, when: int, content: bytes) -> bytes:
     if algorithm not in _ALGORITHMS:
         raise UnsupportedError(f"expected an ECDSA key for notation, found {algorithm}")
     header = {
-        "alg": _ALGORITHMS[algorithm][0],
+        "alg": _ALGORITHMS[algorithm].notation,
         "cty": _CONTENT,
         "crit": [_SCHEME],
         _SCHEME: _X509,
@@ -136,7 +138,7 @@ def raw_signature(algorithm: str, signature: bytes) -> bytes:
     """Return an ECDSA signature in DER as JWS writes it: r and s side by side (RFC 7518, 3.4)."""
     from cryptography.hazmat.primitives.asymmetric import utils
 
-    size = _ALGORITHMS[algorithm][1]
+    size = (_ALGORITHMS[algorithm].order.bit_length() + 7) // 8
     r, s = utils.decode_dss_signature(signature)
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 

@@ -21,6 +21,7 @@ from typing import NamedTuple, Self
 
 from verifier import limits
 from verifier._strict import b64, b64encode, hexadecimal, note_name
+from verifier.algorithms import ALGORITHMS
 from verifier.errors import (
     AmbiguousKeyError,
     LimitError,
@@ -28,15 +29,16 @@ from verifier.errors import (
     UnsupportedKeyError,
     UntrustedLogError,
 )
-from verifier.publickey import PublicKey, ed25519, ml_dsa_44
+from verifier.publickey import PublicKey
 
 ED25519 = 0x01
 ECDSA = 0x02
 COSIGNATURE = 0x04  # c2sp.org/tlog-cosignature, with a time of its own
 ML_DSA = 0x06  # the same with ML-DSA-44, by a witness or, under its origin, by a log
 
-_LOG_KINDS = {"ed25519": ED25519, "ecdsa-p256": ECDSA, "ml-dsa-44": ML_DSA}
-_WITNESS_KINDS = {"ed25519": COSIGNATURE, "ml-dsa-44": ML_DSA}
+_LOG_KINDS = {row.name: row.log_kind for row in ALGORITHMS if row.log_kind}
+_WITNESS_KINDS = {row.name: row.witness_kind for row in ALGORITHMS if row.witness_kind}
+_BY_KIND = {kind: row for row in ALGORITHMS for kind in (row.log_kind, row.witness_kind) if kind}
 
 _DASH = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -120,16 +122,13 @@ class NoteKey(NamedTuple):
             raise MalformedError("expected a verifier key of three parts joined by '+'")
         name, hex_id, material = note_name(parts[0]), parts[1], b64(parts[2])
         kind, rest = (material[0], material[1:]) if material else (0, b"")
-        if kind in (ED25519, COSIGNATURE):
-            key = cls(name, kind, ed25519(rest))
-        elif kind == ML_DSA:
-            key = cls(name, kind, ml_dsa_44(rest))
-        elif kind == ECDSA:
-            key = cls(name, kind, PublicKey(rest))
-            if key.public.algorithm.name != "ecdsa-p256":
-                raise UnsupportedKeyError(f"expected P-256, found {key.public.algorithm.name}")
-        else:
-            raise UnsupportedKeyError(f"expected a note key of kind 1, 2, 4 or 6, found {kind}")
+        if kind not in _BY_KIND:
+            known = ", ".join(map(str, sorted(_BY_KIND)))
+            raise UnsupportedKeyError(f"expected a note key of kind {known}, found {kind}")
+        algorithm = _BY_KIND[kind]
+        key = cls(name, kind, PublicKey(rest if kind == ECDSA else algorithm.spki(rest)))
+        if key.public.algorithm is not algorithm:
+            raise UnsupportedKeyError(f"expected {algorithm.name}, found {key.public!r}")
         if hexadecimal(hex_id, size=4) != key.key_id:
             raise MalformedError(f"expected key id {key.key_id.hex()}, found {hex_id}")
         return key

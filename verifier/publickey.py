@@ -1,74 +1,26 @@
-"""Public keys, and the one table of algorithms.
+"""Public keys: checked when they are made, and known by their SPKI.
 
-A key is its SPKI DER (RFC 5280 section 4.1.2.7). Adding an algorithm is adding
-a row to `ALGORITHMS` and a branch to `_load`. P-256, Ed25519 and ML-DSA-44 are
-recognised by their fixed SPKI prefix, so that the usual run parses no DER at all.
+Which algorithms there are, and all that differs between them, is in `verifier.algorithms`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from verifier import limits
+from verifier import algorithms, limits
 from verifier._strict import b64, b64encode
+from verifier.algorithms import Algorithm, Checks, algorithm_of
 from verifier.errors import (
     Base64Error,
     ExampleKeyError,
     LimitError,
     SignatureError,
     UnsupportedKeyError,
-    WeakKeyError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-class Algorithm(NamedTuple):
-    """One way to sign, under the names that other formats give it."""
-
-    name: str
-    key_details: str  # Sigstore's PublicKeyDetails; empty when it signs notes and nothing else
-    data_algorithm: str  # Sigstore's HashAlgorithm of what is logged
-    hash_name: str  # hashlib's name of the same
-
-
-_P256 = Algorithm("ecdsa-p256", "PKIX_ECDSA_P256_SHA_256", "SHA2_256", "sha256")
-_P384 = Algorithm("ecdsa-p384", "PKIX_ECDSA_P384_SHA_384", "SHA2_384", "sha384")
-_ED25519 = Algorithm("ed25519", "PKIX_ED25519", "SHA2_512", "sha512")
-_RSA = {
-    2048: Algorithm("rsa-2048", "PKIX_RSA_PKCS1V15_2048_SHA256", "SHA2_256", "sha256"),
-    3072: Algorithm("rsa-3072", "PKIX_RSA_PKCS1V15_3072_SHA256", "SHA2_256", "sha256"),
-    4096: Algorithm("rsa-4096", "PKIX_RSA_PKCS1V15_4096_SHA256", "SHA2_256", "sha256"),
-}
-_ML_DSA_44 = Algorithm("ml-dsa-44", "", "", "")
-ALGORITHMS = (_P256, _P384, _ED25519, *_RSA.values(), _ML_DSA_44)
-
-_P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
-_ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
-_ML_DSA_44_PREFIX = bytes.fromhex("30820532300b06096086480165030403110382052100")
-_ML_DSA_44_SIZE = 1312
-_ML_DSA_SEED = 32  # bytes before the vector t1
-
-# The y coordinates of the points of small order, sign bit cleared: signatures
-# under such a key verify for any message. RFC 7748's curve has exactly these.
-_SMALL_ORDER = frozenset(
-    bytes.fromhex(y)
-    for y in (
-        "00" * 32,
-        "01" + "00" * 31,
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "ec" + "ff" * 30 + "7f",
-    )
-)
-_ED25519_PRIME = 2**255 - 19
 
 _PEM_FIRST, _PEM_LAST = b"-----BEGIN PUBLIC KEY-----\n", b"-----END PUBLIC KEY-----\n"
 _ONE_BLOCK = "expected one PEM block 'PUBLIC KEY', in lines of 64 characters, and nothing else"
@@ -111,7 +63,7 @@ class PublicKey:
     Two keys are equal when their SPKI is. Immutable, and safe in many threads.
     """
 
-    __slots__ = ("_check", "algorithm", "spki")
+    __slots__ = ("_checks", "algorithm", "spki")
 
     def __init__(self, spki: bytes) -> None:
         """Take the key in `spki` (DER).
@@ -125,7 +77,7 @@ class PublicKey:
         if len(spki) > limits.KEY:
             raise LimitError(f"expected at most {limits.KEY} bytes of key, found {len(spki)}")
         self.spki = bytes(spki)
-        self.algorithm, self._check = _load(self.spki)
+        self.algorithm, self._checks = _load(self.spki)
 
     @classmethod
     def from_pem(cls, text: bytes) -> Self:
@@ -159,7 +111,7 @@ class PublicKey:
             SignatureError: it does not fit.
         """
         try:
-            self._check(signature, message)
+            self._checks.message(signature, message)
         except InvalidSignature:
             raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
 
@@ -170,8 +122,13 @@ class PublicKey:
             SignatureError: it does not fit.
             UnsupportedKeyError: the algorithm signs messages, not their hashes.
         """
+        check = self._checks.digest
+        if check is None:
+            raise UnsupportedKeyError(
+                f"expected a key that signs hashes, found {self.algorithm.name}"
+            )
         try:
-            _load_prehashed(self.spki, self.algorithm)(signature, digest)
+            check(signature, digest)
         except (InvalidSignature, ValueError):  # ValueError: a digest of another length
             raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
 
@@ -187,12 +144,10 @@ class PublicKey:
 
     @property
     def raw(self) -> bytes:
-        """The 32 bytes of an Ed25519 key, or 1312 of an ML-DSA-44 key, as signed notes write it."""
-        if self.algorithm is _ED25519:
-            return self.spki[len(_ED25519_PREFIX) :]
-        if self.algorithm is _ML_DSA_44:
-            return self.spki[len(_ML_DSA_44_PREFIX) :]
-        raise UnsupportedKeyError(f"expected ed25519 or ml-dsa-44, found {self.algorithm.name}")
+        """The key as signed notes write a witness's: without what comes before it in SPKI."""
+        if not self.algorithm.witness_kind:
+            raise UnsupportedKeyError(f"expected a witness's key, found {self.algorithm.name}")
+        return self.algorithm.key(self.spki)
 
     def check_for_entries(self) -> None:
         """Check that Sigstore's formats have a name for this key, so that it may sign entries.
@@ -223,117 +178,15 @@ class PublicKey:
 
 def ed25519(raw: bytes) -> PublicKey:
     """Take the 32 bytes of an Ed25519 key; raises like `PublicKey`."""
-    return PublicKey(_ED25519_PREFIX + raw)
+    return PublicKey(algorithms.ED25519.spki(raw))
 
 
 def ml_dsa_44(raw: bytes) -> PublicKey:
     """Take the 1312 bytes of an ML-DSA-44 key; raises like `PublicKey`."""
-    return PublicKey(_ML_DSA_44_PREFIX + raw)
+    return PublicKey(algorithms.ML_DSA_44.spki(raw))
 
 
 @lru_cache(maxsize=256)  # a service meets its own few keys in every entry
-def _load(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
-    if spki.startswith(_P256_PREFIX) and len(spki) == len(_P256_PREFIX) + 65:
-        return _P256, _ecdsa_p256(spki[len(_P256_PREFIX) :])
-    if spki.startswith(_ED25519_PREFIX):
-        return _ED25519, _ed25519(spki[len(_ED25519_PREFIX) :])
-    if spki.startswith(_ML_DSA_44_PREFIX):
-        return _ML_DSA_44, _ml_dsa_44(spki[len(_ML_DSA_44_PREFIX) :])
-    return _load_der(spki)
-
-
-def _ecdsa_p256(point: bytes) -> Callable[[bytes, bytes], None]:
-    if point[0] != 4:
-        raise UnsupportedKeyError("expected an uncompressed P-256 point")
-    try:
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    except ValueError:
-        raise UnsupportedKeyError("expected a point on P-256") from None
-    return _ecdsa(key, hashes.SHA256())
-
-
-def _ecdsa(key: Any, hash_: hashes.HashAlgorithm) -> Callable[[bytes, bytes], None]:
-    scheme = ec.ECDSA(hash_)
-
-    def check(signature: bytes, message: bytes) -> None:
-        key.verify(signature, message, scheme)
-
-    return check
-
-
-def _ed25519(raw: bytes) -> Callable[[bytes, bytes], None]:
-    if len(raw) != 32:
-        raise UnsupportedKeyError(f"expected 32 bytes of Ed25519 key, found {len(raw)}")
-    y = raw[:31] + bytes([raw[31] & 0x7F])
-    if y in _SMALL_ORDER or int.from_bytes(y, "little") >= _ED25519_PRIME:
-        raise WeakKeyError("an Ed25519 point of small order or with a second spelling")
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    return Ed25519PublicKey.from_public_bytes(raw).verify
-
-
-def _ml_dsa_44(raw: bytes) -> Callable[[bytes, bytes], None]:
-    """Load FIPS 204's key; it signs the message itself, under an empty context."""
-    if len(raw) != _ML_DSA_44_SIZE:
-        raise UnsupportedKeyError(f"expected 1312 bytes of ML-DSA-44 key, found {len(raw)}")
-    if not any(raw[_ML_DSA_SEED:]):
-        raise WeakKeyError("an ML-DSA key whose vector t1 is zero hides no secret")
-    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
-
-    key = MLDSA44PublicKey.from_public_bytes(raw)
-
-    def check(signature: bytes, message: bytes) -> None:
-        key.verify(signature, message)
-
-    return check
-
-
-def _load_der(spki: bytes) -> tuple[Algorithm, Callable[[bytes, bytes], None]]:
-    """Load what has no fixed prefix; the DER parser is imported only for this."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-    try:
-        key = serialization.load_der_public_key(spki)
-        again = key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    except (ValueError, UnsupportedAlgorithm):
-        raise UnsupportedKeyError("expected a public key in DER") from None
-    if again != spki:
-        raise UnsupportedKeyError("the key is not in its canonical DER encoding")
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1):
-        return _P384, _ecdsa(key, hashes.SHA384())
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA:
-        if key.public_numbers().e != 65_537:
-            raise UnsupportedKeyError("expected an RSA key with exponent 65537")
-        rsa_key, scheme, sha256 = key, padding.PKCS1v15(), hashes.SHA256()
-
-        def check(signature: bytes, message: bytes) -> None:
-            rsa_key.verify(signature, message, scheme, sha256)
-
-        return _RSA[key.key_size], check
-    names = ", ".join(a.name for a in ALGORITHMS)
-    raise UnsupportedKeyError(f"expected one of {names}")
-
-
-@lru_cache(maxsize=256)
-def _load_prehashed(spki: bytes, algorithm: Algorithm) -> Callable[[bytes, bytes], None]:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
-
-    hashed = utils.Prehashed(hashes.SHA384() if algorithm is _P384 else hashes.SHA256())
-    key = serialization.load_der_public_key(spki)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return _prehashed(key.verify, ec.ECDSA(hashed))
-    if isinstance(key, rsa.RSAPublicKey):
-        return _prehashed(key.verify, padding.PKCS1v15(), hashed)
-    raise UnsupportedKeyError(f"expected an ECDSA or RSA key, found {algorithm.name}")
-
-
-def _prehashed(verify: Any, *scheme: Any) -> Callable[[bytes, bytes], None]:
-    def check(signature: bytes, digest: bytes) -> None:
-        verify(signature, digest, *scheme)
-
-    return check
+def _load(spki: bytes) -> tuple[Algorithm, Checks]:
+    algorithm = algorithm_of(spki)
+    return algorithm, algorithm.load(algorithm.key(spki))
