@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.interop.edits import P256_ORDER
-from tests.vectors import vectors
-from tests.verifier.making import Signer, public, refused, rows, verdict
+from tests.verifier.making import Signer, public, refused, rows
 from verifier import limits, publickey
 from verifier._strict import b64encode
 from verifier.errors import VerificationError
@@ -22,54 +21,6 @@ ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048")
 KEY = Signer()
 SPKI = KEY.public.spki
 PEM = KEY.public.pem()
-
-
-@pytest.mark.parametrize(
-    ("file", "valid"),
-    [
-        ("ecdsa_secp256r1_sha256", 174),
-        ("ecdsa_secp384r1_sha384", 194),
-        ("ed25519", 88),
-        ("rsa_signature_2048_sha256", 7),
-        ("rsa_signature_3072_sha256", 7),
-    ],
-)
-def test_wycheproof(file: str, valid: int) -> None:
-    """
-    Of Wycheproof's signatures every valid one is accepted and no invalid one; "acceptable" is moot.
-    """
-    wrong, accepted = [], 0
-    for group in vectors(f"wycheproof/{file}_test.json")["testGroups"]:
-        spki = bytes.fromhex(group["publicKeyDer"])
-        if group["publicKey"].get("publicExponent", "010001") != "010001":
-            refused("unsupported-key", partial(PublicKey, spki))
-            continue
-        key = PublicKey(spki)
-        for case in group["tests"]:
-            good = _verifies(key, case["sig"], bytes.fromhex(case["msg"]))
-            if case["result"] != "acceptable":
-                accepted += good
-                wrong += [case["tcId"]] if good != (case["result"] == "valid") else []
-
-    assert not wrong
-    assert valid == accepted
-
-
-def test_cctv() -> None:
-    """
-    Of C2SP's Ed25519 vectors every key of small order, or in a second spelling, is refused.
-    """
-    cases = vectors("cctv/ed25519vectors.json")
-    bad = {c["key"] for c in cases if {"low_order_A", "non_canonical_A"} & set(c["flags"] or ())}
-    keys = {case["key"] for case in cases}
-    refusals = {k for k in keys if verdict(partial(ed25519, bytes.fromhex(k))) == "weak-key"}
-
-    assert bad == refusals
-    assert bad
-
-
-def _verifies(key: PublicKey, signature: str, message: bytes) -> bool:
-    return verdict(lambda: key.verify(bytes.fromhex(signature), message)) == "yes"
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
