@@ -17,7 +17,7 @@ import pytest
 from tests.verifier import examples
 from tests.verifier.dossiers import members, packed
 from tests.verifier.making import ORIGIN, World, refused, rows, witnesses
-from tests.verifier.paths import get, inside, put
+from tests.verifier.paths import Path, get, inside, put
 from tests.verifier.pinned import CHAINS, DOCUMENT, GOOD, parse
 from verifier import jws, limits
 from verifier._strict import b64encode
@@ -87,7 +87,8 @@ def test_cve_2026_23831_null_in_every_place(reader: Reader) -> None:
     places = inside(reader.document, str, int, dict, list, bool, top=True)
     refusals = 0
     for place in places:
-        spoiled = put(reader.document, *place.values, None) if place.values[0] else None
+        path: Path = place.values[0]
+        spoiled = put(reader.document, path, None) if path else None
         with pytest.raises(VerificationError):
             reader.read(json.dumps(spoiled).encode())
         refusals += 1
@@ -102,12 +103,13 @@ def test_cosign_4648_empty_and_blank_values(reader: Reader, empty: Any) -> None:
     An empty or blank value anywhere is read or refused in our own words; nothing else is raised.
     """
     for place in inside(reader.document, str, int, dict, list, bool):
-        spoiled = json.dumps(put(reader.document, *place.values, empty)).encode()
+        path: Path = place.values[0]
+        spoiled = json.dumps(put(reader.document, path, empty)).encode()
         try:
             reader.read(spoiled)
         except VerificationError:
             continue
-        found = get(reader.document, *place.values)
+        found = get(reader.document, path)
         assert isinstance(found, type(empty)), "a value of another type was taken"
 
 
@@ -132,7 +134,7 @@ def test_pyjwt_ghsa_8wjv_nested_header_and_payload() -> None:
 
     for message in (deep + b"." + deep, deep + b"."):
         assert len(message) > 2 * limits.PAYLOAD
-        refused("malformed", lambda message=message: jws.parse(message))
+        refused("malformed", partial(jws.parse, message))
     nested = jws._encode(b'{"alg":' + b"[" * 20_000 + b"]" * 20_000 + b"}")
     refused("over-limit", lambda: jws.parse(nested + b".e30"))
 
@@ -170,7 +172,7 @@ def test_sigstore_go_630_lists_are_counted_before_they_are_read(
             values = {"rfc3161Timestamps": values}
             document["verificationMaterial"]["timestampVerificationData"] = {}
         data = json.dumps(put(document, place, values)).encode()
-        refused(code, lambda data=data: Bundle.parse(data))
+        refused(code, partial(Bundle.parse, data))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_sigstore_go_630_lists_of_a_trust_file(field: str, most: int) -> None:
         values: Any = [7] * count
         if field == "roots":
             values = {"threshold": 1, "keys": values}
-        refused(code, lambda values=values: parse(DOCUMENT | {field: values}))
+        refused(code, partial(parse, DOCUMENT | {field: values}))
 
 
 def test_cve_2023_30551_a_file_that_inflates() -> None:
@@ -196,7 +198,7 @@ def test_cve_2023_30551_a_file_that_inflates() -> None:
         bomb = packed(content | {name: bytes(64 << 20)})
         assert len(bomb) < 1 << 20
         tracemalloc.start()
-        refused("over-limit", lambda bomb=bomb: Dossier.parse(bomb))
+        refused("over-limit", partial(Dossier.parse, bomb))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 1 << 20
