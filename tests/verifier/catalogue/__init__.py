@@ -17,17 +17,19 @@ from tests.verifier.catalogue import (
     digests,
     envelopes,
     keys,
+    manifests,
     notes,
     proofs,
     signatures,
     times,
+    weak_keys,
 )
 from tests.verifier.catalogue.case import Case
 
 ROWS = {"B": 20, "S": 11, "D": 14, "E": 17, "N": 23, "P": 20, "C": 9, "T": 7}
 
 MODULES = (
-    *(bundle_bytes, bundle_fields, bundles, signatures, digests, envelopes),
+    *(bundle_bytes, bundle_fields, bundles, signatures, weak_keys, digests, manifests, envelopes),
     *(notes, proofs, keys, times),
 )
 
