@@ -1,0 +1,278 @@
+"""Trust and status files that other verifiers took, and ours does not.
+
+Each test is named after the published failure; most are of TUF's implementations.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.verifier.making import ORIGIN, NoteSigner, Signer, World, refused, verdict
+from tests.verifier.pinned import DOCUMENT, GOOD, parse
+from verifier import limits
+from verifier._strict import b64encode
+from verifier.note import COSIGNATURE
+from verifier.revocation import Revocation
+from verifier.signed import SignedFile
+from verifier.status import PAYLOAD_TYPE as STATUS_TYPE
+from verifier.status import Mark, Status, StatusPayload
+from verifier.trust import PAYLOAD_TYPE, TrustRoot
+from verifier.trusted import Roots, TrustedKey, keys_by_hint
+
+ALICE, BOB, CAROL, MALLORY = (Signer() for _ in range(4))
+NAMES = {"alice": ALICE, "bob": BOB, "carol": CAROL}
+HOUR = 3600
+
+
+def root(version: int = 3, threshold: int = 2, **changes: Any) -> TrustRoot:
+    """Return a trust root of which `threshold` of three roots sign the next one."""
+    roots = Roots(threshold, {name: signer.public for name, signer in NAMES.items()})
+    return GOOD._replace(**{"version": version, "roots": roots, **changes})
+
+
+def signed(trust: TrustRoot, *signers: Signer) -> bytes:
+    """Return the trust file that these signed."""
+    return SignedFile.sign(PAYLOAD_TYPE, trust.json(), signers).json()
+
+
+OLD = root()
+
+
+def test_trust_goes_forward() -> None:
+    """
+    What enough of the roots signed, and is newer, is the next trust file; the same one stays.
+    """
+    new = root(4)
+
+    assert new == OLD.successor(signed(new, ALICE, BOB))
+    assert OLD == OLD.successor(signed(OLD, BOB, CAROL))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_cve_2022_29173_a_trust_file_goes_back(version: int) -> None:
+    """
+    An older trust file is refused though every root signed it (GHSA-3633-5h82-39pq too).
+    """
+    refused("trust-rollback", lambda: OLD.successor(signed(root(version), ALICE, BOB, CAROL)))
+
+
+def test_cve_2020_15163_two_files_of_one_version() -> None:
+    """
+    Another file of the version that is known is refused, whatever it says.
+    """
+    other = root(expires=OLD.expires + 1)
+
+    refused("trust-conflict", lambda: OLD.successor(signed(other, ALICE, BOB)))
+
+
+@pytest.mark.parametrize("threshold", [0, 4, -1])
+def test_cve_2026_23992_a_threshold_of_none(threshold: int) -> None:
+    """
+    A threshold that nobody need reach, or nobody can, is refused with the file that sets it.
+    """
+    code = "bad-integer" if threshold < 0 else "malformed"
+    refused(code, lambda: TrustRoot.parse(root(threshold=threshold).json()))
+    new = root(4, threshold=threshold)
+    refused(code, lambda: OLD.successor(signed(new, ALICE, BOB)))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "code"), [(0, "malformed"), (2, "malformed"), (-1, "bad-integer")]
+)
+def test_cve_2026_23992_a_quorum_of_none(threshold: int, code: str) -> None:
+    """
+    So is a quorum of witnesses of which none need sign, or more than there are.
+    """
+    witness = NoteSigner("w.example", COSIGNATURE).key
+    text = f"witness w0 {witness}\ngroup q {threshold} w0\nquorum q\n"
+
+    refused(code, lambda: parse(DOCUMENT | {"witnesses": text}))
+
+
+def test_cve_2020_6174_one_signature_counts_once() -> None:
+    """
+    A root that signs twice is one root: a file with two signatures in its name is refused.
+    """
+    new = root(4)
+    once = signed(new, ALICE)
+    refused("trust-threshold", lambda: OLD.successor(once))
+    file = SignedFile.parse(once, PAYLOAD_TYPE, limits.TRUST_FILE)
+    line = f'{{"keyid": "{ALICE.public.hint}", "sig": "{b64encode(ALICE.sign(file.message))}"}}'
+    twice = once.replace(b'"signatures": [', b'"signatures": [' + line.encode() + b",")
+    refused("malformed", lambda: OLD.successor(twice))
+    # Under another keyid it is a signature of nobody.
+    renamed = file._replace(signatures={**file.signatures, "x": ALICE.sign(file.message)})
+    refused("trust-threshold", lambda: OLD.successor(renamed.json()))
+
+
+def test_cve_2020_6174_one_root_under_two_names() -> None:
+    """
+    A trust file that lists one root key under two names is refused: it would count twice.
+    """
+    row = {"name": "alice", "key": b64encode(ALICE.public.spki)}
+    both = {"threshold": 2, "keys": [row, row | {"name": "alice-2"}]}
+    refused("malformed", lambda: parse(DOCUMENT | {"roots": both}))
+    named = {"threshold": 1, "keys": [row, row | {"key": b64encode(BOB.public.spki)}]}
+
+    refused("malformed", lambda: parse(DOCUMENT | {"roots": named}))
+
+
+@pytest.mark.parametrize(
+    ("signers", "expected"),
+    [
+        ((), "foreign-trust"),
+        ((MALLORY,), "foreign-trust"),
+        ((ALICE,), "trust-threshold"),
+        ((ALICE, MALLORY), "trust-threshold"),
+        ((ALICE, CAROL), "yes"),
+        ((ALICE, BOB, CAROL, MALLORY), "yes"),
+    ],
+)
+def test_cve_2026_49834_a_threshold_of_roots(signers: tuple[Signer, ...], expected: str) -> None:
+    """
+    Only roots count towards their threshold, each once, and strangers do no harm.
+    """
+    assert expected == verdict(lambda: OLD.successor(signed(root(4), *signers)))
+
+
+def test_ghsa_3633_5h82_39pq_old_and_new_roots_sign() -> None:
+    """
+    New roots are believed when enough of the old ones signed them, and enough of themselves.
+    """
+    new = root(4)._replace(roots=Roots(2, {"bob": BOB.public, "mallory": MALLORY.public}))
+
+    refused("foreign-trust", lambda: OLD.successor(signed(new, MALLORY)))
+    refused("trust-threshold", lambda: OLD.successor(signed(new, BOB, MALLORY)))
+    refused("trust-threshold", lambda: OLD.successor(signed(new, ALICE, BOB)))
+    assert new == OLD.successor(signed(new, ALICE, BOB, MALLORY))
+
+
+def test_go_tuf_no_roots_is_not_anybody() -> None:
+    """
+    After a trust file without roots none can come, and none without roots can come after one.
+    """
+    refused("trust-unsigned", lambda: GOOD.successor(signed(root(4), ALICE, BOB)))
+    refused("trust-unsigned", lambda: OLD.successor(root(4).json()))
+    bare = root(4)._replace(roots=None)
+    refused("trust-unsigned", lambda: OLD.successor(signed(bare, ALICE, BOB)))
+    refused("trust-unsigned", lambda: TrustRoot.parse(signed(bare, ALICE, BOB)))
+
+
+def test_go_tuf_a_file_of_another_kind() -> None:
+    """
+    What a root signed as something else, or a status key as a trust file, is no trust file.
+    """
+    new = root(4)
+    other = SignedFile.sign(STATUS_TYPE, new.json(), (ALICE, BOB)).json()
+
+    refused("unsupported-version", lambda: OLD.successor(other))
+    file = SignedFile.parse(other, STATUS_TYPE, limits.TRUST_FILE)
+    renamed = file._replace(payload_type=PAYLOAD_TYPE).json()
+    refused("bad-signature", lambda: OLD.successor(renamed))
+
+
+def test_go_tuf_signed_bytes_are_the_read_bytes() -> None:
+    """
+    A payload that was changed after it was signed is refused, in whatever it was changed.
+    """
+    file = SignedFile.parse(signed(root(4), ALICE, BOB), PAYLOAD_TYPE, limits.TRUST_FILE)
+    for payload in (root(5).json(), root(4, threshold=1).json(), file.payload + b" "):
+        changed = file._replace(payload=payload).json()
+        refused("bad-signature", partial(OLD.successor, changed))
+
+
+STATUS_KEY = Signer()
+
+
+class Ledger:
+    """A ledger whose trust file names a status key."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        key = TrustedKey("status", "status", STATUS_KEY.public, ())
+        self.trust = self.world.trust._replace(keys=keys_by_hint([self.world.key, key]))
+
+    def status(self, version: int = 7, **changes: Any) -> StatusPayload:
+        """Return a status payload about the world's ledger."""
+        mark = Mark(3, 1_740_000_000)
+        row = Revocation("entry", "2", "a mistake", 5, bundle=b"{}")
+        good = StatusPayload(
+            ORIGIN, version, 1_750_000_000, 1_750_007_200, self.world.note, (mark,), (row,)
+        )
+        return good._replace(**changes)
+
+    def read(self, payload: StatusPayload, key: Signer = STATUS_KEY) -> Status:
+        """Read the status file as `key` signs it."""
+        return Status.parse(payload.sealed(key), self.trust)
+
+    def next(self, payload: StatusPayload) -> Status:
+        """Read the status file as one that follows version 7."""
+        return self.read(self.status()).successor(payload.sealed(STATUS_KEY), self.trust)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+def test_status_goes_forward(ledger: Ledger) -> None:
+    """
+    A newer status file follows, and the same one stays.
+    """
+    assert 8 == ledger.next(ledger.status(8)).payload.version
+    assert 7 == ledger.next(ledger.status(7)).payload.version
+
+
+def test_cve_2022_29173_a_status_file_goes_back(ledger: Ledger) -> None:
+    """
+    An older status file is refused, and so is a newer one that takes a revocation back.
+    """
+    refused("status-rollback", lambda: ledger.next(ledger.status(6)))
+    refused("status-rollback", lambda: ledger.next(ledger.status(8, revocations=())))
+    later = Revocation("entry", "3", "another", 6, bundle=b"{}")
+    refused("status-rollback", lambda: ledger.next(ledger.status(8, revocations=(later,))))
+    weaker = ledger.status().revocations[0]._replace(target="1")
+    refused("status-rollback", lambda: ledger.next(ledger.status(8, revocations=(weaker,))))
+
+
+def test_cve_2022_29173_a_status_file_with_an_older_checkpoint(ledger: Ledger) -> None:
+    """
+    A newer status file whose checkpoint is smaller than the last one hides entries.
+    """
+    world = World(log=ledger.world.log, leaves=6)
+    refused("status-rollback", lambda: ledger.next(ledger.status(8, note=world.note)))
+    split = World(log=ledger.world.log, logged=b"another history")
+
+    refused("split-view", lambda: ledger.next(ledger.status(8, note=split.note)))
+
+
+def test_cve_2020_15163_two_status_files_of_one_version(ledger: Ledger) -> None:
+    """
+    Another status file of the version that is known is refused, whatever it says.
+    """
+    refused("trust-conflict", lambda: ledger.next(ledger.status(7, next_update=1_750_007_201)))
+
+
+@pytest.mark.parametrize("purpose", ["approve", "attest", "event", "log", "witness", "timestamp"])
+def test_cve_2026_49834_only_a_status_key_signs_the_status(ledger: Ledger, purpose: str) -> None:
+    """
+    A key that the trust file names for something else signs no status file.
+    """
+    ledger.read(ledger.status())
+    keys = [ledger.world.key, TrustedKey("status", purpose, STATUS_KEY.public, ())]
+    ledger.trust = ledger.trust._replace(keys=keys_by_hint(keys))
+
+    refused("foreign-trust", lambda: ledger.read(ledger.status()))
+    refused("foreign-trust", lambda: ledger.read(ledger.status(), MALLORY))
+
+
+def test_cve_2023_47122_a_status_file_brings_no_log_key(ledger: Ledger) -> None:
+    """
+    The checkpoint in a status file is by a log that the trust file names, and of that ledger.
+    """
+    stranger = World()
+    refused("untrusted-log", lambda: ledger.read(ledger.status(note=stranger.note)))
+    refused("foreign-trust", lambda: ledger.read(ledger.status(origin="other.example")))
