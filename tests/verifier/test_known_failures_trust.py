@@ -10,21 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.making import ORIGIN, NoteSigner, Signer, World, refused, verdict
+from tests.verifier.making import NOW, NoteSigner, Signer, World, refused, verdict
 from tests.verifier.pinned import DOCUMENT, GOOD, parse
+from tests.verifier.statuses import STATUS_KEY, Ledger, revoked
 from verifier import limits
 from verifier._strict import b64encode
 from verifier.note import COSIGNATURE
-from verifier.revocation import Revocation
 from verifier.signed import SignedFile
 from verifier.status import PAYLOAD_TYPE as STATUS_TYPE
-from verifier.status import Mark, Status, StatusPayload
+from verifier.status import Status
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
 from verifier.trusted import Roots, TrustedKey, keys_by_hint
 
 ALICE, BOB, CAROL, MALLORY = (Signer() for _ in range(4))
 NAMES = {"alice": ALICE, "bob": BOB, "carol": CAROL}
-HOUR = 3600
 
 
 def root(version: int = 3, threshold: int = 2, **changes: Any) -> TrustRoot:
@@ -184,58 +183,36 @@ def test_go_tuf_signed_bytes_are_the_read_bytes() -> None:
         refused("bad-signature", partial(OLD.successor, changed))
 
 
-STATUS_KEY = Signer()
-
-
-class Ledger:
-    """A ledger whose trust file names a status key."""
-
-    def __init__(self) -> None:
-        self.world = World()
-        key = TrustedKey("status", "status", STATUS_KEY.public, ())
-        self.trust = self.world.trust._replace(keys=keys_by_hint([self.world.key, key]))
-
-    def status(self, version: int = 7, **changes: Any) -> StatusPayload:
-        """Return a status payload about the world's ledger."""
-        mark = Mark(3, 1_740_000_000)
-        row = Revocation("entry", "2", "a mistake", 5, bundle=b"{}")
-        good = StatusPayload(
-            ORIGIN, version, 1_750_000_000, 1_750_007_200, self.world.note, (mark,), (row,)
-        )
-        return good._replace(**changes)
-
-    def read(self, payload: StatusPayload, key: Signer = STATUS_KEY) -> Status:
-        """Read the status file as `key` signs it."""
-        return Status.parse(payload.sealed(key), self.trust)
-
-    def next(self, payload: StatusPayload) -> Status:
-        """Read the status file as one that follows version 7."""
-        return self.read(self.status()).successor(payload.sealed(STATUS_KEY), self.trust)
+BEFORE = {"revocations": (revoked(2, 5),)}
 
 
 @pytest.fixture
 def ledger() -> Ledger:
+    """A ledger of seven entries, of which one was revoked when the status was at version 7."""
     return Ledger()
+
+
+def follow(ledger: Ledger, version: int, **changes: Any) -> Status:
+    """Read a status file as one that follows version 7."""
+    return ledger.next(ledger.payload(7, **BEFORE), ledger.payload(version, **BEFORE | changes))
 
 
 def test_status_goes_forward(ledger: Ledger) -> None:
     """
     A newer status file follows, and the same one stays.
     """
-    assert 8 == ledger.next(ledger.status(8)).payload.version
-    assert 7 == ledger.next(ledger.status(7)).payload.version
+    assert 8 == follow(ledger, 8).payload.version
+    assert 7 == follow(ledger, 7).payload.version
 
 
 def test_cve_2022_29173_a_status_file_goes_back(ledger: Ledger) -> None:
     """
     An older status file is refused, and so is a newer one that takes a revocation back.
     """
-    refused("status-rollback", lambda: ledger.next(ledger.status(6)))
-    refused("status-rollback", lambda: ledger.next(ledger.status(8, revocations=())))
-    later = Revocation("entry", "3", "another", 6, bundle=b"{}")
-    refused("status-rollback", lambda: ledger.next(ledger.status(8, revocations=(later,))))
-    weaker = ledger.status().revocations[0]._replace(target="1")
-    refused("status-rollback", lambda: ledger.next(ledger.status(8, revocations=(weaker,))))
+    refused("status-rollback", lambda: follow(ledger, 6))
+    refused("status-rollback", lambda: follow(ledger, 8, revocations=()))
+    for other in (revoked(3, 6), revoked(3, 5), revoked(2, 6)):
+        refused("status-rollback", partial(follow, ledger, 8, revocations=(other,)))
 
 
 def test_cve_2022_29173_a_status_file_with_an_older_checkpoint(ledger: Ledger) -> None:
@@ -243,17 +220,17 @@ def test_cve_2022_29173_a_status_file_with_an_older_checkpoint(ledger: Ledger) -
     A newer status file whose checkpoint is smaller than the last one hides entries.
     """
     world = World(log=ledger.world.log, leaves=6)
-    refused("status-rollback", lambda: ledger.next(ledger.status(8, note=world.note)))
+    refused("status-rollback", lambda: follow(ledger, 8, note=world.note, marks=()))
     split = World(log=ledger.world.log, logged=b"another history")
 
-    refused("split-view", lambda: ledger.next(ledger.status(8, note=split.note)))
+    refused("split-view", lambda: follow(ledger, 8, note=split.note))
 
 
 def test_cve_2020_15163_two_status_files_of_one_version(ledger: Ledger) -> None:
     """
     Another status file of the version that is known is refused, whatever it says.
     """
-    refused("trust-conflict", lambda: ledger.next(ledger.status(7, next_update=1_750_007_201)))
+    refused("trust-conflict", lambda: follow(ledger, 7, next_update=NOW + 1))
 
 
 @pytest.mark.parametrize("purpose", ["approve", "attest", "event", "log", "witness", "timestamp"])
@@ -261,12 +238,13 @@ def test_cve_2026_49834_only_a_status_key_signs_the_status(ledger: Ledger, purpo
     """
     A key that the trust file names for something else signs no status file.
     """
-    ledger.read(ledger.status())
+    data = ledger.payload().sealed(STATUS_KEY)
+    Status.parse(data, ledger.trust)
     keys = [ledger.world.key, TrustedKey("status", purpose, STATUS_KEY.public, ())]
-    ledger.trust = ledger.trust._replace(keys=keys_by_hint(keys))
+    trust = ledger.trust._replace(keys=keys_by_hint(keys))
 
-    refused("foreign-trust", lambda: ledger.read(ledger.status()))
-    refused("foreign-trust", lambda: ledger.read(ledger.status(), MALLORY))
+    refused("foreign-trust", lambda: Status.parse(data, trust))
+    refused("foreign-trust", lambda: ledger.read(ledger.payload(), MALLORY))
 
 
 def test_cve_2023_47122_a_status_file_brings_no_log_key(ledger: Ledger) -> None:
@@ -274,5 +252,5 @@ def test_cve_2023_47122_a_status_file_brings_no_log_key(ledger: Ledger) -> None:
     The checkpoint in a status file is by a log that the trust file names, and of that ledger.
     """
     stranger = World()
-    refused("untrusted-log", lambda: ledger.read(ledger.status(note=stranger.note)))
-    refused("foreign-trust", lambda: ledger.read(ledger.status(origin="other.example")))
+    refused("untrusted-log", lambda: ledger.status(note=stranger.note))
+    refused("foreign-trust", lambda: ledger.status(origin="other.example"))
