@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -61,6 +62,11 @@ class Authority(NamedTuple):
 
     kind: str
     chain: tuple[bytes, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What a revocation knows it by: hex SHA-256 of its first certificate, or of its key."""
+        return hashlib.sha256(self.chain[0]).hexdigest()
 
 
 class Roots(NamedTuple):

@@ -15,24 +15,27 @@ from typing import TYPE_CHECKING
 from verifier._strict import b64encode, utc
 from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey
+from verifier.revocation import until_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping
 
+    from verifier.revocation import Revocation
     from verifier.trust import TrustRoot
+    from verifier.trusted import Authority
 
 _TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
 _LISTS = {"certificate": "certificateAuthorities", "timestamp": "timestampAuthorities"}
 
 
-def trusted_root(trust: TrustRoot) -> bytes:
-    """Return `trusted_root.json`.
+def trusted_root(trust: TrustRoot, revocations: Iterable[Revocation] = ()) -> bytes:
+    """Return `trusted_root.json`, in which an authority among `revocations` has ended.
 
     Each log is listed with its checkpoint key and, if there is one, its promise key.
     Sigstore has no name for ML-DSA-44, whose keys are left out.
     """
-    start = utc(trust.issued)
+    start, ends = {"start": utc(trust.issued)}, until_of(revocations)
     root: dict[str, object] = {
         "mediaType": _TRUSTED_ROOT,
         "tlogs": [_log(origin, key.public, key.log_id, start) for origin, key in _log_keys(trust)],
@@ -43,13 +46,19 @@ def trusted_root(trust: TrustRoot) -> bytes:
     origin = trust.logs[0].origin
     for kind, field in _LISTS.items():
         root[field] = [
-            _authority(origin, authority.chain, start)
+            _authority(origin, authority, _window(trust, authority, ends))
             for authority in trust.authorities
             if authority.kind == kind
         ]
-    witnessing = [a.chain[0] for a in trust.authorities if a.kind == "transparency"]
+    witnessing = [a for a in trust.authorities if a.kind == "transparency"]
     root["ctlogs"] = [
-        _log(origin, PublicKey(spki), hashlib.sha256(spki).digest(), start) for spki in witnessing
+        _log(
+            origin,
+            PublicKey(one.chain[0]),
+            hashlib.sha256(one.chain[0]).digest(),
+            _window(trust, one, ends),
+        )
+        for one in witnessing
     ]
     return (json.dumps(root, indent=2) + "\n").encode()
 
@@ -80,23 +89,33 @@ def _log_keys(trust: TrustRoot) -> list[tuple[str, NoteKey]]:
     return found
 
 
-def _log(origin: str, public: PublicKey, log_id: bytes, start: str) -> dict[str, object]:
+def _window(trust: TrustRoot, authority: Authority, ends: Mapping[str, int]) -> dict[str, str]:
+    """Return when `authority` counts; one that ended before the trust file counts never."""
+    end = ends.get(authority.fingerprint)
+    if end is None:
+        return {"start": utc(trust.issued)}
+    return {"start": utc(min(trust.issued, end)), "end": utc(end)}
+
+
+def _log(
+    origin: str, public: PublicKey, log_id: bytes, window: Mapping[str, str]
+) -> dict[str, object]:
     return {
         "baseUrl": f"https://{origin}",
         "hashAlgorithm": "SHA2_256",
         "publicKey": {
             "rawBytes": b64encode(public.spki),
             "keyDetails": public.algorithm.key_details,
-            "validFor": {"start": start},
+            "validFor": window,
         },
         "logId": {"keyId": b64encode(log_id)},
     }
 
 
-def _authority(origin: str, chain: Sequence[bytes], start: str) -> dict[str, object]:
+def _authority(origin: str, authority: Authority, window: Mapping[str, str]) -> dict[str, object]:
     return {
         "subject": {"organization": origin, "commonName": origin},
         "uri": f"https://{origin}",
-        "certChain": {"certificates": [{"rawBytes": b64encode(one)} for one in chain]},
-        "validFor": {"start": start},
+        "certChain": {"certificates": [{"rawBytes": b64encode(one)} for one in authority.chain]},
+        "validFor": window,
     }
