@@ -225,10 +225,18 @@ class AccessSection(_Section):
 
 
 class TrustSection(_Section):
-    """The files that verifiers pin, which the service hands out."""
+    """The files that verifiers pin, which the service hands out.
+
+    The service writes `status`, anew at least every `status_every_s`: it says what was
+    revoked, and verifiers who see none for longer than they like refuse. `policy` is what
+    an image needs; who hands one out need not follow it.
+    """
 
     trust: Path
     trusted_root: Path
+    status: Path = Path("status.json")
+    status_every_s: Annotated[float, Field(gt=0, le=86_400)] = 3600.0
+    policy: Path | None = None
 
 
 class Config(_Section):

@@ -167,6 +167,13 @@ class TrustedRootError(SigningError):
     hint = "write it anew: sealbook trusted-root trust.json > trusted_root.json"
 
 
+class StatusFileError(SigningError):
+    """The status file cannot be read or written, or is not of this ledger."""
+
+    code = "status-file"
+    hint = "move it away, and start again: it is made anew from the ledger"
+
+
 class ConfigError(SigningError):
     """The configuration does not say what to do."""
 

@@ -2,7 +2,7 @@
 
 Each names in `previous` the last event of its kind, so that A, then B, then A
 again are three entries, and nobody can leave one out unseen. Kinds so far:
-`genesis`, `frozen`, `clock-accepted`.
+`genesis`, `frozen`, `clock-accepted`, `revocation`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ledger.answer import Appended
 from ledger.errors import FrozenError
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
-from ledger.sequencer import Sequencer
+from ledger.sequencer import Answer, Sequencer
 from verifier import dsse
 from verifier.entry import Entry
 from verifier.publickey import Key
@@ -60,6 +60,25 @@ class Events:
             origin = self._ledger.store.origin
             entry = signed_event(kind, origin, self._key, predicate, previous)
             [answer] = await asyncio.shield(self._sequencer.append([entry], freeze=freeze))
-        if not isinstance(answer, Appended):
-            raise answer
-        return answer
+        return _appended(answer)
+
+    async def published(self, index: int) -> Appended:
+        """Return the event at `index`, once it is published.
+
+        Raises:
+            LedgerError: it is not published in time.
+        """
+        row = await asyncio.to_thread(self._ledger.row, index)
+        assert row.body is not None, "the body of an event stays"
+        found_by = dedup.of(labels.EVENT, row.entry, row.body)
+        assert found_by is not None
+        # Appended again it is found, and waits like any other entry. Nothing is written.
+        again = NewEntry(row.entry, row.body, labels.decode(row.labels), found_by)
+        [answer] = await asyncio.shield(self._sequencer.append([again]))
+        return _appended(answer)
+
+
+def _appended(answer: Answer) -> Appended:
+    if not isinstance(answer, Appended):
+        raise answer
+    return answer

@@ -20,6 +20,7 @@ from signer.message import Messages
 from signer.metrics import Metrics
 from signer.service import AttestService, Bundles, LedgerService, MessageService, SignerService
 from signer.signing import Signing
+from signer.status.in_force import InForce
 
 
 class Flows(NamedTuple):
@@ -40,14 +41,15 @@ class Flows(NamedTuple):
         *,
         forms: Forms,
         dating: Dating,
+        in_force: InForce,
     ) -> Self:
         """Sign with `keys`, as `config` says, what goes through `sequencer` into `ledger`."""
         ring = KeyRing(keys, config.signing.default_key, config.signing.default_attest_key)
         return cls(
             ledger,
-            Signing(ledger, sequencer, ring, forms=forms, dating=dating),
-            Attesting(ledger, sequencer, ring, dating),
-            Messages(ledger, sequencer, ring, forms=forms, dating=dating),
+            Signing(ledger, sequencer, ring, forms=forms, dating=dating, in_force=in_force),
+            Attesting(ledger, sequencer, ring, dating, in_force=in_force),
+            Messages(ledger, sequencer, ring, forms=forms, dating=dating, in_force=in_force),
         )
 
     def table(self, metrics: Metrics) -> dict[str, Method]:

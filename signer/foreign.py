@@ -18,6 +18,7 @@ from ledger import labels
 from signer.errors import BlindSigningError, SigningTimeError, WrongPurposeError
 from verifier import dsse, jws, limits
 from verifier import statement as statements
+from verifier.digest import Digest
 from verifier.errors import (
     LimitError,
     MalformedError,
@@ -37,28 +38,28 @@ _DOCKER, _DOCKER_ALIAS = "docker.io/", "index.docker.io/"  # as cosign writes it
 
 
 class Said(NamedTuple):
-    """What a message is, what its key must be for, and the name of each of its subjects."""
+    """What a message is, what its key must be for, and digest and name of each of its subjects."""
 
     form: str
     purpose: Literal["approve", "attest"]
-    names: tuple[str, ...]
+    subjects: tuple[tuple[Digest, str], ...]
 
-    def repositories(self, asked: Repository | None) -> set[Repository | None]:
-        """Return what is spoken about; None for something that has no name of ours.
+    def about(self, asked: Repository | None) -> tuple[tuple[Digest, Repository | None], ...]:
+        """Return what is spoken about, and where; None for what has no name of ours.
 
         Raises:
             RepositoryError: an approval for something else than a repository.
             RepositoryMismatchError: the message names another repository than `asked`.
         """
-        found: set[Repository | None] = set()
-        for name in self.names:
+        found = []
+        for digest, name in self.subjects:
             repository = self._repository(name) if name else asked
             if asked and repository != asked:
                 raise RepositoryMismatchError(
                     f"asked for {asked}, the message is about {name[:120]!r}"
                 )
-            found.add(repository)
-        return found
+            found.append((digest, repository))
+        return tuple(found)
 
     def _repository(self, name: str) -> Repository | None:
         if name.startswith(_DOCKER_ALIAS):
@@ -107,9 +108,9 @@ def _statement(message: bytes) -> Said:
         raise WrongPurposeError(f"expected an approval or attestation, found {kind[:80]!r}")
     for subject in statement.subjects:
         statements.check_annotations(subject.annotations)
-    names = tuple(subject.name for subject in statement.subjects)
-    _check_shown(kind, *names)
-    return Said(labels.BUNDLE, "approve" if kind == APPROVAL else "attest", names)
+    subjects = tuple((subject.digest, subject.name) for subject in statement.subjects)
+    _check_shown(kind, *(name for _, name in subjects))
+    return Said(labels.BUNDLE, "approve" if kind == APPROVAL else "attest", subjects)
 
 
 def _simplesigning(message: bytes) -> Said:
@@ -117,7 +118,7 @@ def _simplesigning(message: bytes) -> Said:
         simple = SimpleSigning.parse(message)
     _check_keys(simple.optional)
     _check_shown(simple.repository)
-    return Said(labels.SIMPLESIGNING, "approve", (simple.repository,))
+    return Said(labels.SIMPLESIGNING, "approve", ((simple.digest, simple.repository),))
 
 
 def _notation(message: bytes, now: float) -> Said:
@@ -131,7 +132,7 @@ def _notation(message: bytes, now: float) -> Said:
             f"expected a signing time within {_SIGNED_WITHIN_S} s of {now:.0f}, "
             f"found {signed.signing_time}"
         )
-    return Said(labels.NOTATION, "approve", ("",))
+    return Said(labels.NOTATION, "approve", ((signed.target.digest, ""),))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from ledger import errors as ledger_errors
 from signer import errors
 from signer.access import Access, Action, Principal, authorise
-from verifier.errors import SealbookError, VerificationError
+from verifier.errors import RevokedError, SealbookError, VerificationError
 
 log = structlog.get_logger()
 
@@ -43,6 +43,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.UploadError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
     (errors.TimestampError, grpc.StatusCode.UNAVAILABLE),
+    (errors.StatusFileError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),
     (ledger_errors.IdempotencyError, grpc.StatusCode.ALREADY_EXISTS),
     (ledger_errors.ForeignLedgerError, grpc.StatusCode.INVALID_ARGUMENT),
@@ -57,6 +58,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (ledger_errors.MirrorBehindError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.WitnessAheadError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.RollbackError, grpc.StatusCode.FAILED_PRECONDITION),
+    (RevokedError, grpc.StatusCode.FAILED_PRECONDITION),
     (VerificationError, grpc.StatusCode.INVALID_ARGUMENT),
 )
 

@@ -29,6 +29,7 @@ from verifier.errors import VerificationError
 from verifier.trust import TrustRoot
 
 _JSON = "application/json"
+_TOML = "application/toml"
 # As google.rpc.Code maps them; what is full or busy may pass, and says so.
 _STATUS = {
     StatusCode.INVALID_ARGUMENT: 400,
@@ -59,8 +60,11 @@ def application(
     """
 
     async def trust_file(request: Request) -> Response:
-        path = trust_files[request.url.path.rpartition("/")[2]]
-        return Response(await asyncio.to_thread(path.read_bytes), media_type=_JSON)
+        name = request.url.path.rpartition("/")[2]
+        content = await asyncio.to_thread(trust_files[name].read_bytes)
+        media_type = _TOML if name.endswith(".toml") else _JSON
+        # Whoever gets an older one from a cache does not learn what was revoked since.
+        return Response(content, 200, {"cache-control": "no-cache"}, media_type)
 
     async def signing(_: Request) -> Response:
         return Response(signing_config, media_type=_JSON)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
+from signer.address import taken
 from signer.config import Config
 from signer.errors import ConfigError, ListenError
+from signer.guard import Guard, Method
 from signer.keys.file import read_secret
 
 # What a connection may cost; ARCHITECTURE.md, "Limits".
@@ -60,6 +64,50 @@ def tls(config: Config) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials([(secret, chain)])
 
 
+def calls(
+    config: Config,
+    guard: Guard,
+    healthy: health.aio.HealthServicer,
+    credentials: grpc.ServerCredentials | None,
+) -> tuple[grpc.aio.Server, str]:
+    """Return a gRPC server of what `guard` answers, not started yet, and its address.
+
+    Raises:
+        ListenError: the address is taken.
+    """
+    server = grpc.aio.server(options=GRPC_OPTIONS, maximum_concurrent_rpcs=MOST_OPEN_CALLS)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    if config.listen.reflection:
+        _reflect(server)
+    server.add_generic_rpc_handlers((guard,))
+    address = config.listen.grpc
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+    except RuntimeError as e:
+        raise taken(address) from e
+    return server, f"{address.rpartition(':')[0]}:{port}"
+
+
+def operator(config: Config, table: Mapping[str, Method]) -> grpc.aio.Server:
+    """Return a server of `table` on the admin socket, not started yet.
+
+    Raises:
+        ListenError: something else is where the socket is to be, or others can reach it.
+    """
+    path = config.path(config.listen.operator)
+    clear_for_socket(path)
+    server = grpc.aio.server(options=GRPC_OPTIONS)
+    server.add_generic_rpc_handlers((Guard(table, None),))
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    except RuntimeError as e:
+        raise taken(str(path)) from e
+    return server
+
+
 def clear_for_socket(path: Path) -> None:
     """Make the directory of the admin socket, and remove what a killed service left there."""
     directory = path.parent
@@ -73,3 +121,10 @@ def clear_for_socket(path: Path) -> None:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise ListenError(f"{path} is there already, and is no socket")
         path.unlink()  # ours: the ledger's lock says that nobody else serves
+
+
+def _reflect(server: grpc.aio.Server) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    names = ("sealbook.v1.Signer", "sealbook.v1.Ledger", reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)

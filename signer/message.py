@@ -3,6 +3,7 @@
 1. Read the whole message: what it says, and about which repositories.
 2. The key is for that. A bare hash, or what cannot be read, is for a raw key alone.
 3. Authorise the caller on each repository; what names none, for those who may everywhere.
+   Neither the key nor what the message is about is revoked.
 4. Look the message up: the same again is answered as before.
 5. Sign it, and have the signature dated if its form wants that.
 6. Append it: the ledger answers once it is durable and published.
@@ -41,6 +42,7 @@ from signer.forms.notation import NotationForm
 from signer.keys import SigningKey
 from signer.keys.ring import KeyRing
 from signer.signing import Proven
+from signer.status.in_force import InForce
 from verifier import limits
 from verifier.entry import Entry, parse_any
 from verifier.errors import LimitError, SealbookError
@@ -88,14 +90,19 @@ class Messages:
         *,
         forms: Forms,
         dating: Dating,
+        in_force: InForce,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Sign with `keys` as `forms` do, dated by `dating`, appending through `sequencer`."""
+        """Sign with `keys` as `forms` do, dated by `dating`, appending through `sequencer`.
+
+        Nothing that is revoked by what is `in_force` is signed, or answered again.
+        """
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
         self._forms = forms
         self._dating = dating
+        self._in_force = in_force
         self._clock = clock
         self._under_way: dict[tuple[str, bytes], asyncio.Task[SignedMessage]] = {}
 
@@ -106,6 +113,7 @@ class Messages:
             RequestError, UnknownSigningKeyError, WrongPurposeError, BlindSigningError,
                 SigningTimeError, VerificationError: nothing was signed.
             PermissionDeniedError: the caller may not sign this.
+            RevokedError: the key is revoked, what the message is about, or the answer of before.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
         if bool(order.message) == bool(order.digest):
@@ -113,6 +121,7 @@ class Messages:
         if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
         key = self.key(order.key)
+        self._in_force.check_key(key.public, key.name)
         asked = Repository(order.repository) if order.repository else None
         read = self._raw if key.raw else self._read
         job = read(principal, key, asked, order)
@@ -150,8 +159,11 @@ class Messages:
         if len(order.message) > LARGEST_IN_ROW and form.name != labels.BUNDLE:
             raise LimitError(f"expected at most {LARGEST_IN_ROW} bytes in the form {form.name}")
         # 3.
-        for repository in said.repositories(asked):
+        about = said.about(asked)
+        for repository in {repository for _, repository in about}:
             _authorise(principal, _ACTIONS[said.purpose], repository)
+        for digest, repository in about:
+            self._in_force.check_digest(digest, repository or "")
         return _Job(key, form, order.message)
 
     def _raw(
@@ -170,6 +182,8 @@ class Messages:
     async def _make(self, job: _Job) -> SignedMessage:
         # 4.
         index = self._find(job)
+        if index is not None:
+            self._in_force.check_entry(index, job.key.public)
         published = self._ledger.published
         if index is not None and index < published.checkpoint.tree_size:
             proof = self._ledger.prove(index, published.checkpoint.tree_size)

@@ -14,10 +14,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 
-import grpc
 import structlog
 import uvicorn
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 
 from ledger.errors import LedgerError
 from ledger.mirrored import Mirrored
@@ -26,7 +25,7 @@ from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import listening
 from signer.access import Access
-from signer.address import listen, taken
+from signer.address import listen
 from signer.authority.opening import opened
 from signer.config import Config
 from signer.daily import keep_receipts
@@ -44,7 +43,9 @@ from signer.publishing import Publishing, asks
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
 from signer.service import OperatorService, PullService
-from signer.trust_files import public_signing_config, read_trust
+from signer.status.keeping import StatusKeeper, read_status
+from signer.status.revoking import Revoking
+from signer.trust_files import Handed, handed_out, public_signing_config, read_policy, read_trust
 from verifier.errors import SealbookError
 
 log = structlog.get_logger()
@@ -72,6 +73,9 @@ class Server:
         """
         self._config = config
         self._trust = read_trust(config)
+        read_policy(config, self._trust)
+        handed = Handed.of(config, self._trust)
+        status = read_status(handed.status, self._trust, config.origin)
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
@@ -88,6 +92,17 @@ class Server:
             asks=asks(config, self._trust),
             signs_late=config.mirror.synchronous,
         )
+        try:
+            self._status = StatusKeeper(
+                self._opened.ledger,
+                self._own.status,
+                handed,
+                every_s=config.trust.status_every_s,
+                previous=status,
+            )
+        except BaseException:
+            self._opened.close()
+            raise
         self._mirrored = Mirrored()
         self._pulls = PullService(self._opened.ledger, self._mirrored)
         self._exit_code = 0
@@ -107,9 +122,7 @@ class Server:
             ListenError: an address is taken.
         """
         loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        stop = _told_to_stop(loop)
 
         def fail(error: SealbookError) -> None:
             log.critical("the ledger can take no more", code=error.code, error=error.message)
@@ -129,17 +142,24 @@ class Server:
             self.keys,
             forms=self._forms,
             dating=Dating(self._authorities.timestamps),
+            in_force=self._status.in_force,
         )
         events = Events(ledger, sequencer, self._own.event)
+        revoking = Revoking(ledger, events, self._status, self._trust)
         receipts = self._receipts()
         metrics = self._metrics(sequencer, publishing)
         try:
             async with contextlib.AsyncExitStack() as stack:
+                await asyncio.to_thread(self._status.make)
                 http_socket, http_address = listen(self._config.listen.http)
                 stack.callback(http_socket.close)
                 table = flows.table(metrics) | self._pulls.table()
-                calls, grpc_address, healthy = self._grpc_server(table)
-                operator = self._operator_server(
+                healthy = health.aio.HealthServicer()
+                calls, grpc_address = listening.calls(
+                    self._config, Guard(table, self._access), healthy, self._tls
+                )
+                operator = listening.operator(
+                    self._config,
                     OperatorService(
                         ledger,
                         sequencer,
@@ -148,10 +168,11 @@ class Server:
                         events=events,
                         publishing=publishing,
                         receipts=receipts,
-                    )
+                        revoking=revoking,
+                        in_force=self._status.in_force,
+                    ).table(),
                 )
-                await calls.start()
-                await operator.start()
+                await asyncio.gather(calls.start(), operator.start())
                 http = self._http_server(
                     metrics,
                     table,
@@ -160,9 +181,10 @@ class Server:
                     ready=lambda: self._ready and publishing.alarm is None,
                 )
                 serving = asyncio.create_task(http.serve([http_socket]))
-                if receipts is not None:
-                    daily = asyncio.create_task(keep_receipts(ledger, receipts))
-                    stack.callback(daily.cancel)
+                work = [self._status.keep()]
+                work += [keep_receipts(ledger, receipts)] if receipts is not None else []
+                for one in work:
+                    stack.callback(asyncio.create_task(one).cancel)
                 sweeping = asyncio.create_task(_sweep(flows))
                 self._ready = True
                 await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -176,7 +198,7 @@ class Server:
                 await healthy.enter_graceful_shutdown()
                 grace = 0 if self._exit_code else _GRACE_S
                 await asyncio.gather(calls.stop(grace), operator.stop(grace))
-                await asyncio.gather(flows.drain(), sweeping)
+                await asyncio.gather(flows.drain(), revoking.drain(), sweeping)
                 http.should_exit = True
                 await serving
         finally:
@@ -202,43 +224,11 @@ class Server:
         publishing.watch(metrics)
         return metrics
 
-    def _grpc_server(
-        self, table: Mapping[str, Method]
-    ) -> tuple[grpc.aio.Server, str, health.aio.HealthServicer]:
-        server = grpc.aio.server(
-            options=listening.GRPC_OPTIONS, maximum_concurrent_rpcs=listening.MOST_OPEN_CALLS
-        )
-        healthy = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-        if self._config.listen.reflection:
-            _reflect(server)
-        server.add_generic_rpc_handlers((Guard(table, self._access),))
-        address = self._config.listen.grpc
-        try:
-            if self._tls is None:
-                port = server.add_insecure_port(address)
-            else:
-                port = server.add_secure_port(address, self._tls)
-        except RuntimeError as e:
-            raise taken(address) from e
-        return server, f"{address.rpartition(':')[0]}:{port}", healthy
-
     def _receipts(self) -> Receipts | None:
         anchor = self._config.anchor
         if anchor.exec is None:
             return None
         return Receipts(self._config.home.anchor, anchor.exec, anchor.timeout_s)
-
-    def _operator_server(self, service: OperatorService) -> grpc.aio.Server:
-        path = self._config.path(self._config.listen.operator)
-        listening.clear_for_socket(path)
-        server = grpc.aio.server(options=listening.GRPC_OPTIONS)
-        server.add_generic_rpc_handlers((Guard(service.table(), None),))
-        try:
-            server.add_insecure_port(f"unix:{path}")
-        except RuntimeError as e:
-            raise taken(str(path)) from e
-        return server
 
     def _http_server(
         self,
@@ -250,15 +240,11 @@ class Server:
         ready: Callable[[], bool],
     ) -> _Http:
         config = self._config
-        files = {
-            "trust.json": config.path(config.trust.trust),
-            "trusted_root.json": config.path(config.trust.trusted_root),
-        }
         app = application(
             self._opened.ledger,
             self._access,
             metrics,
-            trust_files=files,
+            trust_files=handed_out(config),
             signing_config=public_signing_config(config, self._trust, address),
             ready=ready,
             table=table,
@@ -282,6 +268,14 @@ class Server:
         )
 
 
+def _told_to_stop(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Return what is set once a signal tells the process to go down."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    return told
+
+
 async def _sweep(flows: Flows) -> None:
     """Remove what a crash left over; whatever keeps us from it can wait for fsck."""
     try:
@@ -291,13 +285,6 @@ async def _sweep(flows: Flows) -> None:
     else:
         if swept:
             log.info("swept bodies that no entry names", count=swept)
-
-
-def _reflect(server: grpc.aio.Server) -> None:
-    from grpc_reflection.v1alpha import reflection
-
-    names = ("sealbook.v1.Signer", "sealbook.v1.Ledger", reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
 
 
 def harden() -> None:

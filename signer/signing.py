@@ -2,7 +2,8 @@
 
 1. Authorise the caller on the canonical repository; for a batch all or nothing.
 2. Build the content of each form of each item. It is a function of the request.
-3. Look its dedup key up: a re-run of the same request is answered as before.
+3. Look its dedup key up: a re-run of the same request is answered as before, unless the
+   answer was revoked. Neither a revoked key nor a revoked digest comes this far.
 4. Sign what is new, and have the signatures dated that want it.
 5. Append it: the ledger answers once it is durable and published.
 6. Answer with each record, proven under one checkpoint.
@@ -38,6 +39,7 @@ from signer.forms import Approval, Form, Forms, Made, found_by
 from signer.keys import SigningKey
 from signer.keys.ring import KeyRing
 from signer.order import Item, Order
+from signer.status.in_force import InForce
 from verifier import limits
 from verifier import statement as statements
 from verifier.digest import Digest
@@ -87,13 +89,18 @@ class Signing:
         *,
         forms: Forms,
         dating: Dating,
+        in_force: InForce,
     ) -> None:
-        """Sign with `keys` in `forms`, dated by `dating`, appending through `sequencer`."""
+        """Sign with `keys` in `forms`, dated by `dating`, appending through `sequencer`.
+
+        Nothing that is revoked by what is `in_force` is signed, or answered again.
+        """
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
         self._forms = forms
         self._dating = dating
+        self._in_force = in_force
         self._under_way: set[asyncio.Task[Answers]] = set()
 
     async def sign(self, principal: Principal, order: Order) -> Answers:
@@ -103,12 +110,14 @@ class Signing:
             PermissionDeniedError: the caller may not sign in this repository.
             RequestError, UnknownSigningKeyError, WrongPurposeError, RepositoryError,
                 UnsupportedKeyError: nothing was signed.
+            RevokedError: the key is revoked.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
         # 1.
         repository = Repository(order.repository)
         authorise(principal, "sign", repository)
         key = self._keys.approving(order.key)
+        self._in_force.check_key(key.public, key.name)
         if not order.items:
             raise EmptyBatchError("expected at least one item, found none")
         if len(order.items) > limits.MANIFESTS:
@@ -143,6 +152,7 @@ class Signing:
         for n, item in enumerate(items, 1):
             try:
                 request = _Request(principal, repository, key, item)
+                self._in_force.check_digest(request.digest, repository)
                 places.append([self._place(request, form) for form in forms])
             except SealbookError as e:
                 places.append([e])
@@ -181,7 +191,13 @@ class Signing:
             return asked[supersedes][2]
 
         claim = request.claim(form)
-        place = rerun.place(self._ledger, claim, renew=request.item.renew, known_by=known_by)
+        place = rerun.place(
+            self._ledger,
+            claim,
+            renew=request.item.renew,
+            known_by=known_by,
+            check=lambda index: self._in_force.check_entry(index, request.key.public),
+        )
         if isinstance(place, int):
             return place
         approval, content, known = asked[place.supersedes]

@@ -2,19 +2,93 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from signer.config import Config
 from signer.errors import ConfigError, TrustedRootError
 from verifier import limits
 from verifier._strict import json_object
-from verifier.errors import VerificationError
+from verifier.errors import PolicyMismatchError, VerificationError
+from verifier.revocation import Revocation
 from verifier.trust import TrustRoot
 from verifier.trusted_root import signing_config, trusted_root
 
 _OTHERS = ("ctlogs", "certificateAuthorities", "timestampAuthorities")
+
+
+class Handed(NamedTuple):
+    """The files of one service that say what no longer counts, and the trust root beside them."""
+
+    trust: TrustRoot
+    status: Path
+    trusted_root: Path
+
+    @classmethod
+    def of(cls, config: Config, trust: TrustRoot) -> Handed:
+        """Take the paths that are configured."""
+        return cls(trust, config.path(config.trust.status), config.path(config.trust.trusted_root))
+
+    def ended(self, revocations: Iterable[Revocation]) -> bytes | None:
+        """Return trusted_root.json as it has to become, or None when it is right.
+
+        Only the ends of revoked authorities are put in: whatever else is there, stays.
+
+        Raises:
+            ConfigError, TrustedRootError: it is not there any more, or is none.
+        """
+        expected = json.loads(trusted_root(self.trust, revocations))
+        ends = {
+            _identified(one)[0]: _valid_for(one)
+            for field in _OTHERS
+            for one in expected[field]
+            if "end" in _valid_for(one)
+        }
+        if not ends:
+            return None
+        found = _read(self.trusted_root)
+        try:
+            listed = json_object(found, limit=limits.TRUST_FILE)
+            changed = False
+            for one in (one for field in _OTHERS for one in listed.get(field, [])):
+                window, end = _valid_for(one), ends.get(_identified(one)[0])
+                if end is not None and window != end:
+                    window.update(end)
+                    changed = True
+        except (VerificationError, KeyError, TypeError, AttributeError) as e:
+            raise TrustedRootError("expected the trusted_root.json of this ledger") from e
+        return (json.dumps(listed, indent=2) + "\n").encode() if changed else None
+
+
+def handed_out(config: Config) -> dict[str, Path]:
+    """Return the files that anybody may read, by the name that they are served under."""
+    named = {
+        "trust.json": config.trust.trust,
+        "trusted_root.json": config.trust.trusted_root,
+        "status.json": config.trust.status,
+    }
+    if config.trust.policy is not None:
+        named["policy.toml"] = config.trust.policy
+    return {name: config.path(path) for name, path in named.items()}
+
+
+def read_policy(config: Config, trust: TrustRoot) -> None:
+    """Check the policy that the service hands out, if it does.
+
+    Raises:
+        ConfigError: it is not there.
+        PolicyMismatchError: it is not the one that the trust file pins.
+    """
+    if config.trust.policy is None:
+        return
+    found = hashlib.sha256(_read(config.path(config.trust.policy))).digest()
+    if trust.policy_sha256 and found != trust.policy_sha256:
+        raise PolicyMismatchError(
+            f"expected the policy {trust.policy_sha256.hex()}, found {found.hex()}"
+        )
 
 
 def read_trust(config: Config) -> TrustRoot:
@@ -64,6 +138,13 @@ def _identified(authority: dict[str, Any]) -> list[str]:
     if "logId" in authority:
         return [authority["logId"]["keyId"]]
     return [one["rawBytes"] for one in authority["certChain"]["certificates"]]
+
+
+def _valid_for(authority: dict[str, Any]) -> dict[str, str]:
+    """Return when an authority counts; a log says so beside its key."""
+    holder = authority.get("publicKey", authority)
+    window: dict[str, str] = holder["validFor"]
+    return window
 
 
 def _read(path: Path) -> bytes:

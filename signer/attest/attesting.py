@@ -1,6 +1,7 @@
 """Attest: the main flow for predicates.
 
-1. Check what the predicate is to be about, and authorise the caller on the repository.
+1. Check what the predicate is to be about, and authorise the caller on the repository;
+   neither the key nor a digest is revoked.
 2. Take the pieces: spooled, and read as strictly as a verifier reads them.
 3. The predicate is of the type that it is said to be.
 4. Splice it into the statement; look the statement's hash up: a re-run is answered as before.
@@ -41,6 +42,7 @@ from signer.errors import (
 from signer.keys import SigningKey
 from signer.keys.ring import KeyRing
 from signer.signing import Proven
+from signer.status.in_force import InForce
 from verifier import dsse, limits
 from verifier import statement as statements
 from verifier.digest import Digest
@@ -137,12 +139,18 @@ class Attesting:
         sequencer: Sequencer,
         keys: KeyRing,
         dating: Dating,
+        *,
+        in_force: InForce,
     ) -> None:
-        """Sign with `keys`, dated by `dating`, appending through `sequencer` to `ledger`."""
+        """Sign with `keys`, dated by `dating`, appending through `sequencer` to `ledger`.
+
+        Nothing that is revoked by what is `in_force` is signed, or answered again.
+        """
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
         self._dating = dating
+        self._in_force = in_force
         self._under_way: set[asyncio.Task[Attested]] = set()
         self._uploads = 0
 
@@ -155,6 +163,7 @@ class Attesting:
             RequestError, UnknownSigningKeyError, WrongPurposeError, VerificationError:
                 nothing was signed.
             PermissionDeniedError: the caller may not attest in this repository.
+            RevokedError: the key is revoked, a digest, or the answer of before.
             QueueFullError: too many uploads are under way.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
@@ -196,9 +205,11 @@ class Attesting:
         if len(order.reason.encode()) > limits.ANNOTATION_VALUE:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
         predicate_type = types.uri_of(order.predicate_type)
-        return _Job(
-            principal, self._keys.attesting(order.key), digests, repository, predicate_type, order
-        )
+        key = self._keys.attesting(order.key)
+        self._in_force.check_key(key.public, key.name)
+        for digest in digests:
+            self._in_force.check_digest(digest, repository)
+        return _Job(principal, key, digests, repository, predicate_type, order)
 
     async def _make(
         self, job: _Job, spool: Spool, outline: Outline, owned: AsyncExitStack
@@ -246,7 +257,13 @@ class Attesting:
             return dedup.key_of(labels.BUNDLE, job.key.public, hashes[supersedes])
 
         claim = _claim(job, spool)
-        place = rerun.place(self._ledger, claim, renew=job.order.renew, known_by=known_by)
+        place = rerun.place(
+            self._ledger,
+            claim,
+            renew=job.order.renew,
+            known_by=known_by,
+            check=lambda index: self._in_force.check_entry(index, job.key.public),
+        )
         if isinstance(place, int):
             return place
         digest = hashes[place.supersedes]

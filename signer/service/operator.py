@@ -18,8 +18,18 @@ from signer.events import Events
 from signer.guard import Method
 from signer.keys import SigningKey
 from signer.publishing import Publishing
+from signer.status.in_force import InForce
+from signer.status.revoking import (
+    AuthorityTarget,
+    EntryTarget,
+    ImageTarget,
+    KeyTarget,
+    Revoking,
+    Target,
+)
 from signer.v1 import operator_pb2
 from verifier import limits
+from verifier._strict import canonical_json
 
 
 class OperatorService:
@@ -35,9 +45,11 @@ class OperatorService:
         events: Events,
         publishing: Publishing,
         receipts: Receipts | None,
+        revoking: Revoking,
+        in_force: InForce,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Report on these, and log what an operator does as `events`."""
+        """Report on these, log what an operator does as `events`, and revoke by `revoking`."""
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
@@ -45,6 +57,8 @@ class OperatorService:
         self._events = events
         self._publishing = publishing
         self._receipts = receipts
+        self._revoking = revoking
+        self._in_force = in_force
         self._clock = clock
         self._started_at = int(clock())
 
@@ -55,6 +69,7 @@ class OperatorService:
             prefix + "GetStatus": Method("operate", pb.GetStatusRequest, self.status),
             prefix + "Freeze": Method("operate", pb.FreezeRequest, self.freeze),
             prefix + "AcceptClock": Method("operate", pb.AcceptClockRequest, self.accept_clock),
+            prefix + "Revoke": Method("operate", pb.RevokeRequest, self.revoke),
         }
 
     async def status(
@@ -78,6 +93,7 @@ class OperatorService:
                     algorithm=key.public.algorithm.name,
                     fingerprint=key.public.fingerprint,
                     healthy=key.healthy,
+                    revoked=self._in_force.is_revoked(key.public),
                 )
                 for key in self._keys.values()
             ],
@@ -116,6 +132,34 @@ class OperatorService:
         predicate = {"reason": _reason(request.reason), "last": last, "now": int(clock.now())}
         clock.accept(last)
         return _event(await self._events.record("clock-accepted", predicate))
+
+    async def revoke(
+        self, _: Principal, request: operator_pb2.RevokeRequest
+    ) -> operator_pb2.RevokeResponse:
+        """Take something back."""
+        revoked = await self._revoking.revoke(_target(request), request.reason)
+        return operator_pb2.RevokeResponse(
+            index=revoked.event.record.index,
+            note=revoked.event.published.note,
+            claim=canonical_json(revoked.revocation.claim()).decode(),
+            known=revoked.known,
+            status_version=revoked.status_version,
+        )
+
+
+def _target(request: operator_pb2.RevokeRequest) -> Target:
+    match request.WhichOneof("target"):
+        case "entry":
+            return EntryTarget(request.entry)
+        case "key":
+            key = request.key
+            set_ = key.HasField("valid_through_tree_size")
+            return KeyTarget(key.name, key.valid_through_tree_size if set_ else None)
+        case "image":
+            return ImageTarget(request.image.digest, request.image.repository)
+        case "authority":
+            return AuthorityTarget(request.authority.name, request.authority.until or None)
+    raise RequestError("expected an entry, a key, an image or an authority, found none")
 
 
 def _reason(text: str) -> str:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18signer/v1/operator.proto\x12\x0bsealbook.v1\"/\n\rFreezeRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\"$\n\x12\x41\x63\x63\x65ptClockRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\",\n\rEventResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x12\n\x10GetStatusRequest\"\xc9\x04\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x04\x12\x16\n\x0epublished_size\x18\x04 \x01(\x04\x12\x0c\n\x04root\x18\x05 \x01(\x0c\x12\x18\n\x10\x63heckpoint_age_s\x18\x06 \x01(\x01\x12\x13\n\x0bqueue_depth\x18\x07 \x01(\r\x12\x12\n\nstarted_at\x18\x08 \x01(\x03\x12\x36\n\x04keys\x18\t \x03(\x0b\x32(.sealbook.v1.GetStatusResponse.KeyStatus\x12\x0e\n\x06\x66rozen\x18\n \x01(\x08\x12\r\n\x05\x61larm\x18\x0b \x01(\t\x12?\n\twitnesses\x18\x0c \x03(\x0b\x32,.sealbook.v1.GetStatusResponse.WitnessStatus\x12\x13\n\x0bmirror_size\x18\r \x01(\x04\x12\x13\n\x0bmirrored_at\x18\x0e \x01(\x03\x12\x16\n\x0e\x64\x61tabase_bytes\x18\x0f \x01(\x04\x12\x13\n\x0breceipt_day\x18\x10 \x01(\t\x1aT\n\rWitnessStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63osigned_at\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x1aR\n\tKeyStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0f\n\x07healthy\x18\x04 \x01(\x08\x32\xe4\x01\n\x08Operator\x12J\n\tGetStatus\x12\x1d.sealbook.v1.GetStatusRequest\x1a\x1e.sealbook.v1.GetStatusResponse\x12@\n\x06\x46reeze\x12\x1a.sealbook.v1.FreezeRequest\x1a\x1a.sealbook.v1.EventResponse\x12J\n\x0b\x41\x63\x63\x65ptClock\x12\x1f.sealbook.v1.AcceptClockRequest\x1a\x1a.sealbook.v1.EventResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18signer/v1/operator.proto\x12\x0bsealbook.v1\"/\n\rFreezeRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\"$\n\x12\x41\x63\x63\x65ptClockRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x85\x03\n\rRevokeRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x05\x65ntry\x18\x02 \x01(\x04H\x00\x12-\n\x03key\x18\x03 \x01(\x0b\x32\x1e.sealbook.v1.RevokeRequest.KeyH\x00\x12\x31\n\x05image\x18\x04 \x01(\x0b\x32 .sealbook.v1.RevokeRequest.ImageH\x00\x12\x39\n\tauthority\x18\x05 \x01(\x0b\x32$.sealbook.v1.RevokeRequest.AuthorityH\x00\x1aU\n\x03Key\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x17valid_through_tree_size\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x1a\n\x18_valid_through_tree_size\x1a+\n\x05Image\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x1a(\n\tAuthority\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05until\x18\x02 \x01(\x03\x42\x08\n\x06target\"c\n\x0eRevokeResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\r\n\x05\x63laim\x18\x03 \x01(\t\x12\r\n\x05known\x18\x04 \x01(\x08\x12\x16\n\x0estatus_version\x18\x05 \x01(\x04\",\n\rEventResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x12\n\x10GetStatusRequest\"\xda\x04\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x04\x12\x16\n\x0epublished_size\x18\x04 \x01(\x04\x12\x0c\n\x04root\x18\x05 \x01(\x0c\x12\x18\n\x10\x63heckpoint_age_s\x18\x06 \x01(\x01\x12\x13\n\x0bqueue_depth\x18\x07 \x01(\r\x12\x12\n\nstarted_at\x18\x08 \x01(\x03\x12\x36\n\x04keys\x18\t \x03(\x0b\x32(.sealbook.v1.GetStatusResponse.KeyStatus\x12\x0e\n\x06\x66rozen\x18\n \x01(\x08\x12\r\n\x05\x61larm\x18\x0b \x01(\t\x12?\n\twitnesses\x18\x0c \x03(\x0b\x32,.sealbook.v1.GetStatusResponse.WitnessStatus\x12\x13\n\x0bmirror_size\x18\r \x01(\x04\x12\x13\n\x0bmirrored_at\x18\x0e \x01(\x03\x12\x16\n\x0e\x64\x61tabase_bytes\x18\x0f \x01(\x04\x12\x13\n\x0breceipt_day\x18\x10 \x01(\t\x1aT\n\rWitnessStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\ttree_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63osigned_at\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x1a\x63\n\tKeyStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\talgorithm\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0f\n\x07healthy\x18\x04 \x01(\x08\x12\x0f\n\x07revoked\x18\x05 \x01(\x08\x32\xa7\x02\n\x08Operator\x12J\n\tGetStatus\x12\x1d.sealbook.v1.GetStatusRequest\x1a\x1e.sealbook.v1.GetStatusResponse\x12@\n\x06\x46reeze\x12\x1a.sealbook.v1.FreezeRequest\x1a\x1a.sealbook.v1.EventResponse\x12J\n\x0b\x41\x63\x63\x65ptClock\x12\x1f.sealbook.v1.AcceptClockRequest\x1a\x1a.sealbook.v1.EventResponse\x12\x41\n\x06Revoke\x12\x1a.sealbook.v1.RevokeRequest\x1a\x1b.sealbook.v1.RevokeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FREEZEREQUEST']._serialized_end=88
   _globals['_ACCEPTCLOCKREQUEST']._serialized_start=90
   _globals['_ACCEPTCLOCKREQUEST']._serialized_end=126
-  _globals['_EVENTRESPONSE']._serialized_start=128
-  _globals['_EVENTRESPONSE']._serialized_end=172
-  _globals['_GETSTATUSREQUEST']._serialized_start=174
-  _globals['_GETSTATUSREQUEST']._serialized_end=192
-  _globals['_GETSTATUSRESPONSE']._serialized_start=195
-  _globals['_GETSTATUSRESPONSE']._serialized_end=780
-  _globals['_GETSTATUSRESPONSE_WITNESSSTATUS']._serialized_start=612
-  _globals['_GETSTATUSRESPONSE_WITNESSSTATUS']._serialized_end=696
-  _globals['_GETSTATUSRESPONSE_KEYSTATUS']._serialized_start=698
-  _globals['_GETSTATUSRESPONSE_KEYSTATUS']._serialized_end=780
-  _globals['_OPERATOR']._serialized_start=783
-  _globals['_OPERATOR']._serialized_end=1011
+  _globals['_REVOKEREQUEST']._serialized_start=129
+  _globals['_REVOKEREQUEST']._serialized_end=518
+  _globals['_REVOKEREQUEST_KEY']._serialized_start=336
+  _globals['_REVOKEREQUEST_KEY']._serialized_end=421
+  _globals['_REVOKEREQUEST_IMAGE']._serialized_start=423
+  _globals['_REVOKEREQUEST_IMAGE']._serialized_end=466
+  _globals['_REVOKEREQUEST_AUTHORITY']._serialized_start=468
+  _globals['_REVOKEREQUEST_AUTHORITY']._serialized_end=508
+  _globals['_REVOKERESPONSE']._serialized_start=520
+  _globals['_REVOKERESPONSE']._serialized_end=619
+  _globals['_EVENTRESPONSE']._serialized_start=621
+  _globals['_EVENTRESPONSE']._serialized_end=665
+  _globals['_GETSTATUSREQUEST']._serialized_start=667
+  _globals['_GETSTATUSREQUEST']._serialized_end=685
+  _globals['_GETSTATUSRESPONSE']._serialized_start=688
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1290
+  _globals['_GETSTATUSRESPONSE_WITNESSSTATUS']._serialized_start=1105
+  _globals['_GETSTATUSRESPONSE_WITNESSSTATUS']._serialized_end=1189
+  _globals['_GETSTATUSRESPONSE_KEYSTATUS']._serialized_start=1191
+  _globals['_GETSTATUSRESPONSE_KEYSTATUS']._serialized_end=1290
+  _globals['_OPERATOR']._serialized_start=1293
+  _globals['_OPERATOR']._serialized_end=1588
 # @@protoc_insertion_point(module_scope)

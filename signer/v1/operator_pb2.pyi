@@ -20,6 +20,55 @@ class AcceptClockRequest(_message.Message):
     reason: str
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
+class RevokeRequest(_message.Message):
+    __slots__ = ("reason", "entry", "key", "image", "authority")
+    class Key(_message.Message):
+        __slots__ = ("name", "valid_through_tree_size")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        VALID_THROUGH_TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        valid_through_tree_size: int
+        def __init__(self, name: _Optional[str] = ..., valid_through_tree_size: _Optional[int] = ...) -> None: ...
+    class Image(_message.Message):
+        __slots__ = ("digest", "repository")
+        DIGEST_FIELD_NUMBER: _ClassVar[int]
+        REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+        digest: str
+        repository: str
+        def __init__(self, digest: _Optional[str] = ..., repository: _Optional[str] = ...) -> None: ...
+    class Authority(_message.Message):
+        __slots__ = ("name", "until")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        UNTIL_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        until: int
+        def __init__(self, name: _Optional[str] = ..., until: _Optional[int] = ...) -> None: ...
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    entry: int
+    key: RevokeRequest.Key
+    image: RevokeRequest.Image
+    authority: RevokeRequest.Authority
+    def __init__(self, reason: _Optional[str] = ..., entry: _Optional[int] = ..., key: _Optional[_Union[RevokeRequest.Key, _Mapping]] = ..., image: _Optional[_Union[RevokeRequest.Image, _Mapping]] = ..., authority: _Optional[_Union[RevokeRequest.Authority, _Mapping]] = ...) -> None: ...
+
+class RevokeResponse(_message.Message):
+    __slots__ = ("index", "note", "claim", "known", "status_version")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    STATUS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    note: str
+    claim: str
+    known: bool
+    status_version: int
+    def __init__(self, index: _Optional[int] = ..., note: _Optional[str] = ..., claim: _Optional[str] = ..., known: _Optional[bool] = ..., status_version: _Optional[int] = ...) -> None: ...
+
 class EventResponse(_message.Message):
     __slots__ = ("index", "note")
     INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -46,16 +95,18 @@ class GetStatusResponse(_message.Message):
         error: str
         def __init__(self, name: _Optional[str] = ..., tree_size: _Optional[int] = ..., cosigned_at: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
     class KeyStatus(_message.Message):
-        __slots__ = ("name", "algorithm", "fingerprint", "healthy")
+        __slots__ = ("name", "algorithm", "fingerprint", "healthy", "revoked")
         NAME_FIELD_NUMBER: _ClassVar[int]
         ALGORITHM_FIELD_NUMBER: _ClassVar[int]
         FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
         HEALTHY_FIELD_NUMBER: _ClassVar[int]
+        REVOKED_FIELD_NUMBER: _ClassVar[int]
         name: str
         algorithm: str
         fingerprint: str
         healthy: bool
-        def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[str] = ..., fingerprint: _Optional[str] = ..., healthy: _Optional[bool] = ...) -> None: ...
+        revoked: bool
+        def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[str] = ..., fingerprint: _Optional[str] = ..., healthy: _Optional[bool] = ..., revoked: _Optional[bool] = ...) -> None: ...
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     TREE_SIZE_FIELD_NUMBER: _ClassVar[int]

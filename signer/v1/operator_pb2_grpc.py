@@ -50,6 +50,11 @@ class OperatorStub:
                 request_serializer=signer_dot_v1_dot_operator__pb2.AcceptClockRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
                 _registered_method=True)
+        self.Revoke = channel.unary_unary(
+                '/sealbook.v1.Operator/Revoke',
+                request_serializer=signer_dot_v1_dot_operator__pb2.RevokeRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.RevokeResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServicer:
@@ -77,6 +82,14 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Revoke(self, request, context):
+        """Takes back an entry, a key, an image or an authority: logs that as an event, and has it in
+        status.json before it answers. What was revoked already is answered with that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +107,11 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.AcceptClock,
                     request_deserializer=signer_dot_v1_dot_operator__pb2.AcceptClockRequest.FromString,
                     response_serializer=signer_dot_v1_dot_operator__pb2.EventResponse.SerializeToString,
+            ),
+            'Revoke': grpc.unary_unary_rpc_method_handler(
+                    servicer.Revoke,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.RevokeRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.RevokeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +196,33 @@ class Operator:
             '/sealbook.v1.Operator/AcceptClock',
             signer_dot_v1_dot_operator__pb2.AcceptClockRequest.SerializeToString,
             signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Revoke(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/Revoke',
+            signer_dot_v1_dot_operator__pb2.RevokeRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.RevokeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,7 @@ from signer.keys import SigningKey
 from signer.keys.file import FileKey
 from signer.keys.ring import KeyRing
 from signer.message import MessageOrder, Messages, SignedMessage
+from signer.status.in_force import InForce
 from tests.ledger.making import KEYS, MemoryAnchor, memory_store
 from tests.signer.asking import ORIGIN, REPOSITORY, refused
 from tests.signer.messaging import CUSTOM, notation, simple, statement
@@ -79,6 +80,7 @@ class Desk:
             KeyRing(self.keys, "release"),
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
+            in_force=InForce(self.ledger),
             clock=lambda: NOW,
         )
 

@@ -15,6 +15,7 @@ from signer.keys.file import FileKey
 from signer.keys.ring import KeyRing
 from signer.order import Item, Order
 from signer.signing import Signing
+from signer.status.in_force import InForce
 from tests.ledger.making import ledger_over, memory_store
 from tests.signer.asking import ORIGIN, REPOSITORY, digest
 from tests.signer.spoiling import CountingKey
@@ -40,6 +41,7 @@ def test_cancelled_between_two_signatures() -> None:
             KeyRing({"k": SigningKey("k", key, ("bundle",))}, "k"),
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
+            in_force=InForce(ledger),
         )
         order = Order(REPOSITORY, [Item(digest(n)) for n in range(ITEMS)])
         call = asyncio.create_task(signing.sign(principal, order))

@@ -1,0 +1,109 @@
+"""What is revoked, as the ledger has it: read from its events, and asked before anything is signed.
+
+Events name the last one of their kind, so that one which the store does not show is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+
+from ledger.errors import DamagedError
+from ledger.ledger import Ledger
+from ledger.store import SLICE
+from verifier import dsse
+from verifier._strict import Fields
+from verifier.digest import Digest
+from verifier.errors import RevokedError, VerificationError
+from verifier.publickey import PublicKey
+from verifier.revocation import EVENT, Revocation, Revocations
+from verifier.statement import EVENT_PREFIX, Statement
+
+PREDICATE_TYPE = EVENT_PREFIX + EVENT
+
+
+class InForce:
+    """The revocations of one ledger. Safe in many threads."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Know what `ledger` has now.
+
+        Raises:
+            DamagedError: an event cannot be read, or one is missing.
+        """
+        self._ledger = ledger
+        self._lock = Lock()
+        self._all: tuple[Revocation, ...] = ()
+        self._indexed = Revocations(())
+        self.refresh()
+
+    def refresh(self) -> tuple[Revocation, ...]:
+        """Return all that were logged, oldest first and without proofs; from now on they count.
+
+        Also those that are not published yet: nobody needs a proof to stop signing.
+
+        Raises:
+            DamagedError: an event cannot be read, or one is missing.
+        """
+        with self._lock:
+            known = self._all
+            new = tuple(self._logged(known[-1].index if known else None))
+            if new:
+                self._all = known + new
+                self._indexed = Revocations(self._all)
+            return self._all
+
+    def check_key(self, public: PublicKey, name: str) -> None:
+        """Raise `RevokedError` if the key is revoked, from whatever position on."""
+        found = self._indexed.of_key(public.hint)
+        if found is not None:
+            raise RevokedError(
+                f"key {name} was revoked by entry {found.index}: {found.reason}",
+                hint="sign with another key",
+            )
+
+    def is_revoked(self, public: PublicKey) -> bool:
+        """Whether the key is revoked, from whatever position on."""
+        return self._indexed.of_key(public.hint) is not None
+
+    def check_digest(self, digest: Digest, *names: str) -> None:
+        """Raise `RevokedError` if `digest` is revoked in one of the repositories `names`."""
+        try:
+            self._indexed.check_digest(digest, *names)
+        except RevokedError as e:
+            raise RevokedError(e.message, hint="build another image; this one stays revoked") from e
+
+    def check_entry(self, index: int, public: PublicKey) -> None:
+        """Raise `RevokedError` if the entry at `index`, signed by `public`, is revoked."""
+        try:
+            self._indexed.check_entry(index, public.hint)
+        except RevokedError as e:
+            raise RevokedError(
+                e.message, hint="if the image is good, sign it again with renew (--renew)"
+            ) from e
+
+    def _logged(self, last: int | None) -> Iterator[Revocation]:
+        """Yield what was logged after the revocation at `last`."""
+        while True:
+            after = -1 if last is None else last
+            page = self._ledger.store.search("predicate_type", PREDICATE_TYPE, after, SLICE)
+            for index in page:
+                yield self._read(index, last)
+                last = index
+            if len(page) < SLICE:
+                return
+
+    def _read(self, index: int, last: int | None) -> Revocation:
+        row = self._ledger.stored(index)
+        try:
+            statement = Statement.parse(dsse.parse_pae(row.body or b"")[1])
+            fields = Fields(statement.predicate, "predicate")
+            previous = fields.nullable("previous", int)
+            found = Revocation.claimed(fields, index)
+        except VerificationError as e:
+            raise DamagedError(f"the revocation at {index} cannot be read: {e.message}") from e
+        if previous != last:
+            raise DamagedError(
+                f"the revocation at {index} follows one at {previous}, the store shows {last}"
+            )
+        return found
