@@ -24,6 +24,8 @@ from signer.keys.file import read_secret
 from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
 
+STATUS_EVERY_S = 3600.0
+
 _SEAL_BYTES = 32
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ORIGIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
@@ -235,7 +237,7 @@ class TrustSection(_Section):
     trust: Path
     trusted_root: Path
     status: Path = Path("status.json")
-    status_every_s: Annotated[float, Field(gt=0, le=86_400)] = 3600.0
+    status_every_s: Annotated[float, Field(gt=0, le=86_400)] = STATUS_EVERY_S
     policy: Path | None = None
 
 

@@ -2,11 +2,12 @@
 
 DIR/sealbook.toml       the configuration
 DIR/keys/               log keys (one post-quantum), promise, event, status, release, attest, those
-                        of our authorities and their root, and the seal
+                        of our authorities and their root, the seal, and the root of trust
 DIR/certificates/       what the root says of them: chains in PEM
 DIR/ledger/ anchor/     the ledger, and what remembers how far it had come
 DIR/token               what callers send; DIR/append-token of those who may append and no more
-DIR/trust.json          what verifiers pin; DIR/trusted_root.json the same for cosign
+DIR/trust.json          what verifiers pin, signed by the root of trust; DIR/status.json what was
+                        revoked since; DIR/trusted_root.json what cosign pins
 DIR/signing_config.json where cosign logs what it signs; holds the append token
 DIR/release.pub         the approval key, for cosign --key; DIR/attest.pub that of attestations
 DIR/promise.pub         the key of promises, for cosign 2 and Podman (rekorPublicKeyPath)
@@ -26,17 +27,20 @@ from ledger.signatory import LogKeys
 from signer.access import APPENDER
 from signer.address import check_address
 from signer.authority import certificates
-from signer.config import check_origin
+from signer.config import STATUS_EVERY_S, check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
 from signer.keys.file import FileKey, write_secret
+from signer.status.keeping import StatusKeeper
+from signer.trust_files import Handed
 from verifier._strict import b64encode
 from verifier.note import NoteKey
 from verifier.publickey import Key
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.trust import TrustRoot
-from verifier.trusted import Authority, TrustedKey, TrustedLog, keys_by_hint
+from verifier.signed import SignedFile
+from verifier.trust import PAYLOAD_TYPE, TrustRoot
+from verifier.trusted import Authority, Roots, TrustedKey, TrustedLog, keys_by_hint
 from verifier.trusted_root import signing_config, trusted_root
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file
@@ -88,8 +92,10 @@ token = "token"
 append_token = "append-token"  # for `cosign` and others who upload what they signed
 
 [trust]
-trust = "trust.json"
+trust = "trust.json"  # signed with keys/trust-root.pem: keep that elsewhere
 trusted_root = "trusted_root.json"
+status = "status.json"  # what was revoked; the service writes it
+# policy = "policy.toml"  # what an image needs, for verifiers who ask here
 
 # [timestamp]  # an outside RFC 3161 authority instead of ours; list its chain in trust.json
 # url = "https://tsa.bank.example/tsr"
@@ -122,6 +128,7 @@ class _Keys(NamedTuple):
     issuer: FileKey
     transparency: FileKey
     root: FileKey
+    trust_root: FileKey
     log_post_quantum: FileKey | None  # who brings keys of their own may leave it out
 
     @classmethod
@@ -132,9 +139,10 @@ class _Keys(NamedTuple):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        found = {name: FileKey.load(directory / f"{name}.pem") for name in cls._fields[:-1]}
-        path = directory / "log-post-quantum.pem"
-        return cls(**found, log_post_quantum=FileKey.load(path) if path.exists() else None)
+        paths = {name: directory / f"{name.replace('_', '-')}.pem" for name in cls._fields}
+        quantum = paths.pop("log_post_quantum")
+        found = {name: FileKey.load(path) for name, path in paths.items()}
+        return cls(**found, log_post_quantum=FileKey.load(quantum) if quantum.exists() else None)
 
     def save(self, directory: Path) -> None:
         for name, key in self._asdict().items():
@@ -204,7 +212,8 @@ def found(
     chains = _Chains.make(keys, origin, now)
     chains.save(directory / "certificates")
     trust = _trust(origin, keys, chains, now)
-    _write(directory / "trust.json", trust.json())
+    signed = SignedFile.sign(PAYLOAD_TYPE, trust.json(), [keys.trust_root])
+    _write(directory / "trust.json", signed.json())
     _write(directory / "trusted_root.json", trusted_root(trust))
     for key in ("release", "attest", "promise"):
         _write(directory / f"{key}.pub", getattr(keys, key).public.pem())
@@ -212,6 +221,9 @@ def found(
     write_secret(directory / "signing_config.json", uploading)
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
+    handed = Handed(trust, directory / "status.json", directory / "trusted_root.json")
+    with opening.open_ledger(home, LogKeys(keys.log, seal)) as ledger:
+        StatusKeeper(ledger, keys.status, handed, every_s=STATUS_EVERY_S, previous=None).make()
     # Last: a directory without it is no service.
     quantum = _QUANTUM if keys.log_post_quantum else ""
     text = _CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum)
@@ -256,7 +268,9 @@ def _trust(origin: str, keys: _Keys, chains: _Chains, now: int) -> TrustRoot:
         Authority("notation", chains.release[1:]),
     )
     quorum = Quorum.parse("quorum none\n")
-    return TrustRoot(1, now, now + _LIFETIME_S, tuple(logs), trusted, quorum, authorities)
+    roots = Roots(1, {"root": keys.trust_root.public})
+    expires = now + _LIFETIME_S
+    return TrustRoot(1, now, expires, tuple(logs), trusted, quorum, authorities, roots)
 
 
 def _write(path: Path, content: bytes) -> None:

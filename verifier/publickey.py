@@ -39,6 +39,7 @@ EXAMPLE_KEYS: frozenset[str] = frozenset(
         "dcf6898dab2f102f3ace05ceb377b2cdddd260f6bbce8fe5cfd9780d182e4fbd",  # status
         "acc02a387310a88428c29c83bc67c85dbf02c3eb6a64721792bc4d4fbcfcdf39",  # timestamp
         "0b38e2303c87506903881797662d91b55714aa66a563ec65ee9c0b2168efaf67",  # transparency
+        "55b53a21e5ec262148fe5d562a0fcc6eda935ff21f97a891072da77e3f6e4ec7",  # trust-root
     }
 )
 

@@ -39,10 +39,12 @@ def main(argv: list[str]) -> int:
         as_json=args.json,
         text=f"""\
 made the service {args.origin} in {directory}
-  keys/                its private keys, readable by you alone: back them up, and keep
-                       root.pem elsewhere, which made certificates/ and serves nothing
+  keys/                its private keys, readable by you alone: back them up, and keep elsewhere
+                       what serves nothing: trust-root.pem, which signed trust.json and signs the
+                       next, and root.pem, which made certificates/
   token                what callers send
   trust.json           what verifiers pin
+  status.json          what was revoked, for them: the service makes it anew every hour
   trusted_root.json    the same for cosign, with release.pub or attest.pub as its --key
   promise.pub          the same for Podman: its rekorPublicKeyPath
   signing_config.json  lets `cosign sign` log here; holds a token that may append, no more

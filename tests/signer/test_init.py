@@ -32,6 +32,7 @@ KEYS = (
     "issuer",
     "transparency",
     "root",
+    "trust-root",
 )
 
 
