@@ -139,8 +139,10 @@ def certified_key(certificate: bytes) -> PublicKey:
     try:
         parsed = x509.load_der_x509_certificate(certificate)  # DER alone, never BER
         spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as e:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as e:
         raise CertificateError("expected an X.509 certificate in DER") from e
+    if parsed.serial_number <= 0:  # so far the library only warns
+        raise CertificateError("expected a certificate with a serial number above 0")
     return PublicKey(spki)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
+from typing import Literal
 
 import pytest
 
@@ -220,6 +222,21 @@ def test_certified_body() -> None:
 
     assert expected.encode() == CERTIFIED.body() != GOOD.body()
     assert CERTIFIED == Entry.parse(CERTIFIED.body())
+
+
+@pytest.mark.parametrize("serial", [b"\0", b"\xff"], ids=["zero", "negative"])
+@pytest.mark.parametrize("action", ["ignore", "error"])
+def test_serial_numbers(action: Literal["ignore", "error"], serial: bytes) -> None:
+    """
+    A certificate whose serial number no authority may give is refused, whether or not the
+    library's warning about it is an error.
+    """
+    bad = LEAF.replace(b"\x02\x01\x4d", b"\x02\x01" + serial, 1)
+    assert bad != LEAF
+
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        refused("bad-certificate", lambda: certified_key(bad))
 
 
 @pytest.mark.parametrize(
