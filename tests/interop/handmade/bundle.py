@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
@@ -43,10 +44,19 @@ class Handmade:
         )
 
 
-def make(*, certified: bool = False) -> Handmade:
-    """Return a bundle that every judge must accept: under a key, or under a certificate."""
+def make(
+    *,
+    certified: bool = False,
+    authorities: Authorities | None = None,
+    leaf: Callable[[ec.EllipticCurvePublicKey], bytes] | None = None,
+    stamp: Callable[[bytes], bytes] | None = None,
+) -> Handmade:
+    """Return a bundle that every judge must accept: under a key, or under a certificate.
+
+    `leaf` makes another certificate, in DER, of the key that signs; `stamp` another timestamp.
+    """
     key, log_key = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()
-    authorities = Authorities()
+    authorities = authorities or Authorities()
     public = key.public_key()
     digest = sha256(b"an image")
 
@@ -68,9 +78,9 @@ def make(*, certified: bool = False) -> Handmade:
     pae = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
     signature = key.sign(pae, ec.ECDSA(hashes.SHA256()))
     if certified:
-        leaf = authorities.leaf(public, IDENTITY, ISSUER)
-        logged_key = {"x509Certificate": {"rawBytes": b64(leaf)}}
-        shown_key: dict[str, object] = {"certificate": {"rawBytes": b64(leaf)}}
+        der = leaf(public) if leaf else authorities.leaf(public, IDENTITY, ISSUER)
+        logged_key = {"x509Certificate": {"rawBytes": b64(der)}}
+        shown_key: dict[str, object] = {"certificate": {"rawBytes": b64(der)}}
     else:
         logged_key = {"publicKey": {"rawBytes": b64(spki(public))}}
         shown_key = {"publicKey": {"hint": b64(sha256(spki(public)))}}
@@ -112,13 +122,13 @@ def make(*, certified: bool = False) -> Handmade:
         "inclusionProof": proof,
         "canonicalizedBody": b64(body),
     }
-    stamp = {"signedTimestamp": b64(authorities.timestamp(signature))}
+    stamped = (stamp or authorities.timestamp)(signature)
     bundle = {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {
             **shown_key,
             "tlogEntries": [entry],
-            "timestampVerificationData": {"rfc3161Timestamps": [stamp]},
+            "timestampVerificationData": {"rfc3161Timestamps": [{"signedTimestamp": b64(stamped)}]},
         },
         "dsseEnvelope": {
             "payload": b64(payload),

@@ -12,9 +12,9 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -34,6 +34,8 @@ ISSUER_V1 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 ISSUER_V2 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 SHA256_ECDSA = b"\x04\x03"
+EMPTY = x509.Name([])
+Extensions: TypeAlias = Mapping[str, tuple[x509.ExtensionType, bool]]  # and whether critical
 TSA_CONFIG = """\
 [tsa]
 serial = {home}/serial
@@ -63,52 +65,96 @@ class Certified(NamedTuple):
 class Authorities:
     """Who vouches for keys and times; `trusted` is what a trusted_root.json says of them."""
 
-    def __init__(self) -> None:
-        """Make all the keys and certificates above the leaves."""
+    def __init__(self, lifetime: dt.timedelta = LONG) -> None:
+        """Make all the keys and certificates above the leaves; `lifetime` is the intermediate's."""
         self._ct_key = ec.generate_private_key(ec.SECP256R1())
         self.root = certify("root", None, authority=1)
-        self._intermediate = certify(
-            "intermediate", self.root, authority=0, purpose=ExtendedKeyUsageOID.CODE_SIGNING
+        self.intermediate = certify(
+            "intermediate",
+            self.root,
+            authority=0,
+            purpose=ExtendedKeyUsageOID.CODE_SIGNING,
+            lifetime=lifetime,
         )
         self._tsa_root = certify("timestamp root", None, authority=0)
-        self._tsa = certify("timestamp", self._tsa_root, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
+        self.tsa = certify("timestamp", self._tsa_root, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
 
     def leaf(self, key: ec.EllipticCurvePublicKey, identity: str, issuer: str) -> bytes:
         """Return the DER of a certificate of `key` that is good around now."""
-        signer = self._intermediate
+        return self.issue(key, self.extensions(identity, issuer))
+
+    def extensions(self, identity: str, issuer: str) -> Extensions:
+        """Return what such a certificate says beside key and times, by names of our own."""
         utf8 = issuer.encode()
-        builder = (
-            _builder(x509.Name([]), signer.certificate.subject, key, 10 * MINUTE)
-            .add_extension(_usage(sign=True), critical=True)
-            .add_extension(_extended(ExtendedKeyUsageOID.CODE_SIGNING), critical=False)
-            .add_extension(_above(signer), critical=False)
-            .add_extension(
+        return {
+            "usage": (_usage(sign=True), True),
+            "purpose": (_extended(ExtendedKeyUsageOID.CODE_SIGNING), False),
+            "above": (_above(self.intermediate), False),
+            "names": (
                 x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]),
-                critical=True,
-            )
-            .add_extension(x509.UnrecognizedExtension(ISSUER_V1, utf8), critical=False)
-            .add_extension(
+                True,
+            ),
+            "issuer v1": (x509.UnrecognizedExtension(ISSUER_V1, utf8), False),
+            "issuer v2": (
                 x509.UnrecognizedExtension(ISSUER_V2, b"\x0c" + bytes([len(utf8)]) + utf8),
-                critical=False,
-            )
-        )
-        unlogged = builder.sign(signer.key, hashes.SHA256()).tbs_certificate_bytes
-        listed = self._sct_list(unlogged)
+                False,
+            ),
+        }
+
+    def issue(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        extensions: Extensions,
+        *,
+        signer: Certified | None = None,
+        subject: x509.Name = EMPTY,
+        start: dt.timedelta = -MINUTE,
+        lifetime: dt.timedelta = 10 * MINUTE,
+        serial: int | None = None,
+        edit: Callable[[bytes], bytes] = bytes,
+    ) -> bytes:
+        """Return the DER of a certificate with these extensions and one SCT, however odd.
+
+        `edit` changes what is signed, without its length: what no builder would write.
+        """
+        signer = signer or self.intermediate
+        builder = _builder(subject, signer.certificate.subject, key, lifetime, start, serial)
+        for extension, critical in extensions.values():
+            builder = builder.add_extension(extension, critical=critical)
+        unlogged = edit(builder.sign(signer.key, hashes.SHA256()).tbs_certificate_bytes)
+        listed = self._sct_list(unlogged, signer)
         logged = builder.add_extension(
             x509.UnrecognizedExtension(SCT_LIST, b"\x04" + bytes([len(listed)]) + listed),
             critical=False,
         )
-        return logged.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        made = logged.sign(signer.key, hashes.SHA256())
+        edited = edit(made.tbs_certificate_bytes)
+        der = made.public_bytes(Encoding.DER)
+        if edited == made.tbs_certificate_bytes:
+            return der
+        signature = signer.key.sign(edited, ec.ECDSA(hashes.SHA256()))
+        between = der[
+            der.index(made.tbs_certificate_bytes) + len(edited) : -len(made.signature) - 3
+        ]
+        content = edited + between + b"\x03" + bytes([len(signature) + 1, 0]) + signature
+        return b"\x30\x82" + struct.pack(">H", len(content)) + content
 
-    def timestamp(self, signature: bytes) -> bytes:
-        """Return the DER of an RFC 3161 response over `signature`."""
+    def timestamp(
+        self, signature: bytes, signer: Certified | None = None, *beside: Certified
+    ) -> bytes:
+        """Return the DER of an RFC 3161 response over `signature`.
+
+        `signer` makes it in the place of the authority; the certificates `beside` are in it too.
+        """
+        signer, beside = signer or self.tsa, beside or (self._tsa_root,)
         with tempfile.TemporaryDirectory(prefix="sealbook-tsa-") as directory:
             home = Path(directory)
             (home / "signature").write_bytes(signature)
-            (home / "leaf.pem").write_bytes(self._tsa.certificate.public_bytes(Encoding.PEM))
-            (home / "above.pem").write_bytes(self._tsa_root.certificate.public_bytes(Encoding.PEM))
+            (home / "leaf.pem").write_bytes(signer.certificate.public_bytes(Encoding.PEM))
+            above = b"".join(one.certificate.public_bytes(Encoding.PEM) for one in beside)
+            (home / "above.pem").write_bytes(above)
             (home / "key.pem").write_bytes(
-                self._tsa.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+                signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             )
             (home / "tsa.conf").write_text(TSA_CONFIG.format(home=home))
             query = ("ts", "-query", "-data", "signature", "-sha256", "-out", "query")
@@ -132,14 +178,14 @@ class Authorities:
             "logId": {"keyId": b64(sha256(ct_spki))},
         }
         return {
-            "certificateAuthorities": [_authority("ca", self._intermediate, self.root)],
+            "certificateAuthorities": [_authority("ca", self.intermediate, self.root)],
             "ctlogs": [ct_log],
-            "timestampAuthorities": [_authority("tsa", self._tsa, self._tsa_root)],
+            "timestampAuthorities": [_authority("tsa", self.tsa, self._tsa_root)],
         }
 
-    def _sct_list(self, unlogged: bytes) -> bytes:
+    def _sct_list(self, unlogged: bytes, signer: Certified) -> bytes:
         """Return the list of one SCT over a certificate that has none yet."""
-        issuer = sha256(spki(self._intermediate.key.public_key()))
+        issuer = sha256(spki(signer.key.public_key()))
         at = struct.pack(">Q", int(NOW.timestamp()) * 1000)
         size = struct.pack(">I", len(unlogged))[1:]
         # version 1, certificate_timestamp, …, precert_entry, …, no extensions
@@ -189,19 +235,21 @@ def certify(
     return Certified(key, builder.sign(signing, hashes.SHA256()))
 
 
-def _builder(
+def _builder(  # noqa: PLR0917  what every certificate has
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
     lifetime: dt.timedelta,
+    start: dt.timedelta = -MINUTE,
+    serial: int | None = None,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - MINUTE)
+        .serial_number(serial or x509.random_serial_number())
+        .not_valid_before(NOW + start)
         .not_valid_after(NOW + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
