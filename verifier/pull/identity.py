@@ -36,7 +36,7 @@ def identity_of(certificate: x509.Certificate) -> str:
         case x509.UniformResourceIdentifier() | x509.RFC822Name() as name:
             return _said(name.value)
         case x509.OtherName(type_id=kind, value=der) if kind == _USER_NAME:
-            return _said(_utf8(der))
+            return _user_name(_said(_utf8(der)))
     raise CertificateError("expected a URI, a mail address or a user name, found another name")
 
 
@@ -53,6 +53,14 @@ def issuer_of(certificate: x509.Certificate) -> str:
     if len(said) != 1:
         raise CertificateError(f"expected one issuer of the identity, found {len(said)}")
     return said.pop()
+
+
+def _user_name(text: str) -> str:
+    """Take a user name if it has Fulcio's form, which no URI and no address is taken for."""
+    user, mark, domain = text.partition("!")
+    if not (user and mark and domain) or not set(text).isdisjoint(":@/"):
+        raise CertificateError(f"expected a user name like user!domain, found {text[:80]!r}")
+    return text
 
 
 def _extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes | None:
