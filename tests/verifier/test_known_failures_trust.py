@@ -5,22 +5,21 @@ Each test is named after the published failure; most are of TUF's implementation
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.verifier.making import NOW, NoteSigner, Signer, World, refused, verdict
+from tests.verifier.making import NoteSigner, Signer, refused, rows, verdict
 from tests.verifier.pinned import DOCUMENT, GOOD, parse
-from tests.verifier.statuses import STATUS_KEY, Ledger, revoked
 from verifier import limits
 from verifier._strict import b64encode
 from verifier.note import COSIGNATURE
 from verifier.signed import SignedFile
 from verifier.status import PAYLOAD_TYPE as STATUS_TYPE
-from verifier.status import Status
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
-from verifier.trusted import Roots, TrustedKey, keys_by_hint
+from verifier.trusted import Roots
 
 ALICE, BOB, CAROL, MALLORY = (Signer() for _ in range(4))
 NAMES = {"alice": ALICE, "bob": BOB, "carol": CAROL}
@@ -183,74 +182,27 @@ def test_go_tuf_signed_bytes_are_the_read_bytes() -> None:
         refused("bad-signature", partial(OLD.successor, changed))
 
 
-BEFORE = {"revocations": (revoked(2, 5),)}
+ENVELOPE = json.loads(signed(root(4), ALICE, BOB))
+SIGNATURE = ENVELOPE["signatures"][0]
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    """A ledger of seven entries, of which one was revoked when the status was at version 7."""
-    return Ledger()
-
-
-def follow(ledger: Ledger, version: int, **changes: Any) -> Status:
-    """Read a status file as one that follows version 7."""
-    return ledger.next(ledger.payload(7, **BEFORE), ledger.payload(version, **BEFORE | changes))
-
-
-def test_status_goes_forward(ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    ("change", "code"),
+    rows(
+        ("unknown field", {"critical": True}, "unknown-field"),
+        ("unknown field of a signature", [SIGNATURE | {"cert": ""}], "unknown-field"),
+        ("no signatures", None, "malformed"),
+        ("signature without a key", [{"sig": SIGNATURE["sig"]}], "malformed"),
+        ("empty signature", [SIGNATURE | {"sig": ""}], "malformed"),
+        ("signature of 8,193 bytes", [SIGNATURE | {"sig": "A" * 10_924}], "over-limit"),
+        ("keyid of 129 characters", [SIGNATURE | {"keyid": "x" * 129}], "over-limit"),
+        ("33 signatures", [SIGNATURE] * 33, "over-limit"),
+    ),
+)
+def test_go_tuf_an_envelope_has_one_shape(change: Any, code: str) -> None:
     """
-    A newer status file follows, and the same one stays.
+    What a signed file has beside its payload and its signatures is refused, not passed over.
     """
-    assert 8 == follow(ledger, 8).payload.version
-    assert 7 == follow(ledger, 7).payload.version
+    changed = ENVELOPE | (change if isinstance(change, dict) else {"signatures": change})
 
-
-def test_cve_2022_29173_a_status_file_goes_back(ledger: Ledger) -> None:
-    """
-    An older status file is refused, and so is a newer one that takes a revocation back.
-    """
-    refused("status-rollback", lambda: follow(ledger, 6))
-    refused("status-rollback", lambda: follow(ledger, 8, revocations=()))
-    for other in (revoked(3, 6), revoked(3, 5), revoked(2, 6)):
-        refused("status-rollback", partial(follow, ledger, 8, revocations=(other,)))
-
-
-def test_cve_2022_29173_a_status_file_with_an_older_checkpoint(ledger: Ledger) -> None:
-    """
-    A newer status file whose checkpoint is smaller than the last one hides entries.
-    """
-    world = World(log=ledger.world.log, leaves=6)
-    refused("status-rollback", lambda: follow(ledger, 8, note=world.note, marks=()))
-    split = World(log=ledger.world.log, logged=b"another history")
-
-    refused("split-view", lambda: follow(ledger, 8, note=split.note))
-
-
-def test_cve_2020_15163_two_status_files_of_one_version(ledger: Ledger) -> None:
-    """
-    Another status file of the version that is known is refused, whatever it says.
-    """
-    refused("trust-conflict", lambda: follow(ledger, 7, next_update=NOW + 1))
-
-
-@pytest.mark.parametrize("purpose", ["approve", "attest", "event", "log", "witness", "timestamp"])
-def test_cve_2026_49834_only_a_status_key_signs_the_status(ledger: Ledger, purpose: str) -> None:
-    """
-    A key that the trust file names for something else signs no status file.
-    """
-    data = ledger.payload().sealed(STATUS_KEY)
-    Status.parse(data, ledger.trust)
-    keys = [ledger.world.key, TrustedKey("status", purpose, STATUS_KEY.public, ())]
-    trust = ledger.trust._replace(keys=keys_by_hint(keys))
-
-    refused("foreign-trust", lambda: Status.parse(data, trust))
-    refused("foreign-trust", lambda: ledger.read(ledger.payload(), MALLORY))
-
-
-def test_cve_2023_47122_a_status_file_brings_no_log_key(ledger: Ledger) -> None:
-    """
-    The checkpoint in a status file is by a log that the trust file names, and of that ledger.
-    """
-    stranger = World()
-    refused("untrusted-log", lambda: ledger.status(note=stranger.note))
-    refused("foreign-trust", lambda: ledger.status(origin="other.example"))
+    refused(code, lambda: OLD.successor(json.dumps(changed).encode()))
