@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC
-from functools import cache
-from typing import TypeVar
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from verifier._strict import b64encode
 from verifier.certified import Certified
@@ -31,16 +29,16 @@ from verifier.errors import (
     CertificateError,
     KeyWindowError,
     MissingExtraError,
-    NotYetValidError,
     UnsupportedError,
     UntrustedLogError,
     VerificationError,
 )
 from verifier.pull.identity import identity_of, issuer_of
-from verifier.sigstore.artifact import Artifact
+from verifier.pull.profile import check_purpose, check_times, refuse_root, witnessed_by
+from verifier.sigstore.artifact import Artifact, check_about, check_signature
 from verifier.sigstore.bundle import ForeignBundle, Message
 from verifier.sigstore.trusted_root import TrustedRoot
-from verifier.sigstore.verify import judge
+from verifier.sigstore.verify import logged as in_log
 
 try:
     from rfc3161_client import decode_timestamp_response
@@ -54,7 +52,7 @@ except ModuleNotFoundError as e:
 _T = TypeVar("_T")
 _CONFIG = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
 _SIGNING = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
-_SKEW_S = 60  # by how much the clock of who dates signatures may be ahead of ours
+_HASH = "sha256"
 
 
 class SigstoreJudge:
@@ -95,6 +93,8 @@ class SigstoreJudge:
             raise UnsupportedError("expected a certificate, found the hint of a managed key")
         if isinstance(bundle.signed, Message) and artifact is None:
             raise UnsupportedError("expected an envelope, found the signature of a message")
+        for above in bundle.above:
+            _asked(partial(refuse_root, above))
         roots = [root for root in self._roots if _knows(root, bundle)]
         refusal: VerificationError = UntrustedLogError("no trusted root knows the bundle's log")
         for root in roots:
@@ -112,21 +112,22 @@ class SigstoreJudge:
         certificate = x509.load_der_x509_certificate(bundle.certificate)
         times = _asked(lambda: _times(bundle))
         now = self._clock()
-        logged = judge(bundle, key, root, artifact, now=now, times=times)
-        if logged is None:
-            raise UntrustedLogError("a certificate counts at a time that a log or a stamp tells")
+        check_about(bundle, artifact)
+        if key.algorithm.hash_name == _HASH:  # who signs SHA-256 by another curve asks the library
+            check_signature(bundle, key, artifact)
+        logged = in_log(bundle, key, root, artifact, now=now, times=times)
         if logged.integrated_at:
             times.append(logged.integrated_at)
-        _check_times(certificate, times, now)
-        _asked(lambda: _check_purpose(certificate))
+        check_times(certificate, times, now)
+        _asked(lambda: check_purpose(certificate))
         identity = _asked(lambda: identity_of(certificate))
         issuer = _asked(lambda: issuer_of(certificate))
-        witnessed = _asked(lambda: _witnessed_by(certificate, root))
+        witnessed = _asked(lambda: witnessed_by(certificate, root))
         refusal: VerificationError = KeyWindowError(
             "no certificate authority of the trusted root counts when this was signed"
         )
         for place, authority in enumerate(root.authorities):
-            if not all(authority.window.covers(one) for one in times):
+            if not all(authority.window.covers(at) for at in times):
                 continue
             trusted = _alone(root, place, bundle.entries[0].log_id, witnessed)
             try:
@@ -196,7 +197,18 @@ def _alone(root: TrustedRoot, place: int, log_id: bytes, witnessed: bytes) -> st
     for name, wanted in (("tlogs", log_id), ("ctlogs", witnessed)):
         ids = {"keyId": b64encode(wanted)}
         content[name] = [one for one in content[name] if one["logId"] == ids]
+    content["timestampAuthorities"] = [
+        _through_its_end(one) for one in content.get("timestampAuthorities", ())
+    ]
     return json.dumps(content)
+
+
+def _through_its_end(authority: dict[str, Any]) -> dict[str, Any]:
+    """Let a window of whole seconds contain its end, which the library leaves out."""
+    window = dict(authority["validFor"])
+    if "end" in window and "." not in window["end"]:
+        window["end"] = window["end"].replace("Z", ".000001Z")
+    return {**authority, "validFor": window}
 
 
 def _knows(root: TrustedRoot, bundle: ForeignBundle) -> bool:
@@ -208,47 +220,3 @@ def _times(bundle: ForeignBundle) -> list[float]:
     """Return when each timestamp says that it was made; that of a promise comes later."""
     found = [decode_timestamp_response(stamp) for stamp in bundle.timestamps]
     return [one.tst_info.gen_time.timestamp() for one in found]
-
-
-def _check_times(certificate: x509.Certificate, times: Sequence[float], now: float) -> None:
-    """Check all times, of which the library believes at least one: so none can be slipped in."""
-    if not times:
-        raise CertificateError("expected a timestamp or a promise, found neither")
-    start = certificate.not_valid_before_utc.timestamp()
-    end = certificate.not_valid_after_utc.timestamp()
-    for one in times:
-        if not start <= one <= end:
-            raise CertificateError(
-                f"the certificate is not valid at {one:.0f}, when this was signed"
-            )
-        if one > now + _SKEW_S:
-            raise NotYetValidError(f"this was signed at {one:.0f}, which is to come")
-
-
-def _check_purpose(certificate: x509.Certificate) -> None:
-    """Check that it is a certificate for code signing, and for nothing else."""
-    extensions = certificate.extensions
-    purposes = list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-    if purposes != [ExtendedKeyUsageOID.CODE_SIGNING]:
-        raise CertificateError(f"expected codeSigning alone, found {len(purposes)} purposes")
-    usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    if not usage.digital_signature or usage.key_cert_sign or usage.crl_sign:
-        raise CertificateError("expected a certificate that signs, and signs no certificates")
-
-
-def _witnessed_by(certificate: x509.Certificate, root: TrustedRoot) -> bytes:
-    """Return the id of the certificates' log that signed, once it is seen to have counted then."""
-    found = list(
-        certificate.extensions.get_extension_for_class(
-            x509.PrecertificateSignedCertificateTimestamps
-        ).value
-    )
-    if len(found) != 1:
-        raise CertificateError(f"expected one certificate timestamp, found {len(found)}")
-    at = found[0].timestamp.replace(tzinfo=UTC).timestamp()
-    for log in root.transparency:
-        if log.log_id == found[0].log_id:
-            if not log.window.covers(at):
-                raise KeyWindowError(f"the certificates' log does not count at {at:.0f}")
-            return log.log_id
-    raise CertificateError("the certificate is in no log that the trusted root names")

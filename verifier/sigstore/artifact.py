@@ -10,7 +10,7 @@ from verifier.digest import Digest
 from verifier.dsse import Envelope
 from verifier.errors import DigestMismatchError, MalformedError, UnsupportedKeyError
 from verifier.publickey import PublicKey
-from verifier.sigstore.bundle import ForeignBundle, Message
+from verifier.sigstore.bundle import ForeignBundle
 from verifier.sigstore.statement import digests_of
 
 _SHA256 = "sha256"
@@ -55,35 +55,42 @@ class Artifact(NamedTuple):
         return content
 
 
-def check_signed(bundle: ForeignBundle, key: PublicKey, artifact: Artifact | None) -> None:
-    """Check that `key` signed what is in `bundle`, and that it is about `artifact`.
+def check_about(bundle: ForeignBundle, artifact: Artifact | None) -> None:
+    """Check that what is signed in `bundle` is about `artifact`; who signed is another matter.
 
     None asks nothing about what is signed, and is for envelopes only.
 
     Raises:
-        SignatureError: another key signed, or something else was signed.
         DigestMismatchError: it is about something else.
-        UnsupportedKeyError: the key signs no SHA-256 hashes, and there is nothing but one.
         MalformedError: a message and no artifact, or a statement that is none.
     """
     signed = bundle.signed
     if isinstance(signed, Envelope):
-        key.verify(signed.signature, signed.message)
         found = digests_of(signed.payload)
         if artifact is not None and artifact.digest not in found:
             told = ", ".join(found[:3]) or "nothing with a SHA-256"
             raise DigestMismatchError(f"expected {artifact.digest}, the statement is about {told}")
-        return
-    if artifact is None:
+    elif artifact is None:
         raise MalformedError("expected an envelope, found the signature of a message")
-    _check_message(signed, key, artifact)
-
-
-def _check_message(signed: Message, key: PublicKey, artifact: Artifact) -> None:
-    if signed.digest and signed.digest != artifact.sha256:
+    elif signed.digest and signed.digest != artifact.sha256:
         raise DigestMismatchError(
             f"expected {artifact.digest}, the bundle is of sha256:{signed.digest.hex()}"
         )
+
+
+def check_signature(bundle: ForeignBundle, key: PublicKey, artifact: Artifact | None) -> None:
+    """Check that `key` signed what is in `bundle`; `artifact` is what a message is.
+
+    Raises:
+        SignatureError: another key signed, or something else was signed.
+        UnsupportedKeyError: the key signs no SHA-256 hashes, and there is nothing but one.
+    """
+    signed = bundle.signed
+    if isinstance(signed, Envelope):
+        key.verify(signed.signature, signed.message)
+        return
+    if artifact is None:
+        raise AssertionError("a message is judged with what was signed")
     if key.algorithm.hash_name == _SHA256:
         key.verify_digest(signed.signature, artifact.sha256)
     else:

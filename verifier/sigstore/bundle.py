@@ -81,12 +81,16 @@ class LogEntry(NamedTuple):
 
 
 class ForeignBundle(NamedTuple):
-    """A parsed bundle. `certificate` is DER, and empty when a key signed that has `hint`."""
+    """A parsed bundle. `certificate` is DER, and empty when a key signed that has `hint`.
+
+    Who is shown `above` it, in versions before 0.3, is trusted for nothing.
+    """
 
     version: int  # the digit after "0."
     signed: Message | Envelope
     hint: str
     certificate: bytes
+    above: tuple[bytes, ...]
     entries: tuple[LogEntry, ...]
     timestamps: tuple[bytes, ...]  # RFC 3161 responses, DER
 
@@ -111,12 +115,13 @@ class ForeignBundle(NamedTuple):
         material = fields.inside("verificationMaterial")
         signed = _signed(fields)
         fields.done()
-        hint, certificate = _signer(material, version)
+        hint, chain = _hint_or_chain(material, version)
         timestamps = _timestamps(material)
         found = _items(material, "tlogEntries", limits.TIMESTAMPS)
         material.done()
         entries = tuple(_log_entry(one, i, version) for i, one in enumerate(found))
-        return cls(version, signed, hint, certificate, entries, timestamps)
+        certificate, *above = chain or [b""]
+        return cls(version, signed, hint, certificate, tuple(above), entries, timestamps)
 
     @property
     def signature(self) -> bytes:
@@ -145,8 +150,8 @@ def _signed(fields: Fields) -> Message | Envelope:
     return Message(digest, signature)
 
 
-def _signer(material: Fields, version: int) -> tuple[str, bytes]:
-    """Return hint and certificate: one of them says who signed."""
+def _hint_or_chain(material: Fields, version: int) -> tuple[str, list[bytes]]:
+    """Return the hint of a key, or the certificates: one of them says who signed."""
     places = ("publicKey", "certificate", "x509CertificateChain")
     found = [place for place in places if material.has(place)]
     if len(found) != 1:
@@ -157,9 +162,9 @@ def _signer(material: Fields, version: int) -> tuple[str, bytes]:
         key.done()
         if len(hint) > limits.ANNOTATION_KEY:
             raise LimitError(f"expected a hint of at most {limits.ANNOTATION_KEY} characters")
-        return hint, b""
+        return hint, []
     if found == ["certificate"]:
-        return "", _certificate(material.inside("certificate"))
+        return "", [_certificate(material.inside("certificate"))]
     if version >= 3:
         raise UnsupportedError("expected a certificate alone in a bundle of version 0.3")
     chain = material.inside("x509CertificateChain")
@@ -170,7 +175,7 @@ def _signer(material: Fields, version: int) -> tuple[str, bytes]:
     chain.done()
     if not certificates:
         raise CertificateError("expected a certificate, found an empty chain")
-    return "", certificates[0]  # whoever stands above it must be in the trusted root
+    return "", certificates
 
 
 def _certificate(fields: Fields) -> bytes:

@@ -22,7 +22,7 @@ from verifier.merkle import Hash, hash_leaf, verify_inclusion
 from verifier.note import Note
 from verifier.publickey import PublicKey
 from verifier.rekor_v1 import Promise
-from verifier.sigstore.artifact import Artifact, check_signed
+from verifier.sigstore.artifact import Artifact, check_about, check_signature
 from verifier.sigstore.bundle import ForeignBundle, LogEntry, Proof
 from verifier.sigstore.entries import check_entry, is_second
 from verifier.sigstore.trusted_root import Log, TrustedRoot
@@ -46,38 +46,62 @@ def judge(
     bundle: ForeignBundle,
     key: PublicKey,
     root: TrustedRoot,
-    artifact: Artifact | None,
+    artifact: Artifact,
     *,
     now: float,
-    times: Sequence[float] = (),
 ) -> Logged | None:
-    """Return where the log has what `key` signed about `artifact`.
+    """Return where a log of `root` has what the managed `key` signed about `artifact`.
 
-    `times` are when it was signed, as far as others vouch for that. None comes back only
-    from a root without any log, for a bundle without any entry: nothing is logged there.
+    None comes back only from a root without any log, for a bundle without any entry:
+    who hands in such a root asks for the signature alone.
 
-    1. The signature is by the key, and about the artifact.
-    2. There is one entry, of a log of the trusted root.
-    3. It is the entry that this signature makes.
-    4. The log proved it under a checkpoint of its own, or promised it, as the version of the
-       bundle demands; whatever is there of the two is checked.
-    5. The log's key counted at every time that somebody vouches for, or else counts now.
+    1. The bundle is about the artifact.
+    2. Its signature is by the key.
+    3. It is in the log: the steps of `logged`.
 
     Raises:
         VerificationError: one of its subclasses, by the first step that says no.
     """
     # 1.
-    check_signed(bundle, key, artifact)
+    check_about(bundle, artifact)
     # 2.
+    check_signature(bundle, key, artifact)
+    # 3.
     if not (bundle.entries or root.names_logs):
         return None
+    return logged(bundle, key, root, artifact, now=now)
+
+
+def logged(
+    bundle: ForeignBundle,
+    key: PublicKey,
+    root: TrustedRoot,
+    artifact: Artifact | None,
+    *,
+    now: float,
+    times: Sequence[float] = (),
+) -> Logged:
+    """Return where a log of `root` has the signature of `bundle`, which is by `key`.
+
+    `times` are when it was signed, as far as others vouch for that.
+
+    1. There is one entry, of a log of the trusted root.
+    2. It is the entry that this signature makes.
+    3. The log proved it under a checkpoint of its own, or promised it, as the version of the
+       bundle demands; whatever is there of the two is checked.
+    4. The log's key counted at every time that somebody vouches for, or else counts now.
+
+    Raises:
+        VerificationError: one of its subclasses, by the first step that says no.
+    """
+    # 1.
     if len(bundle.entries) != 1:
         raise UnsupportedError(f"expected one log entry, found {len(bundle.entries)}")
     entry = bundle.entries[0]
     log = root.log(entry.log_id)
-    # 3.
+    # 2.
     check_entry(entry, bundle.signed, key, bundle.certificate, artifact)
-    # 4.
+    # 3.
     second = is_second(entry)
     integrated_at = _promised(entry, log, bundle.version, now, second=second)
     origin, index, tree_size = log.host, entry.index, 0
@@ -86,7 +110,7 @@ def judge(
         index, tree_size = entry.proof.inclusion.index, entry.proof.inclusion.tree_size
     elif second or bundle.version > 1:
         raise MalformedError("expected an inclusion proof, found none")
-    # 5.
+    # 4.
     signed_at = (*times, integrated_at) if integrated_at else tuple(times)
     _check_window(log, signed_at or (now,), dated=bool(signed_at))
     return Logged(origin, index, tree_size, integrated_at)
@@ -113,7 +137,7 @@ def _promised(entry: LogEntry, log: Log, version: int, now: float, *, second: bo
         raise MalformedError("expected the time of a promise, found none")
     promise = Promise(entry.log_id, entry.promise)
     promise.verify(log.key, entry.body, entry.integrated_at, entry.index)
-    if entry.integrated_at > now + _SKEW_S:
+    if not entry.integrated_at <= now + _SKEW_S:  # a clock that gives no number refuses
         raise NotYetValidError(f"the log took the entry at {entry.integrated_at}, which is to come")
     return entry.integrated_at
 
