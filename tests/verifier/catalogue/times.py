@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from tests.verifier.catalogue.case import Case
-from tests.verifier.making import EXPIRES, ISSUED, World
+from tests.verifier.making import EXPIRES, ISSUED, NOW, World
+from tests.verifier.old_log import Foreign
 from tests.verifier.pinned import DOCUMENT, parse
-from tests.verifier.statuses import Ledger
+from tests.verifier.statuses import DAY, Ledger
 from verifier.status import StatusPayload
 
 # What a time may not be, in whichever file: one spelling, in UTC, to the second.
@@ -126,6 +127,37 @@ CLOCKS = (
 )
 
 
+def promised(row: str, name: str, code: str, at: int = NOW, now: float = NOW, **how: Any) -> Case:
+    """Ask about a bundle of another maker's, in a log that promised it `at` a time."""
+    made = Foreign()
+    made.at, made.now, made.until = at, now, how.pop("until", 0)
+    times = how.pop("stamps", None)
+    bundle, root = made.bundle, made.root
+    if times is None:
+        return Case(row, name, partial(made.judge, bundle, root), code)
+    return Case(row, name, partial(made.stamped, bundle, root, *times), code)
+
+
+OTHERS = (
+    promised("T2", "a log at our own time", "yes"),
+    promised("T2", "a log 30 seconds ahead", "yes", at=NOW + 30),
+    promised("T2", "a log 60 seconds ahead", "yes", at=NOW + 60),
+    promised("T2", "a log 61 seconds ahead", "not-yet-valid", at=NOW + 61),
+    promised("T2", "a log a year ahead", "not-yet-valid", at=NOW + 365 * DAY),
+    promised("T2", "a log a second behind", "yes", at=NOW - 1),
+    promised("T2", "a clock that gives no number", "not-yet-valid", now=float("nan")),
+    promised("T3", "a promise without a time", "malformed", at=0),
+    promised("T5", "two stamps inside the log's window", "yes", stamps=(NOW, NOW - 999)),
+    promised("T5", "one stamp before it", "key-window", stamps=(NOW, NOW - 1001)),
+    promised("T5", "one stamp before it, first", "key-window", stamps=(NOW - 1001, NOW)),
+    promised("T5", "one stamp after it", "key-window", stamps=(NOW, NOW + 11), until=NOW + 10),
+    promised("T5", "a promise after it, a stamp inside", "key-window",
+             at=NOW + 11, stamps=(NOW,), until=NOW + 10, now=NOW + 20),
+    promised("T5", "a promise before it, a stamp inside", "key-window",
+             at=NOW - 1001, stamps=(NOW,)),
+)  # fmt: skip
+
+
 def cases() -> Iterator[Case]:
     """Return the cases of this module."""
-    yield from (*_spellings(), *FILES, *CLOCKS)
+    yield from (*_spellings(), *FILES, *CLOCKS, *OTHERS)
