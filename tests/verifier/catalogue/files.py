@@ -109,6 +109,7 @@ FILES = (
     file("line of the log dropped", GOOD.replace(examples.LOG_LINE, ""), "untrusted-log"),
     file("line of the witness dropped", GOOD.replace(examples.COSIGNER_LINE, ""), "witness-quorum"),
     file("no checkpoint", GOOD.partition("\n\n")[0] + "\n\n", "malformed"),
+    file("over 256 KiB", GOOD.replace("index", f"extra {'A' * limits.NOTE}\nindex"), "over-limit"),
     file("extra", GOOD.replace("index", "extra eA==\nindex"), "yes"),
     file("as published", GOOD, "yes"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from functools import partial
 from tests.verifier import examples
 from tests.verifier.catalogue.case import Case
 from tests.verifier.making import ORIGIN, NoteSigner, World
+from verifier import limits
 from verifier import note as notes
 from verifier._strict import b64encode
 from verifier.note import ML_DSA, Note, NoteKey, NoteSignature
@@ -69,6 +70,7 @@ FORMS = (
     note("N1", "two blank lines before the signatures", f"{TEXT}\n\n{LINE}", "yes"),
     note("N1", "blank line inside the text", f"a\n\n{TEXT}\n{LINE}", "yes"),
     note("N1", "blank line between signatures", f"{TEXT}\n{LINE}\n{LINE}", "yes"),
+    note("N1", "blank line alone before the signatures", f"\n\n{LINE}", "yes"),
     note("N1", "nothing", "", "malformed"),
     note("N1", "only a text", f"{TEXT}\n", "malformed"),
     note("N2", "text without newline", f"{TEXT[:-1]}\n{LINE}", "malformed"),
@@ -103,8 +105,13 @@ FORMS = (
     note("N6", "5 bytes", f"a\n\n{DASH} x AAAAAAA=\n", "yes"),
     *(note("N7", f"{n} lines", f"a\n\n{LINE * n}", "yes") for n in (1, 16, 17, 63, 64)),
     *(note("N7", f"{n} lines", f"a\n\n{LINE * n}", "over-limit") for n in (65, 100, 101, 10_000)),
-    note("N7", "a signature of 8,193 bytes", f"a\n\n{DASH} x {'A' * 10924}\n", "over-limit"),
-)
+    note("N7", "a signature of 8,192 bytes", f"a\n\n{DASH} x {b64encode(bytes(8192))}\n", "yes"),
+    note("N7", "a signature of 8,193 bytes", f"a\n\n{DASH} x {b64encode(bytes(8193))}\n",
+         "over-limit"),
+    note("N7", "256 KiB of text", f"{'a' * (limits.NOTE - len(LINE) - 2)}\n\n{LINE}", "yes"),
+    note("N7", "256 KiB of text, and one", f"{'a' * (limits.NOTE - len(LINE) - 1)}\n\n{LINE}",
+         "over-limit"),
+)  # fmt: skip
 
 A, B, A6 = NoteSigner(KEY_15), NoteSigner(KEY_15), NoteSigner(KEY_15, ML_DSA)
 STRANGER = NoteSigner("other.example")

@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.verifier import examples
 from tests.verifier.catalogue.case import Case
-from tests.verifier.making import NOW, ORIGIN, NoteSigner, World, policy
+from tests.verifier.making import NOW, ORIGIN, NoteSigner, Signer, World, policy
+from tests.verifier.paths import put
 from tests.verifier.pinned import DOCUMENT, LOG, parse
 from verifier._strict import b64encode
 from verifier.note import COSIGNATURE, ED25519, ML_DSA, Note, NoteSignature
@@ -104,6 +105,17 @@ LOADED = (
             [seeded("one", kind), seeded("two", kind)],
             "malformed",
         )
+    ),
+    *(
+        Case("N14", f"origin {origin!r}, in a trust file",
+             partial(_in_trust_file, [NoteSigner(origin)], ()), "malformed")
+        for origin in ("", " ", "a b", "a+b", "a\u00a0", "a\n", "\t", "x" * 256)
+    ),
+    *(
+        Case("N22", f"{kind} as a log's, in a trust file",
+             partial(parse, put(DOCUMENT, ("logs", 0, "checkpoint_key"),
+                                b64encode(Signer(kind).public.spki))), "unsupported-key")
+        for kind in ("rsa-2048", "ecdsa-p384")
     ),
     Case("N10", "witnesses alone", lambda: Quorum.parse(witness_lines(twins(COSIGNATURE))),
          "ambiguous-key"),
