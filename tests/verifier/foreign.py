@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.verifier import twin
+from tests.verifier.certificates import certificate
 from tests.verifier.making import NOW, Signer
 from verifier.digest import Digest
 from verifier.publickey import PublicKey
 from verifier.sigstore.artifact import Artifact
 from verifier.sigstore.bundle import ForeignBundle
 from verifier.sigstore.trusted_root import TrustedRoot
-from verifier.sigstore.verify import Logged, judge
+from verifier.sigstore.verify import Logged, judge, logged
 
 HOST = "rekor.example"
 ARTIFACT = b"a release\n"
@@ -87,6 +88,7 @@ class Foreign:
     window: dict[str, str] = field(default_factory=lambda: {"start": "2021-01-12T11:53:27.123Z"})
     now: float = NOW
     digest_alone: bool = False
+    certified: bool = False  # by somebody, for what that is worth
 
     def __post_init__(self) -> None:
         self.signer = Signer(self.algorithm)
@@ -116,6 +118,19 @@ class Foreign:
         return self.signer.sign(self.message) if self.signature is None else self.signature
 
     @property
+    def pem(self) -> bytes:
+        """The key as Rekor v1 logs it."""
+        if not self.certified:
+            return self.key.pem()
+        lines = encodebytes(self.certificate).replace(b"\n", b"")
+        cut = b"".join(lines[i : i + 64] + b"\n" for i in range(0, len(lines), 64))
+        return b"-----BEGIN CERTIFICATE-----\n%b-----END CERTIFICATE-----\n" % cut
+
+    @property
+    def certificate(self) -> bytes:
+        return certificate(self.key)
+
+    @property
     def log_id(self) -> bytes:
         return sha256(self.log.public.spki)
 
@@ -125,17 +140,20 @@ class Foreign:
         if self.body is not None:
             return self.body
         hash_name = self.key.algorithm.hash_name
-        sig, pem = b64(self.signed), b64(self.key.pem())
+        sig, pem = b64(self.signed), b64(self.pem)
         spec: dict[str, Any]
         if self.second:
             data = {
                 "algorithm": self.key.algorithm.data_algorithm,
                 "digest": b64(hashlib.new(hash_name, self.message).digest()),
             }
-            verifier = {
+            verifier: dict[str, Any] = {
                 "keyDetails": self.key.algorithm.key_details,
                 "publicKey": {"rawBytes": b64(self.key.spki)},
             }
+            if self.certified:
+                del verifier["publicKey"]
+                verifier["x509Certificate"] = {"rawBytes": b64(self.certificate)}
             spec = {
                 "hashedRekordV002": {
                     "data": data,
@@ -224,6 +242,14 @@ class Foreign:
                 "timestampVerificationData": {"rfc3161Timestamps": []},
             },
         }
+        if self.certified:
+            material = bundle["verificationMaterial"]
+            del material["publicKey"]
+            shown = {"rawBytes": b64(self.certificate)}
+            if self.version == "0.3":
+                material["certificate"] = shown
+            else:
+                material["x509CertificateChain"] = {"certificates": [shown]}
         if self.envelope:
             bundle["dsseEnvelope"] = {
                 "payload": b64(self.payload),
@@ -261,6 +287,13 @@ class Foreign:
         root = TrustedRoot.parse(json.dumps(trusted or self.trusted).encode())
         content = None if self.digest_alone else lambda: ARTIFACT
         return judge(bundle, self.key, root, Artifact(Digest.of(ARTIFACT), content), now=self.now)
+
+    def in_log(self, document: Any = None, times: tuple[float, ...] = ()) -> Logged:
+        """Ask only whether the log has it, as of a bundle under a certificate."""
+        bundle = ForeignBundle.parse(json.dumps(document or self.document).encode())
+        root = TrustedRoot.parse(json.dumps(self.trusted).encode())
+        about = None if self.envelope else Artifact(Digest.of(self.artifact))
+        return logged(bundle, self.key, root, about, now=self.now, times=times)
 
 
 def _hash(data: bytes) -> dict[str, str]:

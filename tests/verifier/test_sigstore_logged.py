@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.verifier.certificates import certificate
 from tests.verifier.foreign import (
     HOST,
     INTEGRATED_AT,
@@ -246,3 +247,41 @@ def test_two_entries() -> None:
     document["verificationMaterial"]["tlogEntries"] *= 2
 
     refused("unsupported-version", lambda: foreign.judge(document))
+
+
+@KIND
+@pytest.mark.parametrize("version", ["0.2", "0.3"])
+def test_certificate(kind: tuple[str, str], version: str) -> None:
+    """
+    Under a certificate that is what is logged, and another of the same key is another.
+    """
+    foreign = Foreign(*kind, version=version, certified=True)
+    place: Path = (
+        ("certificate",) if version == "0.3" else ("x509CertificateChain", "certificates", 0)
+    )
+    shown = ("verificationMaterial", *place, "rawBytes")
+    other = put(foreign.document, shown, b64(certificate(foreign.key, 78)))
+
+    assert 4 == foreign.in_log().index
+    refused("entry-mismatch", lambda: foreign.in_log(other))
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=" ".join)
+def test_message_under_a_certificate(kind: tuple[str, str]) -> None:
+    """
+    So it is for a message.
+    """
+    assert 4 == Foreign(*kind, envelope=False, certified=True).in_log().index
+
+
+def test_times_of_others() -> None:
+    """
+    The log's key has to count at every time that somebody vouches for.
+    """
+    foreign = Foreign(certified=True)
+    foreign.window["end"] = minutes(0)
+    good, late = float(INTEGRATED_AT), INTEGRATED_AT + 1.0
+
+    assert foreign.in_log(times=(good, good - 1))
+    refused("key-window", lambda: foreign.in_log(times=(good, late)))
+    refused("key-window", foreign.in_log)

@@ -36,6 +36,7 @@ GOOD: dict[str, Any] = {
 GOOD["ctlogs"] = [
     put(GOOD["tlogs"][0], ("publicKey", "keyDetails"), "PKCS1_RSA_PKCS1V5")  # whatever it is
 ]
+AUTHORITY: Path = ("certificateAuthorities", 0)
 TLOG: Path = ("tlogs", 0)
 WINDOW: Path = (*TLOG, "publicKey", "validFor")
 STAMPING: Path = ("timestampAuthorities", 0, "certChain", "certificates")
@@ -182,6 +183,7 @@ def test_newer_fields(size: int) -> None:
     """
     log = GOOD["tlogs"][0]
     hint = {"keyId": b64(b64decode(log["logId"]["keyId"])[:size])}
-    newer = put(put(GOOD, (*TLOG, "operator"), "example"), (*TLOG, "checkpointKeyId"), hint)
+    newer = put(put(GOOD, (*AUTHORITY, "operator"), "example"), (*AUTHORITY, "subject"), {})
+    newer = put(put(newer, (*TLOG, "operator"), "example"), (*TLOG, "checkpointKeyId"), hint)
 
     assert read(newer).logs == read(GOOD).logs

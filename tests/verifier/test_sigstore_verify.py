@@ -26,6 +26,9 @@ from tests.verifier.foreign import (
 from tests.verifier.making import Signer, refused, rows, verdict
 from tests.verifier.paths import GONE, Path, get, put
 from verifier.algorithms import ECDSA_P256
+from verifier.digest import Digest
+from verifier.sigstore.artifact import Artifact, check_about, check_signature
+from verifier.sigstore.bundle import ForeignBundle
 from verifier.sigstore.verify import Logged
 
 KIND = pytest.mark.parametrize("kind", KINDS, ids=" ".join)
@@ -79,12 +82,26 @@ def test_other_algorithms(algorithm: str) -> None:
 
 def test_changed_file() -> None:
     """
-    A file that is another one when it is read again is refused, whoever signed the other one.
+    A file that is another one when it is read again is refused, whichever of them was signed.
     """
-    foreign = Foreign(algorithm="ed25519", envelope=False, artifact=b"another")
-    document = put(foreign.document, ("messageSignature", "messageDigest"), GONE)
+    foreign = Foreign(algorithm="ed25519", envelope=False)
+    bundle = ForeignBundle.parse(json.dumps(foreign.document).encode())
+    artifact = Artifact(Digest.of(ARTIFACT), lambda: b"another")
 
-    refused("bad-signature", lambda: foreign.judge(document))
+    refused("digest-mismatch", lambda: check_signature(bundle, foreign.key, artifact))
+
+
+def test_message_without_an_artifact() -> None:
+    """
+    What a message is about is asked of whoever has it; an envelope says it itself.
+    """
+    found = [
+        ForeignBundle.parse(json.dumps(Foreign(envelope=envelope).document).encode())
+        for envelope in (True, False)
+    ]
+
+    check_about(found[0], None)
+    refused("malformed", lambda: check_about(found[1], None))
 
 
 @KIND

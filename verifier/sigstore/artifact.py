@@ -89,8 +89,7 @@ def check_signature(bundle: ForeignBundle, key: PublicKey, artifact: Artifact | 
     if isinstance(signed, Envelope):
         key.verify(signed.signature, signed.message)
         return
-    if artifact is None:
-        raise AssertionError("a message is judged with what was signed")
+    assert artifact is not None, "a message is judged with what was signed"
     if key.algorithm.hash_name == _SHA256:
         key.verify_digest(signed.signature, artifact.sha256)
     else:

@@ -123,11 +123,6 @@ class ForeignBundle(NamedTuple):
         certificate, *above = chain or [b""]
         return cls(version, signed, hint, certificate, tuple(above), entries, timestamps)
 
-    @property
-    def signature(self) -> bytes:
-        """The bytes of the signature."""
-        return self.signed.signature
-
 
 def _signed(fields: Fields) -> Message | Envelope:
     if fields.has("messageSignature") is fields.has("dsseEnvelope"):

@@ -106,8 +106,7 @@ def check_entry(
 def _logged_digest(signed: Message | Envelope, artifact: Artifact | None, hash_name: str) -> bytes:
     if isinstance(signed, Envelope):
         return hashlib.new(hash_name, signed.message).digest()
-    if artifact is None:
-        raise AssertionError("a message is judged with what was signed")
+    assert artifact is not None, "a message is judged with what was signed"
     return artifact.hashed(hash_name)
 
 
