@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.verifier.catalogue import ALL, ROWS
+from tests.verifier.catalogue import ALL, ELSEWHERE, ROWS
 from tests.verifier.catalogue.case import Case
 from tests.verifier.tally import BYTES, SECONDS, TALLY, TIMES
 from verifier import errors
 
+KNOWN = [f"{letter}{n}" for letter, last in ROWS.items() for n in range(1, last + 1)]
 CODES = {error.code for error in vars(errors).values() if hasattr(error, "code")}
 
 
@@ -26,20 +28,26 @@ def test_case(case: Case) -> None:
     assert cost.size < TIMES * BYTES
 
 
-@pytest.mark.parametrize("row", [f"{k}{n}" for k, last in ROWS.items() for n in range(1, last + 1)])
+@pytest.mark.parametrize("row", KNOWN)
 def test_row(row: str) -> None:
     """
-    No row of the catalogue is without a case.
+    No row of the catalogue is without a case, here or where somebody else judges it.
     """
-    assert any(case.row == row for case in ALL)
+    if row not in ELSEWHERE:
+        assert any(case.row == row for case in ALL)
+        return
+    file, name = ELSEWHERE[row].split("::")
+    path = Path(__file__).parent.parent / file
+    if not path.parent.is_dir():
+        pytest.skip("only the verifier's tests are here")
+
+    assert f"\ndef {name}(" in path.read_text()
 
 
 def test_names() -> None:
     """
     Each case has a name of its own under a row that exists, and expects a code that exists.
     """
-    known = {f"{k}{n}" for k, last in ROWS.items() for n in range(1, last + 1)}
-
     assert not [name for name, n in Counter((case.row, case.name) for case in ALL).items() if n > 1]
-    assert known >= {case.row for case in ALL}
+    assert {*KNOWN} >= {case.row for case in ALL}
     assert {"yes", *CODES} >= {case.code for case in ALL}

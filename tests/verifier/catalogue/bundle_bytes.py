@@ -124,5 +124,9 @@ def cases() -> Iterator[Case]:
             content = JSON + filling * (size - len(JSON))
             yield data("B13", f"{size} bytes, {name} after", content, "over-limit")
             yield data("B13", f"{size} bytes of {name}", filling * size, "over-limit")
+    for what, item in (("lists", ",[]"), ("objects", ",{}")):
+        many = item * ((limits.BUNDLE - 10_000) // len(item))
+        crowded = f'{{"zzz":[0{many}],{TEXT[1:]}'
+        yield text("B13", f"a megabyte of empty {what}", crowded, "over-limit")
     note = TEXT.replace("\\n\\n", "\\n" + "\\n" * limits.BUNDLE + "\\n")
     yield text("B13", "a megabyte within a text", note, "over-limit")
