@@ -21,6 +21,7 @@ sign and verify
   sign         approve an image: a digest, or an OCI image layout
   attest       say more about an image: provenance, an SBOM, a scanner's report
   verify       check a bundle offline; exit code 0 means yes
+  verify-bundle check any Sigstore bundle of a file, by key or by identity
 
 look
   bundles      list what was signed about an image, and fetch it
@@ -36,6 +37,7 @@ audit
   witness      be a witness: cosign what only grew (init, add-log, serve)
 
 take care
+  revoke       take an entry, a key or an image back, for offline verifiers too
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
   trusted-root print what cosign pins, after trust.json changed
@@ -48,11 +50,13 @@ _COMMANDS = {
     "serve": "serve",
     "sign": "sign",
     "attest": "attest",
+    "verify-bundle": "verify_bundle",
     "bundles": "bundles",
     "search": "look",
     "checkpoint": "look",
     "proof": "look",
     "status": "look",
+    "revoke": "revoke",
     "migrate": "migrate",
     "trusted-root": "trusted_root",
     "ledger": "ledger",

@@ -55,7 +55,7 @@ def status(config: Config) -> operator_pb2.GetStatusResponse:
 
 def lines(found: operator_pb2.GetStatusResponse) -> str:
     """Print a status for people: only what there is to say."""
-    keys = ", ".join(f"{k.name} ({'healthy' if k.healthy else 'OUT OF USE'})" for k in found.keys)
+    keys = ", ".join(f"{key.name} ({_state(key)})" for key in found.keys)
     told = [
         ("root", found.root.hex()),
         ("checkpoint", f"{found.checkpoint_age_s:.0f} s old"),
@@ -81,6 +81,12 @@ def day_time(seconds: int) -> str:
     from datetime import UTC, datetime
 
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _state(key: operator_pb2.GetStatusResponse.KeyStatus) -> str:
+    if key.revoked:
+        return "REVOKED"
+    return "healthy" if key.healthy else "OUT OF USE"
 
 
 def _witness(witness: operator_pb2.GetStatusResponse.WitnessStatus) -> str:

@@ -1,0 +1,165 @@
+"""`sealbook revoke`: take an entry, a key, an image or an authority back, offline verifiers too."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from signer.cli import operator
+from signer.cli.arguments import parser, show
+from signer.config import Config
+from signer.errors import RequestError
+from signer.v1 import operator_pb2
+from verifier._strict import rfc3339
+from verifier.errors import MalformedError
+from verifier.trust import TrustRoot
+from verifier.trusted import AUTHORITIES
+
+_FINGERPRINT = 64  # characters of an authority's
+_NEXT = {
+    "entry": "if the image is good: sealbook sign --renew signs it again",
+    "key": "sealbook search --key KEY lists what it signed; another key signs again what is good.\n"
+    "       Podman and cosign --key are not told: sealbook trust podman > policy.json",
+    "digest": "Podman's and cosign's users are not told: delete the image from the registry",
+    "authority": "hand out trusted_root.json again, which says until when the authority counts",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Log what is taken back, and return once status.json carries it."""
+    args = _parser().parse_args(argv[1:])
+    config = Config.load(args.config)
+    request = _request(args, config)
+    answer = operator.ask(
+        config, "Revoke", request, operator_pb2.RevokeResponse, operator.EVENT_TIMEOUT_S
+    )
+    claim = json.loads(answer.claim)
+    show(
+        {
+            "index": answer.index,
+            "known": answer.known,
+            "note": answer.note,
+            "revocation": claim,
+            "status_version": answer.status_version,
+        },
+        as_json=args.json,
+        text=_told(answer, claim, config.trust.status),
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser(
+        "revoke",
+        "Take something back: a logged statement, and from now on in status.json, by which\n"
+        "verifiers who are offline refuse it too. It needs no root key, and there is no way back.\n"
+        "For admins on the service's machine.",
+        'sealbook revoke --key release --after 1200 --reason "the build host was broken into"\n'
+        '  sealbook revoke --entry 40 --reason "approved by mistake"\n'
+        "  sealbook revoke --digest sha256:9f86…0a08 --repository registry.example/team \\\n"
+        '      --reason "holds a back door"\n'
+        '  sealbook revoke --key timestamp --until 2026-11-26T00:00:00Z --reason "key was copied"',
+    )
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("--entry", type=int, metavar="N", help="one signature, by its index")
+    what.add_argument(
+        "--key",
+        metavar="NAME",
+        help=f"a key of trust.json by name; or an authority: {', '.join(AUTHORITIES)}, or the hex"
+        " SHA-256 of its certificate",
+    )
+    what.add_argument("--digest", metavar="DIGEST", help="an image, whoever approves it")
+    made.add_argument(
+        "--after",
+        type=int,
+        metavar="TREE_SIZE",
+        help="with --key: the first position that does not count (default: the next one)",
+    )
+    made.add_argument(
+        "--until",
+        metavar="TIME",
+        help="with --key AUTHORITY: the last moment that counts, like 2026-11-26T00:00:00Z"
+        " (default: now)",
+    )
+    made.add_argument(
+        "--repository",
+        metavar="SCOPE",
+        help="with --digest: host[:port][/path] where it is taken back (default: everywhere)",
+    )
+    made.add_argument("--reason", required=True, metavar="TEXT", help="why, for whoever is refused")
+    return made
+
+
+def _request(args: argparse.Namespace, config: Config) -> operator_pb2.RevokeRequest:
+    """Return what `args` ask for.
+
+    Raises:
+        RequestError: options that do not go together, or no number of this kind.
+    """
+    pb = operator_pb2.RevokeRequest
+    authority = args.key is not None and _is_authority(args.key, config)
+    _refuse_strays(args, authority=authority)
+    if args.entry is not None:
+        return pb(reason=args.reason, entry=_position("--entry", args.entry))
+    if args.digest is not None:
+        image = pb.Image(digest=args.digest, repository=args.repository or "")
+        return pb(reason=args.reason, image=image)
+    if authority:
+        until = _moment(args.until) if args.until else 0
+        return pb(reason=args.reason, authority=pb.Authority(name=args.key, until=until))
+    key = pb.Key(name=args.key)
+    if args.after is not None:
+        key.valid_through_tree_size = _position("--after", args.after)
+    return pb(reason=args.reason, key=key)
+
+
+def _is_authority(name: str, config: Config) -> bool:
+    """Whether `name` is that of an authority; a key with this name comes first."""
+    if name not in AUTHORITIES and len(name) != _FINGERPRINT:
+        return False
+    trust = TrustRoot.parse(config.path(config.trust.trust).read_bytes())
+    return all(key.name != name for key in trust.keys.values())
+
+
+def _refuse_strays(args: argparse.Namespace, *, authority: bool) -> None:
+    wanted = {
+        "--after": args.key is not None and not authority,
+        "--until": authority,
+        "--repository": args.digest is not None,
+    }
+    for option, fits in wanted.items():
+        if getattr(args, option[2:]) is not None and not fits:
+            raise RequestError(f"{option} says nothing here", hint="sealbook revoke --help")
+
+
+def _position(option: str, number: int) -> int:
+    if not 0 <= number < 1 << 63:
+        raise RequestError(f"expected a position in the ledger for {option}, found {number}")
+    return number
+
+
+def _moment(text: str) -> int:
+    try:
+        return rfc3339(text)
+    except MalformedError as e:
+        raise RequestError(e.message) from e
+
+
+def _told(answer: operator_pb2.RevokeResponse, claim: dict[str, str | int], status: Path) -> str:
+    what = {
+        "entry": lambda: f"entry {claim['entry']}",
+        "key": lambda: f"the key, from entry {claim['valid_through_tree_size']} on",
+        "digest": lambda: f"{claim['digest']} in {_where(str(claim['repository']))}",
+        "authority": lambda: f"the authority, after {claim['until']}",
+    }[str(claim["kind"])]()
+    before = "was revoked already" if answer.known else "revoked"
+    return (
+        f"{before}: {what}: {claim['reason']}\n"
+        f"  entry {answer.index} says so, and {status} version {answer.status_version} carries it\n"
+        f"next:  {_NEXT[str(claim['kind'])]}"
+    )
+
+
+def _where(scope: str) -> str:
+    return "every repository" if scope == "*" else scope
