@@ -157,9 +157,10 @@ class StatusKeeper:
         known = self._last.marks if self._last else ()
         if not known:
             known = marks.rebuilt(store.position, self._ledger.row(0).time, now)
-        return marks.thinned(
-            [*(mark for mark in known if mark.tree_size <= size), Mark(size, now)], now
-        )
+        # What is durable and not published yet is younger than its own date, not than now.
+        waits = self._ledger.head.tree_size > size
+        newest = Mark(size, min(now, self._ledger.row(size).time) if waits else now)
+        return marks.thinned([*(mark for mark in known if mark.tree_size <= size), newest], now)
 
     def _sealed(self, payload: StatusPayload) -> bytes:
         data = payload.sealed(self._key)

@@ -42,8 +42,8 @@ def rebuilt(size_at: Callable[[int], int], first: int, now: int) -> tuple[Mark, 
 
     `size_at` tells how many entries there were at a time, as the entries' own dates say.
     """
-    found = (Mark(size_at(time), time) for time in _grid(first, now))
-    return thinned((mark for mark in found if mark.tree_size), now)
+    found = (Mark(size_at(time), time) for time in _grid(first + 1, now))
+    return thinned([Mark(1, first), *found], now)
 
 
 def _grid(first: int, now: int) -> Iterator[int]:
