@@ -120,7 +120,7 @@ def cases() -> Iterator[Case]:
         deep = f'{{"{before}":{"[" * levels}{"]" * levels},{TEXT[1:]}'
         yield text("B12", f"deep after an escaped {name}", deep, "over-limit")
     for name, filling in (("spaces", b" "), ("junk", b"x"), ("NULs", b"\0"), ("brackets", b"[")):
-        for size in (limits.BUNDLE + 1, 8 * limits.BUNDLE):
+        for size in (limits.BUNDLE + 1, 2 * limits.BUNDLE):
             content = JSON + filling * (size - len(JSON))
             yield data("B13", f"{size} bytes, {name} after", content, "over-limit")
             yield data("B13", f"{size} bytes of {name}", filling * size, "over-limit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from tests.verifier import twin
 from tests.verifier.catalogue.asking import (
@@ -24,7 +25,7 @@ from tests.verifier.certificates import certificate
 from tests.verifier.making import ORIGIN, NoteSigner, Signer, World
 from tests.verifier.paths import GONE, Path, get, put
 from verifier._strict import b64encode
-from verifier.bundle import MEDIA_TYPE
+from verifier.bundle import MEDIA_TYPE, Bundle
 from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry
 from verifier.merkle import Hash
@@ -109,12 +110,17 @@ def _contents() -> Iterator[Case]:
 def _empty() -> Iterator[Case]:
     """B10: nothing where something must be, and too much of it."""
     yield field("B10", "empty signature", SIGNATURE, "", "malformed")
-    yield field("B10", "long signature", SIGNATURE, "AAAA" * 2731, "over-limit")
+    for size, code in ((8192, "bad-signature"), (8193, "over-limit")):
+        long = b64encode(bytes(size))
+        yield field("B10", f"signature of {size} bytes", SIGNATURE, long, code)
     yield field("B10", "empty payload", (*ENVELOPE, "payload"), "", "bad-signature")
     yield field("B10", "empty certificate", MATERIAL, _material(certificate={"rawBytes": ""}),
                 "unsupported-version")  # fmt: skip
     yield field("B10", "empty hint", (*KEY, "hint"), "", "unknown-key")
     yield field("B10", "hint of a space", (*KEY, "hint"), " ", "unknown-key")
+    unhinted = json.dumps(put(DOCUMENT, (*KEY, "hint"), "")).encode()
+    yield Case("B10", "empty hint, only read", partial(Bundle.parse, unhinted), "unknown-key")
+    yield field("B10", "hint of 128 letters", (*KEY, "hint"), "x" * 128, "unknown-key")
     yield field("B10", "hint of 129 letters", (*KEY, "hint"), "x" * 129, "over-limit")
     yield field("B10", "hint of half a megabyte", (*KEY, "hint"), "x" * 2**19, "over-limit")
     yield field("B10", "empty log id", (*ENTRY, "logId", "keyId"), "", "bad-base64")

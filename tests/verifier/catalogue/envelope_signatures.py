@@ -79,6 +79,7 @@ def _names() -> Iterator[Case]:
     ):
         lines = [{**LINE, "keyid": keyid}]
         yield field("E6", f"{name}, good signature", SIGNATURES, lines, "yes")
+    yield field("E6", "keyid of 128 letters", SIGNATURES, [{**LINE, "keyid": "x" * 128}], "yes")
     for size, code in ((129, "over-limit"), (10_000, "over-limit"), (2**20, "over-limit")):
         lines = [{**LINE, "keyid": "x" * size}]
         yield field("E6", f"keyid of {size} letters", SIGNATURES, lines, code)

@@ -104,6 +104,10 @@ def _versions() -> Iterator[Case]:
     ):
         name = f"{version[:50]!a}" + (f" of {len(version)}" if len(version) > 50 else "")
         yield said("E9", name, ("_type",), version, "unsupported-version")
+    for kind in ("revocation", "frozen:v1"):
+        old = event(kind, ORIGIN, {}).replace(b"Statement/v1", b"Statement/v0.1")
+        read = partial(Statement.parse, old)
+        yield Case("E9", f"event {kind} of version 0.1", read, "unsupported-version")
     yield said("E12", "empty", ("predicateType",), "", "malformed")
     for kind in (
         *(f"{APPROVAL}/", f"{APPROVAL} ", f" {APPROVAL}", f"{APPROVAL}\n", APPROVAL.upper()),
@@ -225,7 +229,7 @@ def _predicates() -> Iterator[Case]:
     attested = PAYLOAD.replace(APPROVAL.encode(), b"https://spdx.dev/Document")
     # An attestation may be as large as an SBOM is, but of things that say something: what
     # takes three bytes to write takes sixty to keep.
-    size = 16 << 20
+    size = 4 << 20
     for name, item in (
         ("empty lists", b",[]"),
         ("empty objects", b",{}"),
@@ -236,9 +240,27 @@ def _predicates() -> Iterator[Case]:
     ):
         many = b'{"a":[0' + item * (size // len(item)) + b"]}"
         judge = partial(Statement.parse, attested.replace(b"{}", many, 1))
-        yield Case("E13", f"16 MB of {name}", judge, "over-limit")
+        yield Case("E13", f"4 MB of {name}", judge, "over-limit")
     one = partial(Statement.parse, attested.replace(b"{}", b'{"a":"%b"}' % (b"x" * size), 1))
-    yield Case("E13", "16 MB of one text", one, "yes")
+    yield Case("E13", "4 MB of one text", one, "yes")
+
+
+def _replayed() -> Iterator[Case]:
+    """E17: an approval that was good once, and is shown again when its key no longer counts.
+
+    What a policy and a status file make of old entries is in `policies`.
+    """
+    for name, start, through, code in (
+        ("its key ended before", 0, 2, "key-window"),
+        ("its key ended with it", 0, 4, "key-window"),
+        ("its key ended after it", 0, 5, "yes"),
+        ("its key began with it", 4, None, "yes"),
+        ("its key began after it", 5, None, "key-window"),
+        ("its key never counted", 4, 4, "key-window"),
+    ):
+        made = World(index=4)
+        made.key = made.key._replace(valid_from_tree_size=start, valid_through_tree_size=through)
+        yield world("E17", name, made, code)
 
 
 def cases() -> Iterator[Case]:
@@ -248,3 +270,4 @@ def cases() -> Iterator[Case]:
     yield from _versions()
     yield from _subjects()
     yield from _predicates()
+    yield from _replayed()

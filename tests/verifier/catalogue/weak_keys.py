@@ -186,6 +186,16 @@ def _unsupported() -> Iterator[Case]:
         ("deep", b"\x30\x80" * 2000),
     ):
         yield from everywhere("S6", name, spki, "unsupported-key")
+    short = bytes.fromhex("30820122300d06092a864886f70d01010105000382010f003082010a0282010100")
+    for first in (0x00, 0x01, 0x7F):
+        spki = short + bytes([first]) + b"\x5b" * 255 + bytes.fromhex("0203010001")
+        yield from everywhere("S6", f"RSA of less than 2048 bits, {first}", spki, "unsupported-key")
+    for factor in (2, 3, 751):
+        modulus = (2**2047 // factor + 1) * factor
+        spki = _rsa_key(ID_RSA, b"\5\0", modulus, 65_537)
+        yield from everywhere("S6", f"RSA with the factor {factor}", spki, "weak-key")
+    yield from everywhere("S6", "8,192 zeros", bytes(8192), "unsupported-key")
+    yield from everywhere("S6", "8,193 zeros", bytes(8193), "over-limit")
     yield from everywhere("S6", "RSA of 65,536 bits", _rsa(65_536), "over-limit")
 
 
