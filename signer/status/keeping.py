@@ -3,8 +3,8 @@
 1. What is revoked is read from the ledger's events, each with its proof under the newest
    published checkpoint. What is not published yet goes without a proof, and gets it later.
 2. That checkpoint is a further mark.
-3. The version rises above the last one, and above the POSIX seconds: also when the file is
-   lost it does not go back.
+3. The version is the time in milliseconds, or one more than the last: so it does not go back
+   when the file is lost, unless many were made in one millisecond.
 4. It is signed, and put in the place of the last one, durably.
 5. trusted_root.json says the same of authorities, for clients that read nothing else.
 """
@@ -121,12 +121,13 @@ class StatusKeeper:
             logged = self.in_force.refresh()
             proven = tuple(self._proven(one, published) for one in logged)
             # 2.
-            now = int(self._ledger.clock.now())
+            moment = self._ledger.clock.now()
+            now = int(moment)
             found = self._marks(published, now)
             # 3.
             payload = StatusPayload(
                 self._ledger.store.origin,
-                max(self.version + 1, now),
+                max(self.version + 1, int(moment * 1000)),
                 now,
                 now + max(1, int(2 * self._every_s)),
                 published.note,
