@@ -1,0 +1,139 @@
+"""`sealbook trust podman`: the keys that approve, and none that was revoked."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from typing import Any
+
+import pytest
+
+from signer.cli.trust import podman
+from signer.keys.file import FileKey
+from tests.signer.asking import REPOSITORY, digest
+from tests.signer.revoking import Image, Key, revoke
+from tests.signer.running import running
+from tests.signer.world import World
+from verifier.publickey import PublicKey
+from verifier.repository import Scope
+from verifier.revocation import Revocation
+from verifier.trust import TrustRoot
+from verifier.trusted import TrustedKey, keys_by_hint
+
+REJECT = [{"type": "reject"}]
+
+
+def printed(
+    world: World, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[dict[str, Any], str]:
+    """Return the policy that is printed, by scope, and what is said beside it."""
+    where = [str(world.directory / "trust.json")]
+    assert 0 == podman.main([*where, *more])
+    out, err = capsys.readouterr()
+    policy = json.loads(out)
+    assert REJECT == policy["default"]
+    assert {"docker"} == set(policy["transports"])
+    return policy["transports"]["docker"], err
+
+
+def keys(rule: list[dict[str, Any]], field: str = "keyData") -> list[PublicKey]:
+    """Return the keys of a rule."""
+    [signed] = rule
+    assert ("sigstoreSigned", {"type": "matchRepository"}) == (
+        signed["type"],
+        signed["signedIdentity"],
+    )
+    found = [signed[field]] if field in signed else signed[f"{field}s"]
+    return [PublicKey.from_pem(b64decode(one)) for one in found]
+
+
+def trusting(trust: TrustRoot, **scopes: str) -> TrustRoot:
+    """Return a trust root with more keys that approve, each in one scope."""
+    more = [
+        TrustedKey(name, "approve", FileKey.generate("ecdsa-p256").public, (Scope(scope),))
+        for name, scope in scopes.items()
+    ]
+    return trust._replace(keys=keys_by_hint([*trust.keys.values(), *more]))
+
+
+def docker(trust: TrustRoot, *revocations: Revocation) -> dict[str, Any]:
+    """Return the rules by scope."""
+    policy: dict[str, Any] = podman.policy(trust, podman.live_keys(trust, revocations), revocations)
+    rules: dict[str, Any] = policy["transports"]["docker"]
+    return rules
+
+
+def test_as_founded(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Of a new service: its approving key, with the key of its promises, everywhere.
+    """
+    rules, said = printed(world, capsys)
+    [log] = [log for log in world.trust.logs if log.promise_key]
+
+    assert {""} == set(rules)
+    assert [k.public for k in world.trust.keys.values() if k.name == "release"] == keys(rules[""])
+    assert [log.promise_key] == keys(rules[""], "rekorPublicKeyData")
+    assert "" == said
+
+
+def test_revoked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A revoked key is left out, which is said; without another one everything is rejected.
+    """
+    with running(world) as service:
+        revoke(service, key=Key(name="release"))
+        revoke(service, image=Image(digest=digest(1), repository=REPOSITORY))
+        revoke(service, image=Image(digest=digest(2), repository="registry.example"))
+    rules, said = printed(world, capsys, "--status", str(world.directory / "status.json"))
+
+    assert {"": REJECT, f"{REPOSITORY}@{digest(1)}": REJECT} == rules
+    assert "release is left out" in said
+
+
+def test_scopes(world: World) -> None:
+    """
+    The longest scope alone counts in Podman, so it lists the keys of the wider ones too, and
+    none of a neighbour's.
+    """
+    trust = trusting(
+        world.trust, host="a.example", team="a.example/team", evil="a.example/team-evil"
+    )
+    rules = docker(trust)
+    by_name = {key.name: key.public for key in trust.keys.values()}
+
+    def listed(scope: str) -> set[str]:
+        found = keys(rules[scope])
+        return {name for name, public in by_name.items() if public in found}
+
+    assert {"", "a.example", "a.example/team", "a.example/team-evil"} == set(rules)
+    assert {"release"} == listed("")
+    assert {"release", "host"} == listed("a.example")
+    assert {"release", "host", "team"} == listed("a.example/team")
+    assert {"release", "host", "evil"} == listed("a.example/team-evil")
+
+
+def test_scope_without_keys(world: World) -> None:
+    """
+    A scope whose only key is gone rejects.
+    """
+    trust = trusting(world.trust, team="a.example/team")
+    gone = [
+        Revocation("key", key.public.hint, "gone", 5, 1)
+        for key in trust.keys.values()
+        if key.purpose == "approve"
+    ]
+
+    assert {"": REJECT, "a.example/team": REJECT} == docker(trust, *gone)
+
+
+def test_retired(world: World) -> None:
+    """
+    A key whose window has ended is left out: Podman cannot tell what it signed before.
+    """
+    trust = world.trust
+    retired = [
+        key._replace(valid_through_tree_size=10) if key.name == "release" else key
+        for key in trust.keys.values()
+    ]
+
+    assert {"": REJECT} == docker(trust._replace(keys=keys_by_hint(retired)))
