@@ -21,6 +21,7 @@ from tests.verifier.catalogue import (
     keys,
     manifests,
     notes,
+    policies,
     proofs,
     roles,
     signatures,
@@ -43,7 +44,18 @@ ELSEWHERE = {
 
 MODULES = (
     *(bundle_bytes, bundle_fields, bundles, signatures, weak_keys, digests, manifests),
-    *(envelopes, envelope_signatures, statements, notes, roles, files, proofs, keys, times),
+    *(
+        envelopes,
+        envelope_signatures,
+        statements,
+        policies,
+        notes,
+        roles,
+        files,
+        proofs,
+        keys,
+        times,
+    ),
 )
 
 ALL: list[Case] = [case for module in MODULES for case in module.cases()]

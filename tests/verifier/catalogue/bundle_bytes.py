@@ -128,5 +128,6 @@ def cases() -> Iterator[Case]:
         many = item * ((limits.BUNDLE - 10_000) // len(item))
         crowded = f'{{"zzz":[0{many}],{TEXT[1:]}'
         yield text("B13", f"a megabyte of empty {what}", crowded, "over-limit")
+    yield data("B13", "just a megabyte", JSON + b" " * (limits.BUNDLE - len(JSON)), "yes")
     note = TEXT.replace("\\n\\n", "\\n" + "\\n" * limits.BUNDLE + "\\n")
     yield text("B13", "a megabyte within a text", note, "over-limit")

@@ -14,6 +14,7 @@ from tests.verifier.catalogue.asking import payload, world
 from tests.verifier.catalogue.case import Case
 from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY, World, rewrite
 from tests.verifier.paths import GONE, Path, get, inside, named, put
+from verifier import limits
 from verifier.digest import Digest
 from verifier.repository import Repository
 from verifier.statement import APPROVAL, STATEMENT_TYPE, Statement, approval, event
@@ -241,6 +242,15 @@ def _predicates() -> Iterator[Case]:
         many = b'{"a":[0' + item * (size // len(item)) + b"]}"
         judge = partial(Statement.parse, attested.replace(b"{}", many, 1))
         yield Case("E13", f"4 MB of {name}", judge, "over-limit")
+    # What is just allowed costs the most.
+    for name, item, count in (
+        ("objects", b',{"":0}', limits.JSON_CONTAINERS),
+        ("fractions", b",1.5", limits.JSON_VALUES),
+    ):
+        for more, code in ((0, "over-limit"), (-20, "yes")):
+            many = b'{"a":[0' + item * (count + more) + b"]}"
+            judge = partial(Statement.parse, attested.replace(b"{}", many, 1))
+            yield Case("E13", f"{count}{more or ''} {name}", judge, code)
     one = partial(Statement.parse, attested.replace(b"{}", b'{"a":"%b"}' % (b"x" * size), 1))
     yield Case("E13", "4 MB of one text", one, "yes")
 
