@@ -52,13 +52,12 @@ class Tally:
         large = max(self.costs, key=lambda case: self.costs[case].size)
         seconds, size = self.costs[slow].seconds, self.costs[large].size
         rows = len({case.row for case in self.costs})
-        said = (
-            f"{bad} bad inputs tried for {rows} rows, {len(self.costs) - bad} allowed ones beside"
-        )
+        allowed = len(self.costs) - bad
+        counted = f"{bad} bad inputs tried for {rows} rows, {allowed} allowed ones beside"
         time_ = f"{seconds * 1000:.1f} of {SECONDS * 1000:.0f} ms CPU"
         memory = f"{size / 2**20:.1f} of {BYTES >> 20} MB"
         return [
-            said,
+            counted,
             f"slowest: {time_}, {slow.row} {slow.name}",
             f"largest: {memory}, {large.row} {large.name}",
         ]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.verifier.catalogue import ALL, ELSEWHERE, ROWS
 from tests.verifier.catalogue.case import Case
-from tests.verifier.tally import BYTES, SECONDS, TALLY, TIMES
+from tests.verifier.tally import BYTES, SECONDS, TALLY, TIMES, Tally
 from verifier import errors
 
 KNOWN = [f"{letter}{n}" for letter, last in ROWS.items() for n in range(1, last + 1)]
@@ -51,3 +51,31 @@ def test_names() -> None:
     assert not [name for name, n in Counter((case.row, case.name) for case in ALL).items() if n > 1]
     assert {*KNOWN} >= {case.row for case in ALL}
     assert {"yes", *CODES} >= {case.code for case in ALL}
+
+
+def test_tally() -> None:
+    """
+    What is printed counts the bad inputs apart from the allowed, and names the worst.
+    """
+    tally = Tally()
+
+    def large() -> None:
+        raise errors.MalformedError(str(len(bytes(1 << 20))))
+
+    expected = ("malformed", "malformed")
+    assert expected == tally.judge(Case("B1", "large", large, "malformed"))[:2]
+    tally.judge(Case("E11", "allowed", lambda: None, "yes"))
+    counted, slowest, largest = tally.lines()
+
+    assert "1 bad inputs tried for 2 rows, 1 allowed ones beside" == counted
+    assert slowest.startswith("slowest: ")
+    assert "largest: 1.0 of 100 MB, B1 large" == largest
+
+
+def test_surprises_are_not_refusals() -> None:
+    """
+    A judge that raises anything but a refusal fails its case.
+    """
+    case = Case("B1", "a bug", lambda: int("x"), "malformed")
+    with pytest.raises(ValueError, match="invalid literal"):
+        Tally().judge(case)
