@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import NamedTuple
 
-from ledger.audit.trusted import Head
+from ledger.audit.trusted import Head, Trusted
 from verifier import limits
 from verifier._strict import Fields, decimal, json_object, rfc3339
-from verifier.errors import MalformedError
+from verifier.errors import ForeignTrustError, MalformedError
+from verifier.signed import SignedFile, is_envelope
+from verifier.status import PAYLOAD_TYPE
 
 SELF = "this auditor"
 LOG = "the log's own word"
@@ -89,13 +91,23 @@ def bounds(index: int, found: Sequence[Sighting]) -> list[Bound]:
     ]
 
 
-def marks(data: bytes) -> list[Sighting]:
+def marks(data: bytes, trusted: Trusted) -> list[Sighting]:
     """Read the field `marks` of a status file, `[[12,"2026-11-23T00:00:00Z"],…]`.
 
+    Of one that is signed, by a status key of `trusted`; or of its payload alone.
+
     Raises:
+        ForeignTrustError: somebody else signed it.
+        SignatureError: its signature does not fit.
         MalformedError: any other shape.
     """
-    fields = Fields(json_object(data, limit=limits.TRUST_FILE, floats=True), "marks")
+    if is_envelope(data):
+        file = SignedFile.parse(data, PAYLOAD_TYPE, limits.STATUS_FILE)
+        keys = (trusted.keys or {}).values()
+        if not file.signers({key.name: key.public for key in keys if key.purpose == "status"}):
+            raise ForeignTrustError("no status key of the trust file signed these marks")
+        data = file.payload
+    fields = Fields(json_object(data, limit=limits.STATUS_FILE, floats=True), "marks")
     found = []
     for mark in fields.items("marks", most=_MOST_MARKS):
         match mark:

@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
             )
         telling.summary(report, as_json=args.json)
         if args.when is not None:
-            found = auditor.seen() + (marks(args.marks.read_bytes()) if args.marks else [])
+            found = auditor.seen() + (marks(args.marks.read_bytes(), trusted) if args.marks else [])
             telling.when(args.when, bounds(args.when, found), as_json=args.json)
         return 1 if report.findings else 0
 

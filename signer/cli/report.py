@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
                 args.by,
                 f"sealbook {__version__}",
             ),
-            marks=marks(args.marks.read_bytes()) if args.marks else (),
+            marks=marks(args.marks.read_bytes(), trusted) if args.marks else (),
             proofs=args.service is not None,
             progress=moved,
         )

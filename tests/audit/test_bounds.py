@@ -10,8 +10,12 @@ from ledger.audit.auditor import Auditor
 from ledger.audit.bounds import LOG, MARKS, SELF, Floor, Sighting, bounds, marks
 from ledger.audit.source import DirectoryReader, StaticSource
 from ledger.audit.trusted import Trusted
-from tests.audit.making import NOW, ORIGIN, Log, Outsider, trust
-from verifier.errors import MalformedError
+from tests.audit.making import EVENT, NOW, ORIGIN, STATUS, Log, Outsider, trust
+from verifier.errors import ForeignTrustError, MalformedError, SignatureError
+from verifier.signed import SignedFile
+from verifier.status import PAYLOAD_TYPE
+
+LOG_OF = Trusted.root(trust(), ORIGIN, NOW)
 
 
 def test_sizes_say_when() -> None:
@@ -80,7 +84,7 @@ def test_marks_are_read_strictly() -> None:
     Marks are pairs of a size and a time; the other fields of a status file are free.
     """
     text = '{"version":3,"marks":[[12,"2026-11-23T00:00:00Z"],[0,"2026-11-22T00:00:00Z"]]}'
-    assert [12, 0] == [mark.tree_size for mark in marks(text.encode())]
+    assert [12, 0] == [mark.tree_size for mark in marks(text.encode(), LOG_OF)]
     for bad in (
         "{}",
         '{"marks":{}}',
@@ -92,7 +96,26 @@ def test_marks_are_read_strictly() -> None:
         '{"marks":[[12]]}',
     ):
         with pytest.raises(MalformedError):
-            marks(bad.encode())
+            marks(bad.encode(), LOG_OF)
+
+
+def test_marks_of_a_signed_file() -> None:
+    """
+    Of a signed status file the marks are read once a status key is seen to have signed it, and
+    an event key is none.
+    """
+    payload = b'{"version":3,"marks":[[12,"2026-11-23T00:00:00Z"]]}'
+    signed = SignedFile.sign(PAYLOAD_TYPE, payload, [STATUS])
+    spoiled = signed._replace(payload=payload.replace(b"12", b"13"))
+    [mark] = marks(signed.json(), LOG_OF)
+
+    assert (12, MARKS) == (mark.tree_size, mark.whom)
+    with pytest.raises(SignatureError):
+        marks(spoiled.json(), LOG_OF)
+    with pytest.raises(ForeignTrustError):
+        marks(SignedFile.sign(PAYLOAD_TYPE, payload, [EVENT]).json(), LOG_OF)
+    with pytest.raises(ForeignTrustError):
+        marks(signed.json(), LOG_OF._replace(keys=None))
 
 
 def test_the_floor_is_the_latest_sighting_without_the_entry() -> None:
