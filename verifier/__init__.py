@@ -14,7 +14,8 @@ from verifier.errors import VerificationError
 from verifier.publickey import Key, PublicKey
 from verifier.repository import Repository
 from verifier.trust import TrustRoot
-from verifier.verify import Verified, Verifier
+from verifier.verdict import Verified
+from verifier.verify import Verifier
 
 __all__ = [
     "Digest",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.trust import TrustRoot
-    from verifier.verify import Verified
+    from verifier.verdict import Verified
 
 USAGE = """\
 usage: sealbook verify [options] DIGEST BUNDLE

@@ -30,6 +30,9 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.ASCII)
 _NOTE_NAME = re.compile(r"[^\s+\x00-\x20\x7f\ud800-\udfff]+")  # \s is all of Unicode's spaces
+# What a terminal or a reader would obey rather than show: controls, line and
+# paragraph separators, marks that turn the direction of text; and half characters.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", re.ASCII)
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Possessive: a string that never ends is passed once, and not tried in every way.
@@ -113,6 +116,17 @@ def note_name(text: str) -> str:
     return text
 
 
+def plain(text: str) -> str:
+    """Return `text` if it is one line that shows all that it holds.
+
+    Raises:
+        MalformedError: it holds a control character, or half of one.
+    """
+    if _CONTROL.search(text):
+        raise MalformedError(f"expected no control character, found {text[:80]!r}")
+    return text
+
+
 def rfc3339(text: str) -> int:
     """Parse a UTC time like 2026-11-23T21:06:41Z into POSIX seconds.
 
@@ -157,8 +171,14 @@ def json_object(data: bytes, *, limit: int, floats: bool = False) -> dict[str, A
     """
     if len(data) > limit:
         raise LimitError(f"expected at most {limit} bytes of JSON, found {len(data)}")
-    if data.count(b"{") + data.count(b"[") > limits.JSON_DEPTH:
+    opened = data.count(b"{") + data.count(b"[")
+    if opened > limits.JSON_DEPTH:
+        # Many tiny values cost a hundred times their bytes, before anything is known of them.
+        if opened > min(limit >> 4, limits.JSON_CONTAINERS):
+            raise LimitError(f"expected fewer objects and arrays of JSON, found {opened}")
         _check_depth(data)
+    if data.count(b",") > min(limit >> 2, limits.JSON_VALUES):
+        raise LimitError("expected fewer values of JSON")
     try:
         value = (_WITH_FLOATS if floats else _WITHOUT_FLOATS).decode(data.decode())
     except (ValueError, RecursionError) as e:
@@ -212,6 +232,12 @@ class Fields:
                 f"{self._where}.{field}: expected {kind.__name__}, found {type(value).__name__}"
             )
         return value
+
+    def time(self, field: str) -> object:
+        """Take whatever TOML has for a time."""
+        if field not in self._left:
+            raise MalformedError(f"{self._where}: expected a field {field!r}, found none")
+        return self._left.pop(field)
 
     def nullable(self, field: str, kind: type[_T]) -> _T | None:
         """Take `field`, which must be there; null is None."""

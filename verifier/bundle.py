@@ -51,8 +51,8 @@ class Bundle(NamedTuple):
     certificate: bytes = b""
 
     @classmethod
-    def parse(cls, data: bytes, limit: int = limits.BUNDLE) -> Self:
-        """Parse the JSON of a bundle of at most `limit` bytes.
+    def parse(cls, data: bytes, limit: int = limits.BUNDLE, *, certified: bool = False) -> Self:
+        """Parse the JSON of a bundle of at most `limit` bytes; `certified`: under a certificate.
 
         Raises:
             LimitError: too large, too deep, too many.
@@ -69,13 +69,14 @@ class Bundle(NamedTuple):
             raise UnsupportedError("expected a bundle with a dsseEnvelope and nothing else signed")
         envelope = Envelope.parse(fields.inside("dsseEnvelope"))
         fields.done()
-        hint = _hint(material)
+        certificate = _certificate(material) if certified else b""
+        hint = "" if certified else _hint(material)
         timestamps = _timestamps(material)
         entries = material.items("tlogEntries", most=limits.TIMESTAMPS)
         material.done()
         if len(entries) != 1:
             raise UnsupportedError(f"expected one log entry, found {len(entries)}")
-        return cls(envelope, hint, *_log_entry(entries[0]), timestamps)
+        return cls(envelope, hint, *_log_entry(entries[0]), timestamps, certificate)
 
     def json(self) -> bytes:
         """Render as compact JSON, with keys in the order that the specification lists them."""
@@ -147,6 +148,18 @@ def _hint(material: Fields) -> str:
     if len(hint) > limits.ANNOTATION_KEY:
         raise LimitError(f"expected a hint of at most {limits.ANNOTATION_KEY} characters")
     return hint
+
+
+def _certificate(material: Fields) -> bytes:
+    fields = material.inside("certificate")
+    certificate = b64(fields.text("rawBytes"))
+    fields.done()
+    return certificate
+
+
+def has_certificate(data: bytes) -> bool:
+    """Whether `data` may be a bundle under a certificate. `parse` says for sure."""
+    return b'"certificate"' in data or b'"x509CertificateChain"' in data
 
 
 def _timestamps(material: Fields) -> tuple[bytes, ...]:

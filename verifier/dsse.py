@@ -96,13 +96,13 @@ class Envelope(NamedTuple):
         payload_type = fields.text("payloadType")
         if payload_type != IN_TOTO:
             raise UnsupportedError(f"expected payload type {IN_TOTO}, found {payload_type[:80]!r}")
-        payload = b64(fields.text("payload"))
+        payload = _base64(fields.text("payload"))
         found = fields.items("signatures", most=1)
         fields.done()
         if not found:
             raise MalformedError("expected one signature in the envelope, found none")
         line = Fields(found[0], "dsseEnvelope.signatures[0]")
-        signature = b64(line.text("sig"))
+        signature = _base64(line.text("sig"))
         keyid = line.text("keyid") if line.has("keyid") else ""
         line.done()
         if not signature:
@@ -123,3 +123,10 @@ class Envelope(NamedTuple):
             "payloadType": IN_TOTO,
             "signatures": [{"sig": b64encode(self.signature)}],
         }
+
+
+def _base64(text: str) -> bytes:
+    """Decode either alphabet, as the specification demands, but not a mixture."""
+    if ("-" in text or "_" in text) and "+" not in text and "/" not in text:
+        text = text.replace("-", "+").replace("_", "/")
+    return b64(text)

@@ -132,8 +132,8 @@ class Revocation(NamedTuple):
             raise KeyPurposeError(f"key {key.name} is for {key.purpose!r}, not 'event'")
         said = Statement.parse(logged.envelope.payload)
         claim = {field: value for field, value in said.predicate.items() if field != "previous"}
-        found = (said.predicate_type, logged.proof.index, claim)
-        if found != (EVENT_PREFIX + EVENT, self.index, self.claim()):
+        found = (said.predicate_type, logged.proof.index, canonical_json(claim))
+        if found != (EVENT_PREFIX + EVENT, self.index, canonical_json(self.claim())):
             raise EntryMismatchError(f"the ledger does not have this revocation at {self.index}")
 
 

@@ -22,13 +22,12 @@ Spec: cosign, specs/COSIGN_VULN_ATTESTATION_SPEC.md.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from verifier._strict import Fields, canonical_json, hexadecimal, rfc3339
+from verifier._strict import Fields, canonical_json, hexadecimal, plain, rfc3339
 from verifier.errors import LimitError, MalformedError
 
 PREDICATE_TYPE = "https://cosign.sigstore.dev/attestation/vuln/v1"
@@ -36,7 +35,6 @@ SEVERITIES = ("critical", "high", "medium", "low", "negligible", "unknown")  # w
 MOST_FINDINGS = 65_536
 _LONGEST = 1024  # bytes of a text
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Finding(NamedTuple):
@@ -209,9 +207,7 @@ def _severity(text: str) -> None:
 def _text(text: str) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > _LONGEST:
         raise LimitError(f"expected texts of at most {_LONGEST} bytes, found {text[:40]!r}…")
-    if _CONTROL.search(text):
-        raise MalformedError(f"expected no control character, found {text[:80]!r}")
-    return text
+    return plain(text)
 
 
 def _time(posix: int) -> str:

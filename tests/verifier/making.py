@@ -41,7 +41,8 @@ from verifier.repository import Repository, Scope
 from verifier.statement import approval
 from verifier.trust import TrustRoot
 from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
-from verifier.verify import Verified, Verifier
+from verifier.verdict import Verified
+from verifier.verify import Verifier
 
 ORIGIN = "ledger.example"
 IMAGE = Digest.of(b"an image")

@@ -12,7 +12,7 @@ from tests.verifier.paths import GONE, Path, get, inside, named, put
 from verifier._strict import b64encode
 from verifier.bundle import Bundle
 from verifier.errors import VerificationError
-from verifier.verify import Verified
+from verifier.verdict import Verified
 
 WORLD = World()
 DOCUMENT = json.loads(WORLD.bundle.json())

@@ -72,7 +72,7 @@ elif sys.argv[1] == "verify":
         pinned = TrustRoot.parse(file.read())
     with open(bundle, "rb") as file:
         data = file.read()
-    Verifier(pinned, clock=lambda: 0).verify(data, Digest(digest), Repository(repository))
+    Verifier(pinned, clock=lambda: pinned.issued).verify(data, Digest(digest), Repository(repository))
 elif sys.argv[1] == "command":
     from verifier.__main__ import main
 

@@ -32,7 +32,7 @@ from verifier.merkle import Hash, hash_leaf, verify_inclusion
 from verifier.note import COSIGNATURE
 from verifier.repository import Repository
 from verifier.statement import approval
-from verifier.verify import Verified
+from verifier.verdict import Verified
 
 OTHER = Digest.of(b"another image")
 ENTRY = ("verificationMaterial", "tlogEntries", 0)

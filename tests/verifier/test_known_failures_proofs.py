@@ -46,7 +46,8 @@ from verifier.merkle import (
 from verifier.note import ML_DSA
 from verifier.proof import TlogProof
 from verifier.repository import Repository, Scope
-from verifier.verify import Verified, Verifier
+from verifier.verdict import Verified
+from verifier.verify import Verifier
 
 
 def test_pymerkle_6_1_0_the_size_is_bound() -> None:

@@ -13,11 +13,20 @@ import pytest
 from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY, World, refused, rewrite, verdict
 from tests.verifier.shell import Shell
 from verifier import verify as flow
+from verifier.bundle import Bundle
 from verifier.digest import Digest
 from verifier.repository import Repository
-from verifier.statement import approval, event
+from verifier.statement import Statement, approval, event
+from verifier.verify import Verifier
 
 OTHER = Digest.of(b"another image")
+STEPS = [
+    (flow, "check_same"),
+    (flow, "verify_inclusion"),
+    (flow, "hash_leaf"),
+    (Verifier, "_logged"),
+    (Verifier, "_checkpoint"),
+]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +81,13 @@ def test_ghsa_r2xv_vpr2_42m9_a_statement_about_another_package() -> None:
 
 
 @pytest.mark.parametrize("error", [IndexError, RuntimeError, RecursionError, MemoryError])
-@pytest.mark.parametrize("step", ["check_same", "verify_inclusion", "hash_leaf", "_approved"])
+@pytest.mark.parametrize(("owner", "step"), STEPS)
 def test_cve_2026_44310_a_crash_is_a_no(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, step: str, error: type[Exception]
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    step: str,
+    error: type[Exception],
 ) -> None:
     """
     The command that crashes at a step of the judge exits with 1 and prints no yes.
@@ -83,7 +96,7 @@ def test_cve_2026_44310_a_crash_is_a_no(
     def crash(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(flow, step, crash)
+    monkeypatch.setattr(owner, step, crash)
     answer = shell.ask()
 
     assert (1, "") == answer[:2]
@@ -115,18 +128,15 @@ def test_cve_2026_44309_signed_twice_over() -> None:
     refused("duplicate-key", World(payload=doubled).verify)
 
 
-STEPS = ("check_same", "verify_inclusion", "hash_leaf", "_approved", "_check_scope")
-
-
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("owner", "step"), STEPS)
 def test_kyverno_0b4d37bd_a_step_that_fails_is_no_success(
-    monkeypatch: pytest.MonkeyPatch, step: str
+    monkeypatch: pytest.MonkeyPatch, owner: object, step: str
 ) -> None:
     """
     Whichever step raises what nobody expected, and whenever, no verdict comes out of the judge.
     """
     world = World()
-    good = getattr(flow, step)
+    good = getattr(owner, step)
     calls: list[int] = []
 
     def fail(count: int, *args: object) -> object:
@@ -137,7 +147,7 @@ def test_kyverno_0b4d37bd_a_step_that_fails_is_no_success(
 
     for count in (1, 2):
         calls.clear()
-        monkeypatch.setattr(flow, step, partial(fail, count))
+        monkeypatch.setattr(owner, step, partialmethod(fail, count) if owner is Verifier else partial(fail, count))
         answers = []
         try:
             answers.append(world.verify())
@@ -146,16 +156,19 @@ def test_kyverno_0b4d37bd_a_step_that_fails_is_no_success(
         assert len(calls) < count, answers
 
 
-@pytest.mark.parametrize("step", ["_approved", "hash_leaf"])
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [(flow, "hash_leaf"), (Verifier, "_logged"), (Statement, "parse"), (Bundle, "parse")],
+)
 def test_kyverno_0b4d37bd_a_step_that_gives_nothing(
-    monkeypatch: pytest.MonkeyPatch, step: str
+    monkeypatch: pytest.MonkeyPatch, owner: object, step: str
 ) -> None:
     """
     A step that returns nothing where it owes a value gives no verdict.
     """
     world = World()
     assert "yes" == verdict(world.verify)
-    monkeypatch.setattr(flow, step, lambda *_: None)
+    monkeypatch.setattr(owner, step, lambda *_, **__: None)
 
     with pytest.raises(Exception):  # noqa: B017  any, for it is a bug that was put there
         world.verify()

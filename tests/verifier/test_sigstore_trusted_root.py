@@ -144,10 +144,12 @@ def test_log_of_another_algorithm_is_left_out() -> None:
         ("weak key", "weak-key", (*TLOG, "publicKey", "rawBytes"), ZERO_POINT),
         ("short id", "malformed", (*TLOG, "logId", "keyId"), b64(b"1234")),
         ("no host", "malformed", (*TLOG, "baseUrl"), "rekor.example"),
+        ("https without a host", "malformed", (*TLOG, "baseUrl"), "https:///rekor.example"),
         ("another scheme", "malformed", (*TLOG, "baseUrl"), "ftp://rekor.example"),
         ("no address", "malformed", (*TLOG, "baseUrl"), GONE),
         ("a log twice", "ambiguous-key", ("tlogs",), GOOD["tlogs"] * 2),
         ("too many logs", "over-limit", ("tlogs",), GOOD["tlogs"] * 65),
+        ("no checkpoint id", "malformed", (*TLOG, "checkpointKeyId"), {"keyId": ""}),
         (
             "checkpoint id of another",
             "malformed",

@@ -23,7 +23,7 @@ from tests.verifier.making import (
 )
 from verifier.errors import VerificationError
 from verifier.repository import Repository
-from verifier.verify import Verified
+from verifier.verdict import Verified
 
 
 @pytest.mark.parametrize("repository", [REPOSITORY, None], ids=["asked for", "any"])

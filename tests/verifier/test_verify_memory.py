@@ -12,7 +12,7 @@ from verifier import note as notes
 from verifier.errors import VerificationError
 from verifier.merkle import Hash
 from verifier.note import Note, NoteSignature
-from verifier.verify import Verified
+from verifier.verdict import Verified
 
 
 def test_second_look() -> None:
