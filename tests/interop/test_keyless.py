@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import decode_timestamp_response
 
 from tests.interop import handmade
 from tests.interop.handmade.bundle import IDENTITY, ISSUER
-from tests.interop.handmade.pki import MINUTE, Authorities
+from tests.interop.handmade.pki import MINUTE, Authorities, certify
 from tests.interop.keyless_making import AUTHORITIES, NOW_S, PARTS, Keyless, encoded
 from tests.interop.product import Product
 from tests.interop.tampers import tampers
@@ -25,6 +26,7 @@ from verifier.certified import CertificateJudge, Certified
 from verifier.pull.keyless import SigstoreJudge
 from verifier.statement import Statement
 
+CODE = ExtendedKeyUsageOID.CODE_SIGNING
 GOOD = handmade.make(certified=True)
 BY_LIBRARY = {"timestampAuthorities": "bad-certificate"}  # whose windows it checks itself
 # Whoever shows an id of a key proves nothing with it, and signed is what the key signed.
@@ -175,6 +177,21 @@ def test_authorities_of_one_name() -> None:
     root = {**keyless.trusted, "certificateAuthorities": [*decoy, *root["certificateAuthorities"]]}
 
     assert IDENTITY == judged(keyless, root).identity
+
+
+def test_expired_authority() -> None:
+    """
+    An authority whose own certificate was over when the timestamp says is none; before that it
+    is one.
+    """
+    authorities = Authorities()
+    authorities.intermediate = certify(
+        "intermediate", authorities.root, authority=0, purpose=CODE, lifetime=-MINUTE / 2
+    )
+
+    refused("bad-certificate", lambda: judged(Keyless(authorities=authorities)))
+    dated = Keyless(*KINDS[2], authorities=authorities, integrated_at=NOW_S - 40, stamped=False)
+    assert IDENTITY == judged(dated).identity
 
 
 def test_several_roots() -> None:
