@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.verifier.making import NoteSigner, Signer, refused, rows, verdict
+from tests.verifier.paths import Path, get, put
 from tests.verifier.pinned import DOCUMENT, GOOD, parse
 from verifier import limits
 from verifier._strict import b64encode
@@ -206,3 +207,27 @@ def test_go_tuf_an_envelope_has_one_shape(change: Any, code: str) -> None:
     changed = ENVELOPE | (change if isinstance(change, dict) else {"signatures": change})
 
     refused(code, lambda: OLD.successor(json.dumps(changed).encode()))
+
+
+@pytest.mark.parametrize("place", [(), ("roots",), ("roots", "keys", 0), ("keys", 0), ("logs", 0)])
+def test_go_tuf_a_field_that_nobody_knows(place: Path) -> None:
+    """
+    A field that nobody knows is refused wherever in a trust file it stands.
+    """
+    document = json.loads(root().json())
+    here = get(document, place)
+    changed = put(document, (*place, "critical"), "yes")
+
+    assert "critical" not in here
+    refused("unknown-field", lambda: parse(changed))
+
+
+def test_go_tuf_a_pinned_policy_is_part_of_the_trust() -> None:
+    """
+    The policy that a trust file pins is in what its roots sign, and comes back as it was.
+    """
+    pinned = root(4, policy_sha256=bytes(range(32)))
+
+    assert pinned == OLD.successor(signed(pinned, ALICE, BOB))
+    refused("malformed", lambda: parse(DOCUMENT | {"policy": "00" * 31}))
+    refused("malformed", lambda: parse(DOCUMENT | {"policy": "AB" * 32}))
