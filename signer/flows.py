@@ -42,12 +42,21 @@ class Flows(NamedTuple):
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        behind_issuer: tuple[str, ...] = (),
     ) -> Self:
         """Sign with `keys`, as `config` says, what goes through `sequencer` into `ledger`."""
         ring = KeyRing(keys, config.signing.default_key, config.signing.default_attest_key)
         return cls(
             ledger,
-            Signing(ledger, sequencer, ring, forms=forms, dating=dating, in_force=in_force),
+            Signing(
+                ledger,
+                sequencer,
+                ring,
+                forms=forms,
+                dating=dating,
+                in_force=in_force,
+                behind_issuer=behind_issuer,
+            ),
             Attesting(ledger, sequencer, ring, dating, in_force=in_force),
             Messages(ledger, sequencer, ring, forms=forms, dating=dating, in_force=in_force),
         )

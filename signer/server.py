@@ -143,6 +143,7 @@ class Server:
             forms=self._forms,
             dating=Dating(self._authorities.timestamps),
             in_force=self._status.in_force,
+            behind_issuer=self._authorities.behind_issuer,
         )
         events = Events(ledger, sequencer, self._own.event)
         revoking = Revoking(ledger, events, self._status, self._trust)

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ledger import dedup
+from ledger import dedup, labels
 from ledger.answer import Appended
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
@@ -90,10 +90,12 @@ class Signing:
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        behind_issuer: tuple[str, ...] = (),
     ) -> None:
         """Sign with `keys` in `forms`, dated by `dating`, appending through `sequencer`.
 
-        Nothing that is revoked by what is `in_force` is signed, or answered again.
+        Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
+        under a certificate once one of the authorities `behind_issuer` is revoked.
         """
         self._ledger = ledger
         self._sequencer = sequencer
@@ -101,6 +103,7 @@ class Signing:
         self._forms = forms
         self._dating = dating
         self._in_force = in_force
+        self._behind_issuer = behind_issuer
         self._under_way: set[asyncio.Task[Answers]] = set()
 
     async def sign(self, principal: Principal, order: Order) -> Answers:
@@ -110,7 +113,7 @@ class Signing:
             PermissionDeniedError: the caller may not sign in this repository.
             RequestError, UnknownSigningKeyError, WrongPurposeError, RepositoryError,
                 UnsupportedKeyError: nothing was signed.
-            RevokedError: the key is revoked.
+            RevokedError: the key is revoked, or who would certify it.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
         # 1.
@@ -129,6 +132,8 @@ class Signing:
         forms = [self._forms.named(name) for name in dict.fromkeys(order.forms or key.forms)]
         for form in forms:
             form.check(key)
+            if form.name == labels.CERTIFICATE:
+                self._in_force.check_authorities(self._behind_issuer)
         task = asyncio.ensure_future(self._make(principal, repository, key, forms, order.items))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

@@ -31,7 +31,11 @@ class Issuer(Protocol):
 
 
 class Authorities(NamedTuple):
-    """What a service has of them."""
+    """What a service has of them.
+
+    `behind_issuer` is what a revocation knows those by who stand behind each certificate.
+    """
 
     issuer: Issuer | None = None
     timestamps: TimestampAuthority | None = None
+    behind_issuer: tuple[str, ...] = ()

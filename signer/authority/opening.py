@@ -19,6 +19,7 @@ from verifier.entry import certified_key
 from verifier.errors import UntrustedLogError
 from verifier.publickey import Key
 from verifier.trust import TrustRoot
+from verifier.trusted import Authority
 
 
 def opened(config: Config, own: OwnKeys, trust: TrustRoot) -> Authorities:
@@ -29,18 +30,26 @@ def opened(config: Config, own: OwnKeys, trust: TrustRoot) -> Authorities:
             or not for this.
         UntrustedLogError: `trust` does not list it.
     """
-    return Authorities(_issuer(config, own, trust), _timestamps(config, own, trust))
+    issuer, behind = _issuer(config, own, trust)
+    return Authorities(issuer, _timestamps(config, own, trust), behind)
 
 
-def _issuer(config: Config, own: OwnKeys, trust: TrustRoot) -> Issuer | None:
+def _issuer(
+    config: Config, own: OwnKeys, trust: TrustRoot
+) -> tuple[Issuer | None, tuple[str, ...]]:
     if own.issuer is None or own.transparency is None:
         if own.issuer or own.transparency:
             raise ConfigError("keys.issuer and keys.transparency go together")
-        return None
+        return None, ()
     chain = _chain_of(own.issuer, "issuer", config, chains.read_issuer)
-    _listed(trust, "certificate", chain)
-    _listed(trust, "transparency", (own.transparency.public.spki,))
-    return LeafIssuer(own.issuer, chain, own.transparency)
+    behind = (
+        Authority("certificate", chain),
+        Authority("transparency", (own.transparency.public.spki,)),
+    )
+    for one in behind:
+        _listed(trust, one.kind, one.chain)
+    issuer = LeafIssuer(own.issuer, chain, own.transparency)
+    return issuer, tuple(one.fingerprint for one in behind)
 
 
 def _timestamps(config: Config, own: OwnKeys, trust: TrustRoot) -> TimestampAuthority | None:

@@ -5,7 +5,7 @@ Events name the last one of their kind, so that one which the store does not sho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from threading import Lock
 
 from ledger.errors import DamagedError
@@ -65,6 +65,15 @@ class InForce:
     def is_revoked(self, public: PublicKey) -> bool:
         """Whether the key is revoked, from whatever position on."""
         return self._indexed.of_key(public.hint) is not None
+
+    def check_authorities(self, fingerprints: Container[str]) -> None:
+        """Raise `RevokedError` if an authority is revoked that is known by one of these."""
+        for one in self._all:
+            if one.kind == "authority" and one.target in fingerprints:
+                raise RevokedError(
+                    f"who certifies keys was revoked by entry {one.index}: {one.reason}",
+                    hint="ask for another form, until the service has a new authority",
+                )
 
     def check_digest(self, digest: Digest, *names: str) -> None:
         """Raise `RevokedError` if `digest` is revoked in one of the repositories `names`."""

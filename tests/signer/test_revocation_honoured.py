@@ -20,7 +20,7 @@ from tests.signer.asking import (
     order,
     refused,
 )
-from tests.signer.revoking import Image, Key, revoke, sign
+from tests.signer.revoking import Authority, Image, Key, revoke, sign
 from tests.signer.running import InProcess, running
 from tests.signer.world import World
 from verifier.errors import SealbookError
@@ -131,6 +131,33 @@ def test_key_that_attests(world: World) -> None:
         )
 
         assert 2 == sign(service, 1).record.index
+
+
+@pytest.mark.parametrize("kind", ["certificate", "transparency"])
+def test_authority(world: World, kind: str) -> None:
+    """
+    Once who certifies keys is revoked, nothing is signed under a certificate, which nobody would
+    accept; other forms are as before.
+    """
+    with running(world) as service:
+        sign(service, 1, forms=["certificate"])
+        revoke(service, "copied", authority=Authority(name=kind))
+        size = service.tree_size
+        said = refused("revoked", lambda: sign(service, 2, forms=["bundle", "certificate"]))
+
+        assert ("copied" in said.message, "another form" in said.hint) == (True, True)
+        assert size == service.tree_size
+        assert size == sign(service, 2).record.index
+
+
+def test_authority_of_timestamps(world: World) -> None:
+    """
+    Once who dates signatures is revoked, approvals go on: our own verifier reads no dates.
+    """
+    with running(world) as service:
+        revoke(service, authority=Authority(name="timestamp"))
+
+        assert 2 == service.verify(sign(service, 2)).index
 
 
 def test_rerun(world: World) -> None:
