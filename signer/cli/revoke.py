@@ -22,8 +22,8 @@ _NEXT = {
     "key": "sealbook search --key KEY lists what it signed; another key signs again what is good.\n"
     "       Podman and cosign --key are not told: sealbook trust podman > policy.json",
     "digest": "Podman's and cosign's users are not told: delete the image from the registry",
-    "authority": "hand out trusted_root.json, which ends it. A new one goes into trust.json and into\n"
-    "       the configuration",
+    "authority": "hand out trusted_root.json, which ends it; a new one goes into trust.json and\n"
+    "       into the configuration",
 }
 
 
