@@ -14,7 +14,6 @@ from tests.verifier.making import IMAGE, NOW, REPOSITORY, refused, verdict
 from tests.verifier.paths import put
 from tests.verifier.statuses import DAY
 from verifier import limits
-from verifier.certified import Certified
 from verifier.policy import Policy
 from verifier.statement import approval
 from verifier.status import Mark
@@ -193,82 +192,3 @@ def test_cve_2023_46737_more_signatures_than_anybody_reads(book: Book, count: in
     assert limits.CANDIDATES == 50
     many = [good, *[b"junk"] * (count - 1)]
     refused("over-limit", lambda: verifier.judge(many, IMAGE, REPOSITORY))
-
-
-class Vouching:
-    """A judge of certificates that finds every bundle good, and signed by whom it was told."""
-
-    def __init__(self, identity: str, issuer: str) -> None:
-        said = approval(REPOSITORY, IMAGE, {"sealbook.requester.project_id": "4711"})
-        self._found = Certified(identity, issuer, said, 10**9, 10**9 + 1, "rekor.example")
-
-    def certified(self, data: bytes) -> Certified:
-        """Say who signed."""
-        assert b'"certificate"' in data
-        return self._found
-
-
-CERTIFIED = b'{"verificationMaterial":{"certificate":{"rawBytes":"AAAA"}}}'
-WHO, ISSUER = "https://gitlab.bank/payments//.gitlab-ci.yml@refs/heads/main", "https://gitlab.bank"
-NAMED = f'{APPROVED}identities = [{{ identity = "{WHO}", issuer = "{ISSUER}" }}]\n'
-
-
-@pytest.mark.parametrize(
-    ("identity", "issuer", "expected"),
-    [
-        (WHO, ISSUER, "yes"),
-        (WHO, "https://evil.example/?x=https://gitlab.bank", "identity-mismatch"),
-        (WHO, "https://gitlab.bank/", "identity-mismatch"),
-        (WHO, "https://gitlab.bank.evil.example", "identity-mismatch"),
-        (WHO, "https://GITLAB.bank", "identity-mismatch"),
-        (WHO, "https:", "identity-mismatch"),
-        (WHO, "", "identity-mismatch"),
-        (f"{WHO}2", ISSUER, "identity-mismatch"),
-        (WHO[:-1], ISSUER, "identity-mismatch"),
-        (WHO.replace(".", "x"), ISSUER, "identity-mismatch"),
-        (ISSUER, WHO, "identity-mismatch"),
-    ],
-)
-def test_cve_2026_22772_issuers_are_whole_strings(
-    book: Book, identity: str, issuer: str, expected: str
-) -> None:
-    """
-    An identity and its issuer are compared as they are, and together.
-    """
-    book.approve()
-    book.certificates = Vouching(identity, issuer)
-    verifier = book.verifier(NAMED)
-
-    assert expected == verdict(lambda: verifier.judge([CERTIFIED], IMAGE, REPOSITORY))
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        ("", "yes"),
-        ('max_age = "90 days"', "too-old"),
-        ('requester = { project_id = "4711" }', "requester"),
-    ],
-)
-def test_cve_2025_62375_what_a_certificate_does_not_say(
-    book: Book, more: str, expected: str
-) -> None:
-    """
-    Of a bundle in a log of others nobody here knows the age, and only its signer who asked.
-    """
-    book.approve()
-    book.certificates = Vouching(WHO, ISSUER)
-    verifier = book.verifier(f"{NAMED}{more}\n")
-
-    assert expected == verdict(lambda: verifier.judge([CERTIFIED], IMAGE, REPOSITORY))
-
-
-def test_go_witness_c346_who_would_answer_is_not_there(book: Book) -> None:
-    """
-    A rule about certificates is not met by the lack of whoever could judge them.
-    """
-    book.approve()
-    verifier = book.verifier(NAMED)
-
-    refused("missing-extra", lambda: verifier.judge([CERTIFIED], IMAGE, REPOSITORY))
-    refused("identity-mismatch", lambda: verifier.judge([book.bundle(0)], IMAGE, REPOSITORY))
