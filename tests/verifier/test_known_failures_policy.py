@@ -6,6 +6,9 @@ Each test is named after the published failure. `go-witness` are the twelve of J
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -18,6 +21,7 @@ from verifier.policy import Policy
 from verifier.statement import approval
 from verifier.status import Mark
 from verifier.verdict import RefusedError
+from verifier.vulnerabilities import PREDICATE_TYPE, Finding, Report, Scan, Scanner
 
 TYPE = 'type = "urn:sealbook:policy:v1"\n'
 EVERYWHERE = '[[images]]\nunder = "*"\n'
@@ -192,3 +196,39 @@ def test_cve_2023_46737_more_signatures_than_anybody_reads(book: Book, count: in
     assert limits.CANDIDATES == 50
     many = [good, *[b"junk"] * (count - 1)]
     refused("over-limit", lambda: verifier.judge(many, IMAGE, REPOSITORY))
+
+
+POLICIES = {
+    "yes": APPROVED,
+    "too-old": f'{APPROVED}max_age = "1 day"\n',
+    "requester": f'{APPROVED}requester = {{ project_id = "4711" }}\n',
+    "not-approved": f"{APPROVED}signers = 2\n",
+    "no-rule": APPROVED.replace("*", "other.example"),
+    "vulnerable": f'{EVERYWHERE}[images.vulnerabilities]\nmax_severity = "none"\n',
+}
+
+
+def test_cosign_4917_one_image_and_many_policies(book: Book) -> None:
+    """
+    32 threads that ask about one image under different policies get what each would alone.
+    """
+    found = Finding("low", "CVE-2026-1234", "openssl", "3.1.4")
+    scan = Scan(Scanner("trivy", "", "1"), NOW - DAY, NOW, (found,), Report("trivy", bytes(32)))
+    book.attest("scanner", PREDICATE_TYPE, json.loads(scan.predicate()))
+    book.approve()
+    bundles = [book.bundle(0), book.bundle(1)]
+    judges = [(code, book.verifier(text).judge) for code, text in POLICIES.items()]
+    start = threading.Barrier(32)
+
+    def ask(number: int) -> list[tuple[str, str]]:
+        start.wait(60)
+        order = judges[number % len(judges) :] + judges[: number % len(judges)]
+        return [
+            (code, verdict(partial(judge, bundles, IMAGE, REPOSITORY))) for code, judge in order
+        ]
+
+    with ThreadPoolExecutor(32) as pool:
+        answers = [answer for found in pool.map(ask, range(32)) for answer in found]
+
+    assert 32 * len(POLICIES) == len(answers)
+    assert [] == [answer for answer in answers if answer[0] != answer[1]]
