@@ -81,6 +81,12 @@ class Metrics:
         for key in keys.values():
             healthy.labels(key.name).set_function(lambda key=key: float(key.healthy))  # type: ignore[misc]
 
+    def watch_status(self, age_s: Callable[[], float]) -> None:
+        """Read at every scrape how old the status file is, without which verifiers stop."""
+        Gauge(
+            "sealbook_status_age_seconds", "Age of the status file", registry=self._registry
+        ).set_function(age_s)
+
     def watch_publishing(
         self,
         alarmed: Callable[[], bool],

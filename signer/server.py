@@ -223,6 +223,7 @@ class Server:
         metrics = Metrics()
         metrics.watch(self._opened.ledger, sequencer, self.keys)
         publishing.watch(metrics)
+        metrics.watch_status(lambda: self._status.age_s)
         return metrics
 
     def _receipts(self) -> Receipts | None:

@@ -97,6 +97,11 @@ class StatusKeeper:
         """The version of the newest file; 0 before there is one."""
         return self._last.version if self._last else 0
 
+    @property
+    def age_s(self) -> float:
+        """How old the newest file is, in seconds."""
+        return max(0.0, self._ledger.clock.now() - (self._last.issued if self._last else 0))
+
     async def keep(self) -> None:
         """Make the file in time, until cancelled; what keeps us from it is tried again soon."""
         while True:

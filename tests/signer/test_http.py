@@ -209,6 +209,7 @@ def test_metrics_move(service: InProcess, http: httpx.Client) -> None:
     assert service.tree_size == after["sealbook_tree_size"]
     assert 0 == after["sealbook_queue_depth"]
     assert 0 <= after["sealbook_checkpoint_age_seconds"] < 600
+    assert 0 <= after["sealbook_status_age_seconds"] < 600
     assert 1 == after['sealbook_key_healthy{key="release"}']
 
 
