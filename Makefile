@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
+COVERAGE := $(BIN)/python -m coverage
 # Warnings about files that a mirror does not have are not ours.
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check bench bench-large proto soak fast clean
+.PHONY: help demo test check bench bench-large proto soak fast fuzz clean
 
 help:
 	@echo "make demo    sign, verify, tamper, refuse: the whole story"
@@ -17,6 +18,7 @@ help:
 	@echo "make bench   measure, and rewrite BENCHMARKS.md"
 	@echo "make bench-large  a ledger of ten million entries, once: about an hour and 25 GB of disk"
 	@echo "make soak    the long loops"
+	@echo "make fuzz    an hour of strange input on every parser"
 	@echo "make proto   generate signer/v1 from the contract"
 
 demo: $(VENV)/.server
@@ -25,7 +27,10 @@ demo: $(VENV)/.server
 test: $(VENV)/.dev
 	@tests/debian
 	@$(MAKE) --no-print-directory check
-	$(PYTEST) -m "not soak" tests/verifier tests/ledger tests/audit tests/signer tests/bench tests/crash tests/interop
+	@mkdir -p .cache
+	$(COVERAGE) run -m pytest -q tests/verifier --ignore=tests/verifier/test_catalogue.py
+	$(COVERAGE) report
+	$(PYTEST) -m "not soak" tests/verifier/test_catalogue.py tests/fuzz tests/ledger tests/audit tests/signer tests/bench tests/crash tests/interop
 	tests/wheel $(BIN)/python
 
 fast: $(VENV)/.dev
@@ -48,6 +53,9 @@ bench-large: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(PYTEST) -m soak --timeout 7200 tests
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz
 
 proto: $(VENV)/.dev
 	PYTHON=$(BIN)/python proto/generate.sh
