@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64decode
+from importlib.machinery import ModuleSpec
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.verifier.foreign import Foreign, b64
 from tests.verifier.making import ISSUED, ORIGIN, NoteSigner, Signer, World, refused, rows
 from tests.verifier.paths import GONE, Path, inside, put
 from verifier.note import ML_DSA, NoteKey
+from verifier.pull import bundled_root
 from verifier.sigstore.trusted_root import Log, TrustedRoot, Window
 from verifier.trust import TrustRoot
 from verifier.trusted import Authority, TrustedLog
@@ -189,3 +192,32 @@ def test_newer_fields(size: int) -> None:
     newer = put(put(newer, (*TLOG, "operator"), "example"), (*TLOG, "checkpointKeyId"), hint)
 
     assert read(newer).logs == read(GOOD).logs
+
+
+def test_root_of_a_library(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> None:
+    """
+    Sigstore's own roots are those that its library has in its place: of production, of staging.
+    """
+    spec = ModuleSpec("sigstore", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path / "other"), str(tmp_path)]
+    monkeypatch.setattr(bundled_root, "find_spec", lambda name: {"sigstore": spec}[name])
+    for host in ("sigstore.dev", "sigstage.dev"):
+        place = tmp_path / "_store" / f"https%3A%2F%2Ftuf-repo-cdn.{host}"
+        place.mkdir(parents=True)
+        (place / "trusted_root.json").write_text(host)
+
+    assert b"sigstore.dev" == bundled_root.bundled_root()
+    assert b"sigstage.dev" == bundled_root.bundled_root(staging=True)
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_no_root_of_a_library(monkeypatch: pytest.MonkeyPatch, *, installed: bool) -> None:
+    """
+    Where the library is not installed, or has none, the hint says both ways out.
+    """
+    spec = ModuleSpec("sigstore", None, is_package=True) if installed else None
+    monkeypatch.setattr(bundled_root, "find_spec", lambda _: spec)
+
+    said = refused("missing-extra", bundled_root.bundled_root)
+    assert "--trusted-root" in said.hint
+    assert "sealbook[keyless]" in said.hint
