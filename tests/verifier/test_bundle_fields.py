@@ -142,7 +142,7 @@ BINARY = (
         ("newline inside", lambda text: f"{text[:4]}\n{text[4:]}"),
         ("space before", lambda text: f" {text}"),
         ("junk before", lambda text: f"!!{text}"),
-        ("url-safe", lambda text: f"-_{text[2:]}"),
+        ("both alphabets", lambda text: f"-+{text[2:]}"),
         ("one character less", lambda text: text[:-1]),
         ("more padding", lambda text: f"{text}="),
         ("spare bits", lambda text: f"{text.rstrip('=')[:-3]}YR=="),

@@ -16,19 +16,23 @@ from tests.verifier.faults import FAULTS, Fault
 from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY, World, policy, rows, witnesses
 from tests.verifier.shell import ENVIRONMENT, Answer, Shell, process
 from verifier import limits, publickey
+from verifier.statement import APPROVAL
+
+PINNED = ("--trust", "trust.json")
 
 YES = (
     f"yes: {IMAGE} is approved for {REPOSITORY} by key release, entry 4 of {ORIGIN}, "
     "witnesses 0 of 0\n"
 )
+WARNED = "warning: nothing says what was revoked: there is no status file\n"
 
 
 def test_program_says_yes(shell: Shell) -> None:
     """
-    The program prints one line and exits with 0, and finds trust.json where it runs.
+    The program prints one line and exits with 0; without a status file it says what that means.
     """
-    answer = process(shell.folder, "--repository", REPOSITORY, IMAGE, "bundle.json")
-    expected = Answer(0, YES, "")
+    answer = process(shell.folder, *PINNED, "--repository", REPOSITORY, IMAGE, "bundle.json")
+    expected = Answer(0, YES, WARNED)
 
     assert expected == answer
 
@@ -38,8 +42,8 @@ def test_program_reads_standard_input(shell: Shell) -> None:
     A bundle may come through a pipe.
     """
     data = (shell.folder / "bundle.json").read_bytes()
-    answer = process(shell.folder, "--any-repository", IMAGE, "-", data=data)
-    expected = Answer(0, YES, "")
+    answer = process(shell.folder, *PINNED, "--any-repository", IMAGE, "-", data=data)
+    expected = Answer(0, YES, WARNED)
 
     assert expected == answer
 
@@ -48,7 +52,7 @@ def test_program_says_no(shell: Shell) -> None:
     """
     A no is exit code 1, its code and hint on standard error, and nothing on standard output.
     """
-    answer = process(shell.folder, "--any-repository", "latest", "bundle.json")
+    answer = process(shell.folder, *PINNED, "--any-repository", "latest", "bundle.json")
 
     assert (1, "") == answer[:2]
     assert answer.err.startswith("no: ")
@@ -258,6 +262,10 @@ def test_json_yes(shell: Shell) -> None:
         "annotations": {"env": "prod"},
         "witnesses": ["w0", "w1"],
         "known_witnesses": 2,
+        "predicate_type": APPROVAL,
+        "identity": "",
+        "issuer": "",
+        "warnings": ["nothing says what was revoked: there is no status file"],
     }
 
     assert expected == json.loads(answer.out)
@@ -267,7 +275,7 @@ def test_json_yes(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("args", "exit_code", "code"),
     [
-        (["--any-repository", "latest", "b"], 1, "bad-digest"),
+        ([*PINNED, "--any-repository", "latest", "b"], 1, "bad-digest"),
         (["--any-repository", IMAGE, "b", "--trust", "no-such-file"], 1, "unreadable"),
         ([], 2, "usage"),
     ],

@@ -202,7 +202,7 @@ def test_as_a_program(desk: Desk, tmp_path: Path, file: str, *, modules: bool) -
     The command runs on the base install; standard input will do for a file.
     """
     data = (desk.shell.folder / file).read_bytes()
-    answer = process(desk.shell.folder, "evidence", "-", data=data)
+    answer = process(desk.shell.folder, "evidence", "--trust", "trust.json", "-", data=data)
 
     assert (0, "") == (answer.code, answer.err)
     assert modules == data.startswith(b"PK")

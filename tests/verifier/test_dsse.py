@@ -155,7 +155,7 @@ def test_envelope() -> None:
         ),
         ("type null", "payloadType", None, "malformed"),
         # E16: we write and read the standard alphabet only.
-        ("payload, url-safe", "payload", "-_-_", "bad-base64"),
+        ("payload, both alphabets", "payload", "-_+_", "bad-base64"),
         ("payload, no padding", "payload", "e30", "bad-base64"),
         ("payload null", "payload", None, "malformed"),
         ("payload not Base64", "payload", {}, "malformed"),
