@@ -28,7 +28,7 @@ class CertificateJudge(Protocol):
     """Says who signed a bundle under a certificate."""
 
     def certified(self, data: bytes) -> Certified:
-        """Return what the bundle `data` proves.
+        """Return what the bundle `data` of an envelope proves.
 
         Its certificate was issued by an authority that is trusted, to whom it says, and was
         valid at a time that is vouched for; its key signed; and a trusted log has that. What
