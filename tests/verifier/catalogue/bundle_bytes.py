@@ -93,6 +93,52 @@ def _nested(opening: str, closing: str, depth: int, code: str) -> Iterator[Case]
     yield text("B12", f"{depth} of {opening} in the envelope", late, code)
 
 
+def _deep() -> Iterator[Case]:
+    """B12: more levels than there may be, wherever they stand."""
+    for opening, closing in (("[", "]"), ('{"":', "}"), ('[{"a":', "}]"), ("\n[", "]\r\n")):
+        for depth in (100, 1000, 100_000):
+            yield from _nested(opening, closing, depth, "over-limit")
+    # One level deeper than allowed: the bundle itself is the first.
+    levels = limits.JSON_DEPTH
+    text_ = f'{{"zzz":{"[" * levels}{"]" * levels},{TEXT[1:]}'
+    yield text("B12", "one level more than may be", text_, "over-limit")
+    deepest = f'{{"zzz":{"[" * (levels - 1)}{"]" * (levels - 1)},{TEXT[1:]}'
+    yield text("B12", "as many levels as may be", deepest, "unknown-field")
+    # Quotes and escapes that a counter of brackets could stumble over.
+    for name, before in (
+        ("quote", r"\""),
+        ("backslash", r"\\"),
+        ("both", r"\\\""),
+        ("u", r"\u0022"),
+    ):
+        deep = f'{{"{before}":{"[" * levels}{"]" * levels},{TEXT[1:]}'
+        yield text("B12", f"deep after an escaped {name}", deep, "over-limit")
+
+
+def _large() -> Iterator[Case]:
+    """B13: more bytes than there may be, or more values in them."""
+    for name, filling in (("spaces", b" "), ("junk", b"x"), ("NULs", b"\0"), ("brackets", b"[")):
+        for size in (limits.BUNDLE + 1, 2 * limits.BUNDLE):
+            content = JSON + filling * (size - len(JSON))
+            yield data("B13", f"{size} bytes, {name} after", content, "over-limit")
+            yield data("B13", f"{size} bytes of {name}", filling * size, "over-limit")
+    for what, item in (("lists", ",[]"), ("objects", ",{}")):
+        many = item * ((limits.BUNDLE - 10_000) // len(item))
+        crowded = f'{{"zzz":[0{many}],{TEXT[1:]}'
+        yield text("B13", f"a megabyte of empty {what}", crowded, "over-limit")
+    opened = TEXT.count("[") + TEXT.count("{")
+    for what, item, most in (
+        ("lists", ",[]", (limits.BUNDLE >> 4) - opened - 1),
+        ("numbers", ",0", (limits.BUNDLE >> 2) - TEXT.count(",") - 1),
+    ):
+        for more, code in ((0, "unknown-field"), (1, "over-limit")):
+            crowded = f'{{"zzz":[0{item * (most + more)}],{TEXT[1:]}'
+            yield text("B13", f"as many {what} as may be, and {more}", crowded, code)
+    yield data("B13", "just a megabyte", JSON + b" " * (limits.BUNDLE - len(JSON)), "yes")
+    note = TEXT.replace("\\n\\n", "\\n" + "\\n" * limits.BUNDLE + "\\n")
+    yield text("B13", "a megabyte within a text", note, "over-limit")
+
+
 def cases() -> Iterator[Case]:
     """Return the cases of these rows."""
     for name, content in NO_JSON:
@@ -103,31 +149,5 @@ def cases() -> Iterator[Case]:
         yield data("B1", f"without its first {size} bytes", JSON[size:], "malformed")
     for name, content in AFTER:
         yield data("B2", f"{name} after", JSON + content, "malformed")
-    for opening, closing in (("[", "]"), ('{"":', "}"), ('[{"a":', "}]"), ("\n[", "]\r\n")):
-        for depth in (100, 1000, 100_000):
-            yield from _nested(opening, closing, depth, "over-limit")
-    # One level deeper than allowed: the bundle itself is the first.
-    levels = limits.JSON_DEPTH
-    text_ = f'{{"zzz":{"[" * levels}{"]" * levels},{TEXT[1:]}'
-    yield text("B12", "one level more than may be", text_, "over-limit")
-    # Quotes and escapes that a counter of brackets could stumble over.
-    for name, before in (
-        ("quote", r"\""),
-        ("backslash", r"\\"),
-        ("both", r"\\\""),
-        ("u", r"\u0022"),
-    ):
-        deep = f'{{"{before}":{"[" * levels}{"]" * levels},{TEXT[1:]}'
-        yield text("B12", f"deep after an escaped {name}", deep, "over-limit")
-    for name, filling in (("spaces", b" "), ("junk", b"x"), ("NULs", b"\0"), ("brackets", b"[")):
-        for size in (limits.BUNDLE + 1, 2 * limits.BUNDLE):
-            content = JSON + filling * (size - len(JSON))
-            yield data("B13", f"{size} bytes, {name} after", content, "over-limit")
-            yield data("B13", f"{size} bytes of {name}", filling * size, "over-limit")
-    for what, item in (("lists", ",[]"), ("objects", ",{}")):
-        many = item * ((limits.BUNDLE - 10_000) // len(item))
-        crowded = f'{{"zzz":[0{many}],{TEXT[1:]}'
-        yield text("B13", f"a megabyte of empty {what}", crowded, "over-limit")
-    yield data("B13", "just a megabyte", JSON + b" " * (limits.BUNDLE - len(JSON)), "yes")
-    note = TEXT.replace("\\n\\n", "\\n" + "\\n" * limits.BUNDLE + "\\n")
-    yield text("B13", "a megabyte within a text", note, "over-limit")
+    yield from _deep()
+    yield from _large()

@@ -86,6 +86,8 @@ def _manifests() -> Iterator[Case]:
         ("D10", "a layer, listed as an index", b"\x1f\x8b\x08 packed", OCI_INDEX, "malformed"),
         ("D10", "a configuration, listed as an index", {"architecture": "amd64"}, OCI_INDEX,
          "malformed"),
+        ("D10", "a list, listed as an image", b"[]", OCI_IMAGE, "malformed"),
+        ("D10", "null, listed as an index", b"null", OCI_INDEX, "malformed"),
         ("D10", "an index of texts", {"manifests": ["x"]}, OCI_INDEX, "malformed"),
         ("D10", "an index of nothing", {"manifests": [{}]}, OCI_INDEX, "malformed"),
         ("D10", "deep", b'{"a":' * 100_000, OCI_INDEX, "over-limit"),
