@@ -234,7 +234,7 @@ def notation(data: bytes) -> None:
     assert -(2**40) < found.signing_time < 2**40
 
 
-@TARGETS.add(seeds.TRUST.json(), seeds.SIGNED_TRUST)
+@TARGETS.add(seeds.PINNING.json(), seeds.SIGNED_TRUST)
 def trust_file(data: bytes) -> None:
     """A trust file is written in our own form, which is read as the same."""
     found = TrustRoot.parse(data)

@@ -89,8 +89,8 @@ TRUST = TrustRoot(
     Quorum.parse(WORLD.quorum),
     (),
     Roots(1, {"alice": ROOTS[0].public, "bob": ROOTS[1].public}),
-    bytes(32),
 )
+PINNING = TRUST._replace(policy_sha256=bytes(32))
 SIGNED_TRUST = SignedFile.sign(PAYLOAD_TYPE, TRUST.json(), ROOTS).json()
 
 NOTE, TEXT = WORLD.note, str(WORLD.checkpoint)

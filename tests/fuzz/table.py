@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.fuzz import formats, signed
+from tests.fuzz import foreign, formats, policies, signed
 from tests.fuzz.target import Target
 
-TARGETS: dict[str, Target] = {**formats.TARGETS, **signed.TARGETS}
-assert len(TARGETS) == len(formats.TARGETS) + len(signed.TARGETS)
+_ALL = (formats.TARGETS, signed.TARGETS, policies.TARGETS, foreign.TARGETS)
+TARGETS: dict[str, Target] = {name: one for some in _ALL for name, one in some.items()}
+assert len(TARGETS) == sum(map(len, _ALL))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from verifier.errors import VerificationError
+from verifier.errors import InternalError, VerificationError
 
 Run = Callable[[bytes], None]
 
@@ -30,6 +30,8 @@ class Target(NamedTuple):
         """Try `data`; raises nothing but what is a finding."""
         try:
             self.run(data)
+        except InternalError:
+            raise  # a no, and a bug behind it
         except VerificationError:
             return
 
