@@ -17,6 +17,7 @@ from tests.verifier.certificates import certificate
 from tests.verifier.making import IMAGE, REPOSITORY, NoteSigner, Signer, World, refused
 from tests.verifier.paths import put
 from tests.verifier.pinned import DOCUMENT, parse
+from tests.verifier.shell import FAR, process
 from verifier import jws
 from verifier._strict import b64encode
 from verifier.digest import Digest
@@ -187,3 +188,23 @@ def test_ghsa_pmwq_pjrm_6p5r_there_are_no_patterns(pattern: str) -> None:
     """
     refused("bad-repository", lambda: Scope(pattern))
     assert Scope("*").covers(Repository("r.example/a"))
+
+
+@pytest.mark.parametrize("question", [[IMAGE, "bundle.json"], ["evidence", "bundle.json"]])
+def test_cve_2023_32076_nothing_is_believed_for_where_it_lies(
+    tmp_path: Path, question: list[str]
+) -> None:
+    """
+    A trust file in the working directory is not read unless it is named.
+    """
+    world = World()
+    world.expires = FAR
+    (tmp_path / "trust.json").write_bytes(world.trust.json())
+    (tmp_path / "bundle.json").write_bytes(world.bundle.json())
+    words = question if question[0] == "evidence" else ["--repository", REPOSITORY, *question]
+
+    asked = process(tmp_path, *words)
+    assert (2, "") == asked[:2]
+    assert "--trust" in asked.err
+    named = process(tmp_path, *words, "--trust", "trust.json")
+    assert question[0] == "evidence" or named.code == 0

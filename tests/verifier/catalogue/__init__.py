@@ -18,6 +18,7 @@ from tests.verifier.catalogue import (
     envelope_signatures,
     envelopes,
     files,
+    freshness,
     keys,
     manifests,
     notes,
@@ -55,6 +56,7 @@ MODULES = (
         proofs,
         keys,
         times,
+        freshness,
     ),
 )
 
