@@ -34,6 +34,7 @@ _NOTE_NAME = re.compile(r"[^\s+\x00-\x20\x7f\ud800-\udfff]+")  # \s is all of Un
 # paragraph separators, marks that turn the direction of text; and half characters.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", re.ASCII)
+_INFINITE = float("inf")
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Possessive: a string that never ends is passed once, and not tried in every way.
 _NESTING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
@@ -297,7 +298,7 @@ def _integer(digits: str) -> int:
 
 def _finite(token: str) -> float:
     value = float(token)
-    if value in (float("inf"), float("-inf")):
+    if abs(value) == _INFINITE:
         raise MalformedError(f"{token[:40]} is not a finite number")
     return value
 

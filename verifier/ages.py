@@ -30,11 +30,12 @@ class Ages:
         first = self._now - age_s
         return any(mark.time >= first and mark.tree_size <= index for mark in self._marks)
 
-    def told(self, index: int) -> str:
-        """Say how old the entry at `index` is at least, in words."""
-        for mark in self._marks:
-            if mark.tree_size > index:
-                return f"{span(self._now - mark.time)} old"
-        if self._marks:
-            return f"at most {span(self._now - self._marks[-1].time)} old"
-        return "of unknown age"
+    def told(self, index: int, age_s: int) -> str:
+        """Say in words how old the entry at `index` is, which is not `younger` than `age_s`."""
+        after = [mark.time for mark in self._marks if mark.tree_size > index]
+        if after and self._now - after[0] >= age_s:
+            return f"is {span(self._now - after[0])} old"
+        before = [mark.time for mark in self._marks if mark.tree_size <= index]
+        if before:
+            return f"may be {span(self._now - before[-1])} old"
+        return "is of unknown age"

@@ -30,21 +30,19 @@ from verifier.trust import TrustRoot
 from verifier.verdict import Answer, Refused, RefusedError, Verdict
 
 
-def check_policy(trust: TrustRoot, policy: Policy | None, status: Status | None) -> None:
+def check_policy(trust: TrustRoot, policy: Policy, status: Status | None) -> None:
     """Check that `policy` is the one that `trust` pins, and can be judged with what there is.
 
     Raises:
-        PolicyMismatchError: it is not, or is missing.
+        PolicyMismatchError: it is not.
         PolicyError: it names a key that `trust` does not have, or has for something else.
         NoStatusError: nothing says what was revoked.
     """
-    if trust.policy_sha256 and (policy is None or policy.sha256 != trust.policy_sha256):
-        found = policy.sha256.hex()[:16] + "…" if policy else "none"
+    if trust.policy_sha256 not in (b"", policy.sha256):
         raise PolicyMismatchError(
-            f"the trust file pins the policy {trust.policy_sha256.hex()[:16]}…, found {found}"
+            f"the trust file pins the policy {trust.policy_sha256.hex()[:16]}…, "
+            f"found {policy.sha256.hex()[:16]}…"
         )
-    if policy is None:
-        return
     check_keys(trust, policy)
     if status is None:
         raise NoStatusError("a policy is judged with a status file, found none")
@@ -191,7 +189,7 @@ def _checkpoint(max_age_s: int, trust: TrustRoot, status: Status | None, now: fl
             for line in Note.parse(status.payload.note).signatures
             if (line.name, line.key_id) in by_line
         }
-    fresh = {name for name, time in times.items() if time >= now - max_age_s}
+    fresh = {n for n, time in times.items() if now - max_age_s <= time <= now + limits.CLOCK_SKEW_S}
     if fresh and trust.quorum.satisfied_by(fresh):
         return Answer(
             rule, met=True, told=f"the newest checkpoint is {span(now - max(times.values()))} old"

@@ -41,3 +41,4 @@ MANIFEST = 4 << 20  # what registries must accept
 MANIFESTS = 256  # of one image index, and digests of one batch
 TAG = 128
 NAME = 64  # of a key or a witness
+CLOCK_SKEW_S = 60  # how far ahead of ours a signer's clock may be

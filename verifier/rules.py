@@ -74,7 +74,7 @@ class Hearing:
         counting, short = self._sieve(noun, asked)
         if not counting:
             return Answer("vulnerabilities", met=False, told=short.told, code=short.code)
-        newest: dict[str, tuple[int, Scan]] = {}
+        newest: dict[tuple[str, str], tuple[int, Scan]] = {}
         for one in sorted(counting, key=lambda one: one.verified.index):
             try:
                 scan = Scan.parse(one.statement.predicate)
@@ -83,7 +83,7 @@ class Hearing:
                     f"the vulnerability report at {one.verified.index} cannot be read: {e.message}"
                 )
                 return Answer("vulnerabilities", met=False, told=told, code=e.code)
-            newest[scan.scanner.name] = (one.verified.index, scan)
+            newest[one.verified.origin, scan.scanner.name] = (one.verified.index, scan)
         for index, scan in newest.values():
             bad = [one for one in scan.findings if self._counts(one, rule)]
             if bad:
@@ -91,7 +91,7 @@ class Hearing:
                 more = f" and {len(bad) - _MOST_TOLD} more" if len(bad) > _MOST_TOLD else ""
                 told = f"{scan.scanner.name} found {named}{more}, entry {index}"
                 return Answer("vulnerabilities", met=False, told=told, code=VulnerableError.code)
-        by = ", ".join(f"{name} (entry {index})" for name, (index, _) in newest.items())
+        by = ", ".join(f"{name} (entry {index})" for (_, name), (index, _) in newest.items())
         return Answer("vulnerabilities", met=True, told=f"nothing that counts found by {by}")
 
     def _counts(self, finding: Finding, rule: Vulnerabilities) -> bool:
@@ -148,13 +148,13 @@ class Hearing:
         for passes, told, code in steps:
             left = [one for one in heard if passes(one)]
             if len(left) < len(heard) or not heard:
-                short = short._replace(told=told + self._found(code, heard), code=code)
+                short = short._replace(told=told + self._found(code, heard, demand), code=code)
             if not left:
                 return [], short
             heard = left
         return heard, short
 
-    def _found(self, code: str, heard: Sequence[Testimony]) -> str:
+    def _found(self, code: str, heard: Sequence[Testimony], demand: Demand) -> str:
         """Say what was found instead."""
         if not heard:
             return ", found none"
@@ -162,7 +162,8 @@ class Hearing:
         if code == TooOldError.code:
             if newest.verified.origin != self._origin:
                 return f", the age of entries of {newest.verified.origin} is not known here"
-            return f", newest is {self._ages.told(newest.verified.index)}"
+            told = self._ages.told(newest.verified.index, demand.max_age_s or 0)
+            return f", newest {told}"
         if code == RequesterError.code:
             said = {
                 key.removeprefix(REQUESTER): value

@@ -12,6 +12,7 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
+from verifier import limits
 from verifier import statement as statements
 from verifier.bundle import Bundle, has_certificate
 from verifier.entry import Entry, certified_key, check_same
@@ -26,6 +27,7 @@ from verifier.errors import (
     NoStatusError,
     NotApprovedError,
     NotYetValidError,
+    PolicyMismatchError,
     PredicateTypeError,
     RepositoryMismatchError,
     SplitViewError,
@@ -58,7 +60,6 @@ if TYPE_CHECKING:
 
 _SEEN_CHECKPOINTS = 256
 MAX_AGE_S = 7 * 86_400  # of a status file, when no policy says
-_SKEW_S = 60  # how far ahead of ours a signer's clock may be
 
 
 class Verifier:
@@ -83,7 +84,8 @@ class Verifier:
         judges bundles under a certificate, whose identities a policy may name.
 
         Raises:
-            PolicyMismatchError: `trust` pins another policy, or one and there is none.
+            PolicyMismatchError: `trust` pins another policy. (If it pins one and there is
+                none, `verify` and `judge` raise this; `logged` asks no policy.)
             PolicyError: the policy names a key that `trust` does not have.
             NoStatusError: there is a policy and no status.
         """
@@ -96,7 +98,7 @@ class Verifier:
         self._max_trust_age_s = policy.max_trust_age_s if policy else MAX_AGE_S
         self._revoked = Revocations(status.payload.revocations if status else ())
         self._seen: dict[bytes, Endorsed] = {}
-        if policy is not None or trust.policy_sha256:
+        if policy is not None:
             from verifier import judging
 
             judging.check_policy(trust, policy, status)
@@ -125,6 +127,7 @@ class Verifier:
         try:
             if self._policy is not None:
                 return self._approved_alone(data, digest, repository)
+            self._check_pinned()
             names = None if repository is None else (repository,)
             found = self._testimony(data, Question(digest, names)).verified
             self._check_fresh()
@@ -159,6 +162,7 @@ class Verifier:
         from verifier import judging
 
         try:
+            self._check_pinned()
             self._check_fresh()
             self._revoked.check_digest(digest, repository)
             verdict = judging.judge(
@@ -360,16 +364,20 @@ class Verifier:
             _check_against(seen, self._status)
         return seen
 
+    def _check_pinned(self) -> None:
+        if self._policy is None and self._trust.policy_sha256:
+            raise PolicyMismatchError("the trust file pins a policy, and none is at hand")
+
     def _check_fresh(self) -> None:
         """Do step 10 of `verify`. Each comparison is so that a clock without a number fails."""
         now, trust = self._clock(), self._trust
         if not now < trust.expires:
             raise TrustExpiredError(f"trust file version {trust.version} has expired")
-        if not trust.issued <= now + _SKEW_S:
+        if not trust.issued <= now + limits.CLOCK_SKEW_S:
             raise NotYetValidError(f"trust file version {trust.version} is from the future")
         if self._status is not None:
             payload = self._status.payload
-            if not payload.issued <= now + _SKEW_S:
+            if not payload.issued <= now + limits.CLOCK_SKEW_S:
                 raise NotYetValidError(f"status file version {payload.version} is from the future")
             if not now - payload.issued <= self._max_trust_age_s:
                 raise TrustStaleError(
