@@ -76,6 +76,7 @@ def test_refuses_each_tamper() -> None:
 
     assert {name for name, code in found.items() if code == "yes"} == IGNORED
     assert "internal-error" not in found.values()
+    assert "bad-signature" == found["payload: last bit"]  # seen by us, before the library is asked
 
 
 @pytest.mark.parametrize("kind", KINDS[:3], ids=" ".join)

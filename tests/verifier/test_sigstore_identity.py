@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +15,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.verifier.making import NOW, refused, rows, verdict
 from verifier.pull.identity import identity_of, issuer_of
 from verifier.pull.profile import check_purpose, check_times, refuse_root, witnessed_by
-from verifier.sigstore.trusted_root import TrustedRoot
+from verifier.sigstore.trusted_root import TrustedRoot, Window, Witnessed
 
+LOG = bytes([7] * 32)
 KEY = ec.generate_private_key(ec.SECP256R1())
 USER_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.7")
 OTHER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.99")
@@ -204,13 +206,36 @@ def test_shown_root() -> None:
     refused("bad-certificate", lambda: refuse_root(der("subject")))
 
 
-def test_no_certificate_timestamp() -> None:
-    """
-    A list of no certificate timestamps is not one.
-    """
-    empty = TrustedRoot((), (), (), {})
-    sct_list = x509.UnrecognizedExtension(
-        x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), b"\x04\x02\x00\x00"
-    )
+def stamped(*log_ids: bytes, at: int = NOW) -> x509.Certificate:
+    """Return a certificate with a timestamp by each of these logs, signed by nobody."""
+    said = struct.pack(">Q", 1000 * at) + b"\0\0" + b"\x04\x03" + struct.pack(">H", 2) + b"\x30\0"
+    listed = b"".join(struct.pack(">H", 33 + len(said)) + b"\0" + one + said for one in log_ids)
+    raw = struct.pack(">H", len(listed)) + listed
+    head = b"\x04" + (bytes([len(raw)]) if len(raw) < 128 else b"\x81" + bytes([len(raw)]))
+    oid = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+    return made(x509.UnrecognizedExtension(oid, head + raw))
 
-    refused("bad-certificate", lambda: witnessed_by(made(sct_list), empty))
+
+@pytest.mark.parametrize(
+    ("code", "certificate"),
+    rows(
+        ("first second", "yes", stamped(LOG)),
+        ("last second", "yes", stamped(LOG, at=NOW + 9)),
+        ("before", "key-window", stamped(LOG, at=NOW - 1)),
+        ("after", "key-window", stamped(LOG, at=NOW + 10)),
+        ("another log", "bad-certificate", stamped(bytes(32))),
+        ("none", "bad-certificate", stamped()),
+        ("two", "bad-certificate", stamped(LOG, LOG)),
+        ("two logs", "bad-certificate", stamped(LOG, bytes(32))),
+    ),
+)
+def test_witnessed(code: str, certificate: x509.Certificate) -> None:
+    """
+    A certificate is in one log of certificates, which counted when it says that it took it.
+    """
+    witnesses = (Witnessed(bytes([8] * 32), Window(NOW)), Witnessed(LOG, Window(NOW, NOW + 9)))
+    root = TrustedRoot((), (), witnesses, {})
+
+    assert code == verdict(lambda: witnessed_by(certificate, root))
+    if code == "yes":
+        assert LOG == witnessed_by(certificate, root)

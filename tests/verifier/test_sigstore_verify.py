@@ -27,7 +27,7 @@ from tests.verifier.making import Signer, refused, rows, verdict
 from tests.verifier.paths import GONE, Path, get, put
 from verifier.algorithms import ECDSA_P256
 from verifier.digest import Digest
-from verifier.sigstore.artifact import Artifact, check_about, check_signature
+from verifier.sigstore.artifact import Artifact, check_signed
 from verifier.sigstore.bundle import ForeignBundle
 from verifier.sigstore.verify import Logged
 
@@ -88,7 +88,29 @@ def test_changed_file() -> None:
     bundle = ForeignBundle.parse(json.dumps(foreign.document).encode())
     artifact = Artifact(Digest.of(ARTIFACT), lambda: b"another")
 
-    refused("digest-mismatch", lambda: check_signature(bundle, foreign.key, artifact))
+    refused("digest-mismatch", lambda: check_signed(bundle, foreign.key, artifact))
+
+
+def test_who_signed_is_left_to_others() -> None:
+    """
+    Without a key only what is signed is asked: the artifact's digest is in it.
+    """
+    other = Artifact(Digest.of(b"another"))
+    for envelope in (True, False):
+        document = Foreign(envelope=envelope).document
+        bundle = ForeignBundle.parse(json.dumps(document).encode())
+
+        check_signed(bundle, None, Artifact(Digest.of(ARTIFACT)))
+        refused("digest-mismatch", lambda b=bundle: check_signed(b, None, other))
+
+
+def test_signature_first() -> None:
+    """
+    Nothing in an envelope is read before its signature was checked.
+    """
+    foreign = Foreign(payload=b"[", signature=b"none")
+
+    refused("bad-signature", foreign.judge)
 
 
 def test_message_without_an_artifact() -> None:
@@ -100,8 +122,8 @@ def test_message_without_an_artifact() -> None:
         for envelope in (True, False)
     ]
 
-    check_about(found[0], None)
-    refused("malformed", lambda: check_about(found[1], None))
+    check_signed(found[0], None, None)
+    refused("malformed", lambda: check_signed(found[1], None, None))
 
 
 @KIND

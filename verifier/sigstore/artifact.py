@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from verifier.digest import Digest
-from verifier.dsse import Envelope
 from verifier.errors import DigestMismatchError, MalformedError, UnsupportedKeyError
 from verifier.publickey import PublicKey
-from verifier.sigstore.bundle import ForeignBundle
+from verifier.sigstore.bundle import ForeignBundle, Message
 from verifier.sigstore.statement import digests_of
 
 _SHA256 = "sha256"
@@ -55,41 +54,39 @@ class Artifact(NamedTuple):
         return content
 
 
-def check_about(bundle: ForeignBundle, artifact: Artifact | None) -> None:
-    """Check that what is signed in `bundle` is about `artifact`; who signed is another matter.
+def check_signed(bundle: ForeignBundle, key: PublicKey | None, artifact: Artifact | None) -> None:
+    """Check that `key` signed what is in `bundle`, and that it is about `artifact`.
 
-    None asks nothing about what is signed, and is for envelopes only.
-
-    Raises:
-        DigestMismatchError: it is about something else.
-        MalformedError: a message and no artifact, or a statement that is none.
-    """
-    signed = bundle.signed
-    if isinstance(signed, Envelope):
-        found = digests_of(signed.payload)
-        if artifact is not None and artifact.digest not in found:
-            told = ", ".join(found[:3]) or "nothing with a SHA-256"
-            raise DigestMismatchError(f"expected {artifact.digest}, the statement is about {told}")
-    elif artifact is None:
-        raise MalformedError("expected an envelope, found the signature of a message")
-    elif signed.digest and signed.digest != artifact.sha256:
-        raise DigestMismatchError(
-            f"expected {artifact.digest}, the bundle is of sha256:{signed.digest.hex()}"
-        )
-
-
-def check_signature(bundle: ForeignBundle, key: PublicKey, artifact: Artifact | None) -> None:
-    """Check that `key` signed what is in `bundle`; `artifact` is what a message is.
+    Without a key who signed is left to others. Without an artifact it is not asked what an
+    envelope is about; a message is about nothing else.
 
     Raises:
         SignatureError: another key signed, or something else was signed.
+        DigestMismatchError: it is about something else.
         UnsupportedKeyError: the key signs no SHA-256 hashes, and there is nothing but one.
+        MalformedError: a message and no artifact, or a statement that is none.
     """
     signed = bundle.signed
-    if isinstance(signed, Envelope):
-        key.verify(signed.signature, signed.message)
+    if isinstance(signed, Message):
+        _check_message(signed, key, artifact)
         return
-    assert artifact is not None, "a message is judged with what was signed"
+    if key is not None:
+        key.verify(signed.signature, signed.message)  # before anything in it is read
+    found = digests_of(signed.payload)
+    if artifact is not None and artifact.digest not in found:
+        told = ", ".join(found[:3]) or "nothing with a SHA-256"
+        raise DigestMismatchError(f"expected {artifact.digest}, the statement is about {told}")
+
+
+def _check_message(signed: Message, key: PublicKey | None, artifact: Artifact | None) -> None:
+    if artifact is None:
+        raise MalformedError("expected an envelope, found the signature of a message")
+    if signed.digest and signed.digest != artifact.sha256:
+        raise DigestMismatchError(
+            f"expected {artifact.digest}, the bundle is of sha256:{signed.digest.hex()}"
+        )
+    if key is None:
+        return
     if key.algorithm.hash_name == _SHA256:
         key.verify_digest(signed.signature, artifact.sha256)
     else:

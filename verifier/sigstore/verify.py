@@ -22,7 +22,7 @@ from verifier.merkle import Hash, hash_leaf, verify_inclusion
 from verifier.note import Note
 from verifier.publickey import PublicKey
 from verifier.rekor_v1 import Promise
-from verifier.sigstore.artifact import Artifact, check_about, check_signature
+from verifier.sigstore.artifact import Artifact, check_signed
 from verifier.sigstore.bundle import ForeignBundle, LogEntry, Proof
 from verifier.sigstore.entries import check_entry, is_second
 from verifier.sigstore.trusted_root import Log, TrustedRoot
@@ -55,18 +55,15 @@ def judge(
     None comes back only from a root without any log, for a bundle without any entry:
     who hands in such a root asks for the signature alone.
 
-    1. The bundle is about the artifact.
-    2. Its signature is by the key.
-    3. It is in the log: the steps of `logged`.
+    1. The signature is by the key, and about the artifact.
+    2. It is in the log: the steps of `logged`.
 
     Raises:
         VerificationError: one of its subclasses, by the first step that says no.
     """
     # 1.
-    check_about(bundle, artifact)
+    check_signed(bundle, key, artifact)
     # 2.
-    check_signature(bundle, key, artifact)
-    # 3.
     if not (bundle.entries or root.names_logs):
         return None
     return logged(bundle, key, root, artifact, now=now)
