@@ -81,6 +81,7 @@ ENCODINGS: dict[str, bytes] = {
 
 HELLO = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"  # DSSE's protocol.md
 UNREADABLE: list[tuple[str, bytes, str]] = [
+    ("as published", HELLO, "yes"),
     ("nothing", b"", "malformed"),
     ("version 2", HELLO.replace(b"v1", b"v2"), "malformed"),
     ("lower case", HELLO.replace(b"DSSE", b"dsse"), "malformed"),

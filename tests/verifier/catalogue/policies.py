@@ -1,10 +1,11 @@
-"""What counts once, and what counted once: rows S2, D9, E5 and E17 under a policy.
+"""What counts once, and what counted once: rows B6, B17, S2, D9, E5 and E17 under a policy.
 
 Everything here is well signed and logged. Only together, or by now, it is not enough.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeAlias
@@ -12,11 +13,15 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.asymmetric import utils
 
 from tests.verifier.books import SIGNERS, Book
+from tests.verifier.catalogue.asking import MATERIAL
 from tests.verifier.catalogue.case import Case
 from tests.verifier.catalogue.der import SEQUENCE, der, integer
+from tests.verifier.certificates import certificate
 from tests.verifier.making import IMAGE, NOW, REPOSITORY, Signer
+from tests.verifier.paths import GONE, put
 from tests.verifier.statuses import DAY
 from verifier import limits
+from verifier._strict import b64encode
 from verifier.algorithms import ECDSA_P256
 from verifier.digest import Digest
 from verifier.dsse import IN_TOTO, Envelope, pae
@@ -143,9 +148,30 @@ def _children() -> Iterator[Case]:
         yield Case("D9", f"of {name}", partial(judge, bundles, asked, REPOSITORY), code)
 
 
+def _certificates() -> Iterator[Case]:
+    """B6, B17: a policy may name identities; but nobody here can judge a certificate."""
+    book = Book()
+    book.approve()
+    judge, good = book.verifier(ONE).judge, json.loads(book.bundle(0))
+    raw = {"rawBytes": b64encode(certificate(SIGNERS["release"].public))}
+    for row, name, kind, value in (
+        ("B6", "a certificate", "certificate", raw),
+        ("B6", "an empty certificate", "certificate", {}),
+        ("B17", "a chain", "x509CertificateChain", {"certificates": [raw, raw]}),
+        ("B17", "an empty chain", "x509CertificateChain", {"certificates": []}),
+    ):
+        for how, base in (
+            ("in the place of the hint", put(good, (*MATERIAL, "publicKey"), GONE)),
+            ("beside the hint", good),
+        ):
+            bundle = json.dumps(put(base, (*MATERIAL, kind), value)).encode()
+            yield judged(row, f"{name} {how}, under a policy", judge, [bundle], "missing-extra")
+
+
 def cases() -> Iterator[Case]:
     """Return the cases of these rows."""
     yield from _twins()
     yield from _counted()
     yield from _aged()
     yield from _children()
+    yield from _certificates()

@@ -105,6 +105,9 @@ def _versions() -> Iterator[Case]:
     ):
         name = f"{version[:50]!a}" + (f" of {len(version)}" if len(version) > 50 else "")
         yield said("E9", name, ("_type",), version, "unsupported-version")
+    attested = PAYLOAD.replace(APPROVAL.encode(), b"https://slsa.dev/provenance/v1")
+    attested = attested.replace(b"Statement/v1", b"Statement/v0.1")
+    yield Case("E9", "attestation of version 0.1", partial(Statement.parse, attested), "yes")
     for kind in ("revocation", "frozen:v1"):
         old = event(kind, ORIGIN, {}).replace(b"Statement/v1", b"Statement/v0.1")
         read = partial(Statement.parse, old)
