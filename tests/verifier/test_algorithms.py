@@ -118,6 +118,7 @@ CHOICES = {
     "signer/forms/algorithms.py",  # what every reader of a form takes
     "signer/keys/file.py",  # what `sealbook init` asks for
     "signer/own_keys.py",  # what Rekor's clients take as the log's promise
+    "signer/cli/trust/podman.py",  # the one kind of promise that Podman reads
     "signer/plugins/notation.py",  # what notation asks a plugin for
     "signer/rekor/uploads.py",  # what every client of Rekor takes
 }
