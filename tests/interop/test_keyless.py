@@ -180,6 +180,19 @@ def test_authorities_of_one_name() -> None:
     assert IDENTITY == judged(keyless, root).identity
 
 
+def test_ended_authority_beside_another() -> None:
+    """
+    The window that counts is that of the authority which issued, not another's that fits.
+    """
+    keyless, other = Keyless(), Authorities().trusted["certificateAuthorities"]
+    root = keyless.trusted
+    root["certificateAuthorities"][0]["validFor"]["end"] = utc(NOW_S - 3600)
+    both = {**root, "certificateAuthorities": [*root["certificateAuthorities"], *other]}
+
+    refused("key-window", lambda: judged(keyless, root))
+    refused("bad-certificate", lambda: judged(keyless, both))
+
+
 def test_expired_authority() -> None:
     """
     An authority whose own certificate was over when the timestamp says is none; before that it
