@@ -186,7 +186,8 @@ def test_ended_authority_beside_another() -> None:
     """
     keyless, other = Keyless(), Authorities().trusted["certificateAuthorities"]
     root = keyless.trusted
-    root["certificateAuthorities"][0]["validFor"]["end"] = utc(NOW_S - 3600)
+    ended = {"start": utc(0), "end": utc(NOW_S - 3600)}
+    root["certificateAuthorities"][0]["validFor"] = ended
     both = {**root, "certificateAuthorities": [*root["certificateAuthorities"], *other]}
 
     refused("key-window", lambda: judged(keyless, root))
