@@ -172,7 +172,8 @@ class Revocations:
             if found.repository == EVERYWHERE or any(
                 _lies_in(name, found.repository) for name in names
             ):
-                raise _refusal(found, f"{digest} was revoked in {found.repository}")
+                where = "" if found.repository == EVERYWHERE else f" in {found.repository}"
+                raise _refusal(found, f"{digest} was revoked{where}")
 
     def of_key(self, hint: str) -> Revocation | None:
         """Return the revocation of the key with this hint, if there is one."""

@@ -97,7 +97,7 @@ class _Demo:
         )
         bundle = Path("bundles") / f"sha256-{digest.hex}.bundle.json"
 
-        self._step("Verify it as a runtime does: offline, with the pinned trust file alone.")
+        self._step("Verify it as a runtime does: offline, with what it pinned.")
         self._verify(digest, bundle, refused_as=None)
         self._step("Swap the image for another one: the approval is not about those bytes.")
         other = demo_image.write(self._scratch / "evil", "1.0", "evil")
@@ -121,11 +121,14 @@ class _Demo:
             raise DemoError(f"expected an audit of all entries, found {output!r}")
         self._console.print("  [green]it only grew, and hides nothing[/]")
         asked = self._cosign(digest, bundle)
+        self._step("Take it back: logged, and in the status file that verifiers fetch.")
+        self._sealbook("revoke", "--digest", digest, "--reason", "the demo is over", *config)
+        self._verify(digest, bundle, refused_as="revoked")
         self._console.print("\n[bold]Try next[/] (sealbook COMMAND --help has an example of each)")
         self._console.print(_TRY_NEXT, markup=False, soft_wrap=True)
         return {
             "accepted": digest,
-            "refused": [other, other],
+            "refused": [other, other, digest],
             "root": ours["root"],
             "cosign": asked,
         }
@@ -152,7 +155,8 @@ class _Demo:
         return True
 
     def _verify(self, digest: Digest, bundle: Path, *, refused_as: str | None) -> None:
-        words = ["--trust", "service/trust.json", "--repository", _REPOSITORY, digest, str(bundle)]
+        words = ["--trust", "service/trust.json", "--status", "service/status.json"]
+        words += ["--repository", _REPOSITORY, digest, str(bundle)]
         shown = shlex.join(["sealbook", "verify", *words])
         command = [sys.executable, "-m", "verifier", *words]
         output = self._run(shown, command, 0 if refused_as is None else 1)
