@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             telling.say_proven(_proven(asked), as_json=as_json)
         else:
             _answer(asked)
+        sys.stdout.flush()  # a yes that nobody can read is none
     except UsageError as e:
         telling.say_no(e.code, e.message, e.hint, as_json=as_json)
         return 2
@@ -43,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         why = printable(f"{e.filename}: {e.strerror}")
         telling.say_no("unreadable", why, "", as_json=as_json)
         return 1
-    except Exception as e:  # noqa: BLE001  a bug must not look like a yes, nor like a crash
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as e:  # noqa: BLE001  a bug must not look like a yes, nor like a crash
         why = printable(f"{type(e).__name__}: {e}")
         telling.say_no("internal-error", why, "please report this", as_json=as_json)
         return 1

@@ -99,7 +99,7 @@ def judge(
     images = (policy or Policy.anything_approved()).of(repository)
     question = Question(
         digest,
-        images.names(repository),
+        tuple(images.names(repository)),  # never None, which would be every repository
         ("approve", "attest"),
         unnamed=images.unnamed == "allow",
         limit=limits.ATTESTATION,

@@ -41,7 +41,7 @@ _WITNESS_KINDS = {row.name: row.witness_kind for row in ALGORITHMS if row.witnes
 _BY_KIND = {kind: row for row in ALGORITHMS for kind in (row.log_kind, row.witness_kind) if kind}
 
 _DASH = "\u2014 "
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class NoteSignature(NamedTuple):
@@ -72,7 +72,7 @@ class Note(NamedTuple):
         """
         if len(note) > limits.NOTE:
             raise LimitError(f"expected at most {limits.NOTE} characters, found {len(note)}")
-        if _CONTROL.search(note) or _has_surrogate(note):
+        if _CONTROL.search(note):
             raise MalformedError("a note holds a control character or is not Unicode")
         split = note.rfind("\n\n")
         if split < 0 or not note.endswith("\n"):
@@ -218,7 +218,3 @@ def _parse_line(line: str) -> NoteSignature:
     if len(raw) > limits.SIGNATURE:
         raise LimitError(f"expected at most {limits.SIGNATURE} bytes, found {len(raw)}")
     return NoteSignature(note_name(name), raw[:4], raw[4:])
-
-
-def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)

@@ -27,10 +27,11 @@ def say_verdict(verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
         _print_json(verdict.json())
         return
-    print(f"yes: {verdict.digest} may run from {verdict.repository}")
-    print("".join(_rows(verdict.answers)), end="")
+    text = f"yes: {verdict.digest} may run from {verdict.repository}\n"
+    text += "".join(_rows(verdict.answers))  # all of it, before the yes is out
     if verdict.broken_glass:
-        print(f"  the glass is broken: {printable(verdict.broken_glass)}")
+        text += f"  the glass is broken: {printable(verdict.broken_glass)}\n"
+    print(text, end="")
     _warn(verdict.warnings)
 
 

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from verifier.verdict import Verdict
 
 _SEEN_CHECKPOINTS = 256
+# What is raised as it is: a refusal, and what whoever interrupts us wants. All else is a bug.
+_NOT_OURS = (VerificationError, KeyboardInterrupt, SystemExit, GeneratorExit)
 MAX_AGE_S = 7 * 86_400  # of a status file, when no policy says
 
 
@@ -131,9 +133,9 @@ class Verifier:
             names = None if repository is None else (repository,)
             found = self._testimony(data, Question(digest, names)).verified
             self._check_fresh()
-        except VerificationError:
+        except _NOT_OURS:
             raise
-        except Exception as e:
+        except BaseException as e:  # even a panic in Rust, which is no Exception
             raise InternalError(f"{type(e).__name__}: {e}") from e
         return found
 
@@ -159,9 +161,9 @@ class Verifier:
             RefusedError: a rule is not met; its `verdict` has them all.
             VerificationError: there is no rule, too many bundles, or trust that is not fresh.
         """
-        from verifier import judging
-
         try:
+            from verifier import judging
+
             self._check_pinned()
             self._check_fresh()
             self._revoked.check_digest(digest, repository)
@@ -176,9 +178,9 @@ class Verifier:
                 now=self._clock(),
             )
             verdict = verdict._replace(warnings=(*verdict.warnings, *self.warnings()))
-        except VerificationError:
+        except _NOT_OURS:
             raise
-        except Exception as e:
+        except BaseException as e:  # even a panic in Rust, which is no Exception
             raise InternalError(f"{type(e).__name__}: {e}") from e
         return verdict
 
