@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verifier.making import NOW, refused
+from tests.verifier.making import NOW, refused, verdict
 from tests.verifier.statuses import HOUR, STATUS_KEY
 from tests.verifier.trust_files import (
     OTHER_KEY,
