@@ -154,6 +154,17 @@ def test_unreadable_files(case: Case, name: str, content: bytes) -> None:
     assert said_no(case.ask()) in {"malformed", "over-limit", "unsupported-key"}
 
 
+@pytest.mark.parametrize("name", [BUNDLE, KEY, TRUSTED])
+def test_file_without_an_end(case: Case, name: str) -> None:
+    """
+    No more of a file is read than may be in it.
+    """
+    (case.home / name).unlink()
+    (case.home / name).symlink_to("/dev/zero")
+
+    assert said_no(case.ask()) in {"over-limit", "unsupported-key"}
+
+
 def test_bug(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A bug of ours is a no.
