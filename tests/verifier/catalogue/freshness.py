@@ -113,6 +113,8 @@ def _checkpoints() -> Iterator[Case]:
             ("a day and a second ago", NOW - DAY - 1, "stale-checkpoint"),
             ("in 1970", 1, "stale-checkpoint"),
             ("in a minute", NOW + 60, "yes"),
+            ("in an hour", NOW + HOUR, "stale-checkpoint"),
+            ("in 2**63 - 1", 2**63 - 1, "stale-checkpoint"),
         ):
             yield judged("T6", f"{label} witness {name}", code, rules, witnesses=one,
                          quorum=policy(1, one), cosigned=time)  # fmt: skip
@@ -121,6 +123,7 @@ def _checkpoints() -> Iterator[Case]:
         ("both of two witnesses lately", (NOW, NOW - HOUR), "yes"),
         ("one of two lately", (NOW, NOW - 2 * DAY), "stale-checkpoint"),
         ("neither of two lately", (NOW - 3 * DAY, NOW - 2 * DAY), "stale-checkpoint"),
+        ("one of two in the future", (NOW, NOW + DAY), "stale-checkpoint"),
         ("two of three lately", (NOW, NOW - 9 * DAY, NOW - HOUR), "yes"),
     ):
         yield judged("T5", name, code, rules, witnesses=everyone[: len(times)],
