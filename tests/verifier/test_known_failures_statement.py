@@ -11,20 +11,24 @@ import pytest
 
 from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY, World, refused, rewrite, verdict
 from tests.verifier.shell import Shell
-from verifier import verify as flow
 from verifier.bundle import Bundle
 from verifier.digest import Digest
+from verifier.entry import Entry
+from verifier.publickey import PublicKey
 from verifier.repository import Repository
 from verifier.statement import Statement, approval, event
-from verifier.verify import Verifier
+from verifier.tlogpolicy import TlogPolicy
+from verifier.trusted import TrustedKey
 
 OTHER = Digest.of(b"another image")
 STEPS = [
-    (flow, "check_same"),
-    (flow, "verify_inclusion"),
-    (flow, "hash_leaf"),
-    (Verifier, "_logged"),
-    (Verifier, "_checkpoint"),
+    (Bundle, "parse"),
+    (PublicKey, "verify"),
+    (Statement, "parse"),
+    (Entry, "of"),
+    (Entry, "body"),
+    (TlogPolicy, "verify"),
+    (TrustedKey, "valid_at"),
 ]
 
 
@@ -157,7 +161,7 @@ def test_kyverno_0b4d37bd_a_step_that_fails_is_no_success(
 
 @pytest.mark.parametrize(
     ("owner", "step"),
-    [(flow, "hash_leaf"), (Verifier, "_logged"), (Statement, "parse"), (Bundle, "parse")],
+    [(Bundle, "parse"), (Statement, "parse"), (Entry, "of"), (TlogPolicy, "verify")],
 )
 def test_kyverno_0b4d37bd_a_step_that_gives_nothing(
     monkeypatch: pytest.MonkeyPatch, owner: object, step: str
