@@ -41,19 +41,19 @@ from verifier import limits
 from verifier._strict import Fields
 from verifier.demands import Demand, Images
 from verifier.errors import MalformedError, NoRuleError, PolicyError
+from verifier.freshness import MAX_AGE_S
 from verifier.policy_file import read_images, read_span
 from verifier.repository import EVERYWHERE, Repository, Scope
 from verifier.statement import APPROVAL
 
 TYPE = "urn:sealbook:policy:v1"
-MAX_TRUST_AGE_S = 7 * 86_400  # of a status file, when a policy does not say
 
 
 class Policy(NamedTuple):
     """A parsed policy; `sha256` is of the file, for trust.json to pin."""
 
     images: tuple[Images, ...]
-    max_trust_age_s: int = MAX_TRUST_AGE_S
+    max_trust_age_s: int = MAX_AGE_S
     sha256: bytes = b""
 
     @classmethod
@@ -98,7 +98,7 @@ class Policy(NamedTuple):
         kind = fields.text("type")
         if kind != TYPE:
             raise PolicyError(f"expected type {TYPE}, found {kind[:80]!r}")
-        age = read_span(fields, "max_trust_age") or MAX_TRUST_AGE_S
+        age = read_span(fields, "max_trust_age") or MAX_AGE_S
         images = read_images(fields)
         fields.done()
         return cls(images, age, sha256)

@@ -8,40 +8,27 @@ that says what was expected and found. Nothing is fetched, nothing is written.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from verifier import limits
 from verifier import statement as statements
 from verifier.bundle import Bundle, has_certificate
-from verifier.entry import Entry, certified_key, check_same
+from verifier.entry import certified_key
 from verifier.errors import (
-    CheckpointMismatchError,
-    DigestMismatchError,
     InternalError,
     KeyPurposeError,
     KeyScopeError,
-    KeyWindowError,
     MissingExtraError,
-    NoStatusError,
     NotApprovedError,
-    NotYetValidError,
     PolicyMismatchError,
-    PredicateTypeError,
     RepositoryMismatchError,
-    SplitViewError,
-    TrustExpiredError,
-    TrustStaleError,
     UnknownKeyError,
-    UnnamedRepositoryError,
     VerificationError,
 )
-from verifier.merkle import hash_leaf, verify_inclusion
-from verifier.note import ML_DSA, Note
+from verifier.freshness import MAX_AGE_S, check_fresh, warnings
+from verifier.ledger_check import LedgerCheck
 from verifier.repository import Repository
 from verifier.revocation import Revocations
-from verifier.spans import span
 from verifier.statement import Statement, Subject
 from verifier.testimony import Question, Testimony
 from verifier.trusted import TrustedKey
@@ -58,17 +45,14 @@ if TYPE_CHECKING:
     from verifier.trust import TrustRoot
     from verifier.verdict import Verdict
 
-_SEEN_CHECKPOINTS = 256
 # What is raised as it is: a refusal, and what whoever interrupts us wants. All else is a bug.
 _NOT_OURS = (VerificationError, KeyboardInterrupt, SystemExit, GeneratorExit)
-MAX_AGE_S = 7 * 86_400  # of a status file, when no policy says
 
 
 class Verifier:
     """Judges bundles under one trust root, and perhaps a status file and a policy.
 
-    Safe in many threads: the only state is a bounded memory of checkpoints
-    whose signatures were good, known by the hash of their exact text.
+    Safe in many threads.
     """
 
     def __init__(
@@ -96,10 +80,9 @@ class Verifier:
         self._status = status
         self._policy = policy
         self._certificates = certificates
-        self._tlog_policy = trust.tlog_policy()
-        self._max_trust_age_s = policy.max_trust_age_s if policy else MAX_AGE_S
+        self._max_age_s = policy.max_trust_age_s if policy else MAX_AGE_S
         self._revoked = Revocations(status.payload.revocations if status else ())
-        self._seen: dict[bytes, Endorsed] = {}
+        self._ledger = LedgerCheck(trust, status, self._revoked)
         if policy is not None:
             from verifier import judging
 
@@ -132,7 +115,7 @@ class Verifier:
             self._check_pinned()
             names = None if repository is None else (repository,)
             found = self._testimony(data, Question(digest, names)).verified
-            self._check_fresh()
+            check_fresh(self._trust, self._status, self._max_age_s, self._clock())
         except _NOT_OURS:
             raise
         except BaseException as e:  # even a panic in Rust, which is no Exception
@@ -141,14 +124,7 @@ class Verifier:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what should be seen to before it becomes a refusal."""
-        if self._status is None:
-            return ("nothing says what was revoked: there is no status file",)
-        age = self._clock() - self._status.payload.issued
-        if 2 * age > self._max_trust_age_s:
-            return (
-                f"the status file is {span(age)} old, at {span(self._max_trust_age_s)} all stops",
-            )
-        return ()
+        return warnings(self._status, self._max_age_s, self._clock())
 
     def judge(self, bundles: Iterable[bytes], digest: Digest, repository: Repository) -> Verdict:
         """Return whether the image `digest`, pulled from `repository`, may run, and why.
@@ -165,7 +141,7 @@ class Verifier:
             from verifier import judging
 
             self._check_pinned()
-            self._check_fresh()
+            check_fresh(self._trust, self._status, self._max_age_s, self._clock())
             self._revoked.check_digest(digest, repository)
             verdict = judging.judge(
                 self._policy,
@@ -197,8 +173,8 @@ class Verifier:
         if key is None:
             raise UnknownKeyError(f"no key of the trust root has the hint {bundle.hint[:80]!r}")
         key.public.verify(bundle.envelope.signature, bundle.envelope.message)
-        seen = self._logged(bundle, key)
-        self._check_fresh()
+        seen = self._ledger.check(bundle, key)
+        check_fresh(self._trust, self._status, self._max_age_s, self._clock())
         return seen, key
 
     def _approved_alone(
@@ -223,11 +199,11 @@ class Verifier:
         key.public.verify(bundle.envelope.signature, bundle.envelope.message)
         # 4.
         statement = Statement.parse(bundle.envelope.payload)
-        subject = self._subject(statement, question, key.purpose)
+        subject = question.subject_of(statement, key.purpose)
         if not key.covers_name(subject.name):
             raise KeyScopeError(f"key {key.name} may not speak of {subject.name[:120]!r}")
         # 5 to 9.
-        seen = self._logged(bundle, key)
+        seen = self._ledger.check(bundle, key)
         verified = self._verified(question, statement, subject, seen, bundle)
         return Testimony(verified._replace(key=key.name), statement, key.public.hint, key.name)
 
@@ -238,7 +214,7 @@ class Verifier:
         found = self._certificates.certified(data)
         statement = Statement.parse(found.payload)
         approves = statement.predicate_type == statements.APPROVAL
-        subject = self._subject(statement, question, "approve" if approves else "attest")
+        subject = question.subject_of(statement, "approve" if approves else "attest")
         if not self._trust.log_keys(found.origin):  # a log of others: its positions mean nothing
             self._revoked.check_digest(question.digest, subject.name)
             foreign = (found.index, found.tree_size, found.origin)
@@ -260,7 +236,7 @@ class Verifier:
         own = self._trust.keys.get(public.hint)
         if own is not None and (own.purpose == "approve") is not approves:
             raise KeyPurposeError(f"key {own.name} is for {own.purpose!r}")
-        seen = self._logged(bundle, own or TrustedKey("", "", public, ()))
+        seen = self._ledger.check(bundle, own or TrustedKey("", "", public, ()))
         verified = self._verified(question, statement, subject, seen, bundle)
         signer = own.public.hint if own else f"{found.identity} {found.issuer}"
         verified = verified._replace(
@@ -279,31 +255,6 @@ class Verifier:
         if question.names is not None and not any(map(key.covers_name, question.names)):
             raise KeyScopeError(f"key {key.name} may not speak of {question.names[0]}")
         return key
-
-    def _subject(self, statement: Statement, question: Question, purpose: str) -> Subject:
-        """Return the subject that is what was asked about, in a statement of this purpose."""
-        found = statement.predicate_type
-        approves = found == statements.APPROVAL
-        if approves is not (purpose == "approve") or found.startswith(statements.EVENT_PREFIX):
-            expected = statements.APPROVAL if purpose == "approve" else "an attestation"
-            raise PredicateTypeError(f"expected {expected}, found {found[:120]!r}")
-        matching = [one for one in statement.subjects if one.digest == question.digest]
-        if not matching:
-            others = ", ".join(subject.digest for subject in statement.subjects[:3])
-            raise DigestMismatchError(
-                f"expected {question.digest}, the statement is about {others}"
-            )
-        named = [one for one in matching if one.name]
-        if not named and not question.unnamed:
-            raise UnnamedRepositoryError("expected the name of a repository, found none")
-        for subject in named:
-            if question.names is None or subject.name in question.names:
-                return subject._replace(name=Repository(subject.name))
-        if len(named) < len(matching) and question.unnamed:
-            return next(one for one in matching if not one.name)
-        others = ", ".join(repr(one.name[:120]) for one in named[:3])
-        expected = question.names[0] if question.names else "a repository"
-        raise RepositoryMismatchError(f"expected {expected}, the statement approves {others}")
 
     def _verified(
         self,
@@ -327,73 +278,6 @@ class Verifier:
             statement.predicate_type,
         )
 
-    def _logged(self, bundle: Bundle, key: TrustedKey) -> Endorsed:
-        """Do the steps 5 to 9 of `verify`: they are the same for whatever was signed."""
-        # 5. What the bundle says of its entry is never believed, only compared.
-        envelope = bundle.envelope
-        entry = Entry.of(envelope.message, envelope.signature, key.public, bundle.certificate)
-        check_same(entry, bundle.entry)
-        # 6.
-        verify_inclusion(hash_leaf(entry.body()), bundle.proof, bundle.checkpoint.root)
-        # 7, 8.
-        seen = self._checkpoint(bundle)
-        # 9.
-        index = bundle.proof.index
-        if not key.valid_at(index):
-            raise KeyWindowError(
-                f"key {key.name} counts from {key.valid_from_tree_size} to before "
-                f"{key.valid_through_tree_size}, the entry is at {index}"
-            )
-        self._revoked.check_entry(index, key.public.hint)
-        return seen
-
-    def _checkpoint(self, bundle: Bundle) -> Endorsed:
-        """Return the checkpoint of `bundle` once a pinned log key and the quorum signed it."""
-        known = hashlib.sha256(bundle.note.encode()).digest()  # a note can be 256 KB long
-        seen = self._seen.get(known)
-        if seen is None:
-            seen = self._tlog_policy.verify(Note.parse(bundle.note))
-            if len(self._seen) >= _SEEN_CHECKPOINTS:
-                self._seen.clear()
-            self._seen[known] = seen
-        keys = self._trust.log_keys(seen.checkpoint.origin)
-        log_ids = {key.log_id for key in keys if key.kind != ML_DSA}  # those that Sigstore knows
-        if bundle.log_id not in log_ids:
-            raise CheckpointMismatchError(
-                f"the entry names log {bundle.log_id.hex()[:16]}…, the checkpoint another"
-            )
-        if self._status is not None:
-            _check_against(seen, self._status)
-        return seen
-
     def _check_pinned(self) -> None:
         if self._policy is None and self._trust.policy_sha256:
             raise PolicyMismatchError("the trust file pins a policy, and none is at hand")
-
-    def _check_fresh(self) -> None:
-        """Do step 10 of `verify`. Each comparison is so that a clock without a number fails."""
-        now, trust = self._clock(), self._trust
-        if not now < trust.expires:
-            raise TrustExpiredError(f"trust file version {trust.version} has expired")
-        if not trust.issued <= now + limits.CLOCK_SKEW_S:
-            raise NotYetValidError(f"trust file version {trust.version} is from the future")
-        if self._status is not None:
-            payload = self._status.payload
-            if not payload.issued <= now + limits.CLOCK_SKEW_S:
-                raise NotYetValidError(f"status file version {payload.version} is from the future")
-            if not now - payload.issued <= self._max_trust_age_s:
-                raise TrustStaleError(
-                    f"the status file is {span(now - payload.issued)} old, "
-                    f"the policy takes {span(self._max_trust_age_s)}"
-                )
-
-
-def _check_against(seen: Endorsed, status: Status) -> None:
-    """Check that the status file is about the ledger of this checkpoint, and about one tree."""
-    newest = status.endorsed.checkpoint
-    if seen.checkpoint.origin != newest.origin:
-        raise NoStatusError(f"the status file is of {newest.origin}, not {seen.checkpoint.origin}")
-    if seen.checkpoint.tree_size == newest.tree_size and seen.checkpoint.root != newest.root:
-        raise SplitViewError(
-            f"the status file has another tree of {newest.tree_size} entries than the bundle"
-        )

@@ -70,7 +70,7 @@ def test_refused_checkpoints_are_not_remembered() -> None:
     for _ in range(3):
         refused("witness-quorum", lambda: verifier.verify(data, world.digest, world.repository))
 
-    assert not verifier._seen
+    assert not verifier._ledger._seen
 
 
 def test_memory_is_bounded() -> None:
@@ -86,7 +86,7 @@ def test_memory_is_bounded() -> None:
         verified = verifier.verify(other.json(), world.digest, world.repository)
 
         assert world.index == verified.index
-        assert len(verifier._seen) <= 256
+        assert len(verifier._ledger._seen) <= 256
 
 
 def test_threads() -> None:
