@@ -8,9 +8,10 @@ from functools import partial
 
 from tests.verifier.catalogue.asking import DOCUMENT, ENVELOPE, GOOD, MESSAGE, field, text
 from tests.verifier.catalogue.case import Case
-from tests.verifier.making import Signer
+from tests.verifier.making import EXPIRES, Signer, World
 from tests.verifier.paths import Path, get, put
 from verifier._strict import b64encode
+from verifier.bundle import Bundle
 from verifier.signed import SignedFile
 
 SIGNATURES: Path = (*ENVELOPE, "signatures")
@@ -92,8 +93,24 @@ def _names() -> Iterator[Case]:
     yield text("E6", "attacker's hint and signature", json.dumps(bundle), "unknown-key")
 
 
+def _logged() -> Iterator[Case]:
+    """E6: who asks only whether an entry is logged is told as strictly by whom it was signed."""
+    for name, bundle, code in (
+        ("good", DOCUMENT, "yes"),
+        ("attacker's signature", put(DOCUMENT, SIGNATURES, [FORGED]), "bad-signature"),
+        ("attacker's hint", put(DOCUMENT, HINT, STRANGER.public.hint), "unknown-key"),
+        ("other payload", put(DOCUMENT, (*ENVELOPE, "payload"), "e30="), "bad-signature"),
+    ):
+        read = Bundle.parse(json.dumps(bundle).encode())
+        yield Case("E6", f"logged, {name}", partial(GOOD.verifier.logged, read), code)
+    late = World(now=EXPIRES)
+    ask = partial(late.verifier.logged, late.bundle)
+    yield Case("E6", "logged, trust is over", ask, "trust-expired")
+
+
 def cases() -> Iterator[Case]:
     """Return the cases of these rows."""
     yield from _counts()
     yield from _files()
     yield from _names()
+    yield from _logged()

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import utils
 
-from tests.verifier.books import SIGNERS, Book
+from tests.verifier.books import HEADER, SIGNERS, Book
 from tests.verifier.catalogue.asking import MATERIAL
 from tests.verifier.catalogue.case import Case
 from tests.verifier.catalogue.der import SEQUENCE, der, integer
@@ -25,10 +25,12 @@ from verifier._strict import b64encode
 from verifier.algorithms import ECDSA_P256
 from verifier.digest import Digest
 from verifier.dsse import IN_TOTO, Envelope, pae
+from verifier.policy import Policy
 from verifier.repository import Repository
 from verifier.revocation import Revocation
 from verifier.statement import approval
 from verifier.verdict import Verdict
+from verifier.verify import Verifier
 
 Judge: TypeAlias = Callable[[list[bytes], Digest, Repository], Verdict]
 
@@ -133,6 +135,37 @@ def _aged() -> Iterator[Case]:
         yield judged("E17", f"what was revoked is {name}", judge, bundles, code)
 
 
+def _alone() -> Iterator[Case]:
+    """E17: whoever asks about one bundle is not asked past the policy."""
+    book = _old()
+    old, proof, new = map(book.bundle, range(3))
+    warned = ONE.replace("[images.approval]", 'mode = "warn"\n[images.approval]')
+    for name, text, bundle, code in (
+        ("any age", ONE, old, "yes"),
+        ("too old", YOUNG, old, "too-old"),
+        ("young enough", YOUNG, new, "yes"),
+        ("one of two signers", TWO, new, "not-approved"),
+        ("no approval", ONE, proof, "not-approved"),
+        ("no approval, and a policy that warns", warned, proof, "not-approved"),
+        ("no approval, and provenance is asked", ATTESTED, proof, "not-approved"),
+    ):
+        ask = partial(book.verifier(text).verify, bundle, IMAGE, REPOSITORY)
+        yield Case("E17", f"one bundle, {name}", ask, code)
+    ask = partial(book.verifier(ONE).verify, new, IMAGE, None)
+    yield Case("E17", "one bundle, for any repository", ask, "repository-mismatch")
+    # The trust file pins the policy of today.
+    pinned = Policy.parse((HEADER + TWO).encode())
+    trust = book.trust._replace(policy_sha256=pinned.sha256)
+    former = Policy.parse((HEADER + ONE).encode())
+    blind = Verifier(trust, lambda: NOW, status=book.status)
+    for name, make in (
+        ("a former policy", lambda: Verifier(trust, status=book.status, policy=former)),
+        ("no policy", lambda: blind.verify(new, IMAGE, REPOSITORY)),
+        ("no policy, all bundles", lambda: blind.judge([new], IMAGE, REPOSITORY)),
+    ):
+        yield Case("E17", f"under {name}, and another is pinned", make, "policy-mismatch")
+
+
 def _children() -> Iterator[Case]:
     """D9: under a policy too, an index and its child are two images."""
     book = Book()
@@ -173,5 +206,6 @@ def cases() -> Iterator[Case]:
     yield from _twins()
     yield from _counted()
     yield from _aged()
+    yield from _alone()
     yield from _children()
     yield from _certificates()
