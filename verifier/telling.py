@@ -14,13 +14,12 @@ def say_yes(verified: Verified, warnings: Iterable[str], *, as_json: bool) -> No
     if as_json:
         _print_json({"verdict": "yes", **verified._asdict(), "warnings": list(warnings)})
         return
-    warned = _warned(warnings)
+    _warn(warnings)
     print(
         f"yes: {verified.digest} is approved for {verified.repository} by key {verified.key}, "
         f"entry {verified.index} of {verified.origin}, "
         f"witnesses {len(verified.witnesses)} of {verified.known_witnesses}"
     )
-    print(warned, end="", file=sys.stderr)
 
 
 def say_verdict(verdict: Verdict, *, as_json: bool) -> None:
@@ -28,13 +27,12 @@ def say_verdict(verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
         _print_json(verdict.json())
         return
-    warned = _warned(verdict.warnings)
     text = f"yes: {verdict.digest} may run from {verdict.repository}\n"
     text += "".join(_rows(verdict.answers))  # all of it, before the yes is out
     if verdict.broken_glass:
         text += f"  the glass is broken: {printable(verdict.broken_glass)}\n"
+    _warn(verdict.warnings)
     print(text, end="")
-    print(warned, end="", file=sys.stderr)
 
 
 def say_proven(sentence: str, *, as_json: bool) -> None:
@@ -83,8 +81,10 @@ def _reasons(refused: Iterable[Refused]) -> Iterable[str]:
         yield f"  bundle {one.number + 1} does not count: {one.message} ({one.code})\n"
 
 
-def _warned(warnings: Iterable[str]) -> str:
-    return "".join(f"warning: {printable(warning)}\n" for warning in warnings)
+def _warn(warnings: Iterable[str]) -> None:
+    """Print warnings, before the yes: should that fail, nobody has seen one."""
+    for warning in warnings:
+        print(f"warning: {printable(warning)}", file=sys.stderr)
 
 
 def _print_json(value: dict[str, object]) -> None:
