@@ -17,6 +17,7 @@ from verifier.revocation import Revocation
 from verifier.trust import TrustRoot
 from verifier.trusted_root import signing_config, trusted_root
 
+_NEVER = "9999-12-31T23:59:59Z"
 _OTHERS = ("ctlogs", "certificateAuthorities", "timestampAuthorities")
 
 
@@ -35,14 +36,15 @@ class Handed(NamedTuple):
     def ended(self, revocations: Iterable[Revocation]) -> bytes | None:
         """Return trusted_root.json as it has to become, or None when it is right.
 
-        Only the ends of revoked authorities are put in: whatever else is there, stays.
+        Only the ends of revoked authorities are put in: whatever else is there, stays, an
+        earlier end too.
 
         Raises:
             ConfigError, TrustedRootError: it is not there any more, or is none.
         """
         expected = json.loads(trusted_root(self.trust, revocations))
         ends = {
-            _identified(one)[0]: _valid_for(one)
+            _identified(one)[0]: _valid_for(one)["end"]
             for field in _OTHERS
             for one in expected[field]
             if "end" in _valid_for(one)
@@ -55,8 +57,8 @@ class Handed(NamedTuple):
             changed = False
             for one in (one for field in _OTHERS for one in listed.get(field, [])):
                 window, end = _valid_for(one), ends.get(_identified(one)[0])
-                if end is not None and window != end:
-                    window.update(end)
+                if end is not None and window.get("end", _NEVER) > end:
+                    window |= {"start": min(window["start"], end), "end": end}
                     changed = True
         except (VerificationError, KeyError, TypeError, AttributeError) as e:
             raise TrustedRootError("expected the trusted_root.json of this ledger") from e

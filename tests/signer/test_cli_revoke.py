@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from signer.cli import revoke as command
+from signer.keys.file import FileKey
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import Done, check_refused, one
 from tests.signer.revoking import revocations, sign, status
@@ -128,6 +129,17 @@ def test_asked_wrongly(world: World, words: tuple[str, ...]) -> None:
     One thing is revoked at a time, and for a reason.
     """
     assert 2 == world.command("revoke", *words).returncode
+
+
+def test_key_with_the_name_of_an_authority(world: World) -> None:
+    """
+    A key that is called like a kind of authority is the key.
+    """
+    world.add_key("certificate", FileKey.generate("ecdsa-p256"))
+    with running(world):
+        done(world, "--key", "certificate")
+
+    assert ["key"] == [one.kind for one in revocations(world)]
 
 
 def test_nobody_serves(world: World) -> None:

@@ -146,6 +146,26 @@ def test_authority(world: World, kind: str) -> None:
         assert until == revocations(world)[0].after
 
 
+def test_end_that_was_there(world: World) -> None:
+    """
+    An earlier end that somebody put into trusted_root.json by hand stays, and a file that is
+    right is not written again.
+    """
+    path = world.directory / "trusted_root.json"
+    root = json.loads(path.read_bytes())
+    root["timestampAuthorities"][0]["validFor"]["end"] = "2026-01-01T00:00:00Z"
+    path.write_text(json.dumps(root))
+    before = path.stat().st_ino
+    with running(world) as service:
+        revoke(service, authority=Authority(name="timestamp"))
+        assert (root, before) == (json.loads(path.read_bytes()), path.stat().st_ino)
+        revoke(service, authority=Authority(name="certificate"))
+        written = path.stat().st_ino
+        revoke(service, key=Key(name="release"))
+
+        assert before != written == path.stat().st_ino
+
+
 def test_authority_by_fingerprint(world: World) -> None:
     """
     An authority can be named by its certificate too, and ends now unless another time is said.
@@ -195,6 +215,10 @@ TWICE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"image": Image(digest=digest(1), repository="registry.example/team")},
         {"image": Image(digest=digest(1), repository=REPOSITORY)},
     ),
+    "image, everywhere": (
+        {"image": Image(digest=digest(1))},
+        {"image": Image(digest=digest(1), repository=REPOSITORY)},
+    ),
     "authority": (
         {"authority": Authority(name="timestamp", until=1)},
         {"authority": Authority(name="timestamp")},
@@ -229,6 +253,10 @@ FURTHER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "image, wider": (
         {"image": Image(digest=digest(1), repository="registry.example/team")},
         {"image": Image(digest=digest(1), repository="registry.example/te")},
+    ),
+    "image, next door": (
+        {"image": Image(digest=digest(1), repository="registry.example/team")},
+        {"image": Image(digest=digest(1), repository="registry.example/team-evil")},
     ),
     "image, everywhere": (
         {"image": Image(digest=digest(1), repository=REPOSITORY)},
@@ -345,6 +373,23 @@ def test_frozen(world: World) -> None:
 
         not_revoked(service, "ledger-frozen", key=Key(name="release"))
         assert () == revocations(world)
+
+
+def test_not_published_in_time(world: World) -> None:
+    """
+    A revocation that is durable and waits for a mirror is told to be so, and carried and
+    honoured all the same; nobody else has to wait.
+    """
+    with world.config.open("a") as file:
+        file.write("\n[mirror]\nsynchronous = true\ndeadline_s = 0.1\n")
+    with running(world) as service:
+        not_revoked(service, "mirror-behind", key=Key(name="release"))
+        [revoked] = revocations(world)
+
+        assert (b"{}", 1) == (revoked.bundle, revoked.index)
+        refused("revoked", lambda: sign(service, 1))
+        not_revoked(service, "mirror-behind", key=Key(name="release"))
+        assert 2 == service.tree_size
 
 
 def test_status_says_so(world: World) -> None:
