@@ -116,31 +116,40 @@ def test_help(shell: Shell, flag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("args", "told"),
     rows(
-        ("nothing", []),
-        ("only a digest", ["--any-repository", IMAGE]),
-        ("three words", ["--any-repository", IMAGE, "b", "c"]),
-        ("no repository", [IMAGE, "b"]),
-        ("one and any repository", ["--any-repository", "--repository", REPOSITORY, IMAGE, "b"]),
-        ("unknown option", ["--any-repository", "--insecure", IMAGE, "b"]),
-        ("option with a value in one word", [f"--repository={REPOSITORY}", IMAGE, "b"]),
-        ("short option", ["-r", REPOSITORY, IMAGE, "b"]),
-        ("short flag", ["--any-repository", "-x", "b"]),
-        ("option without its value", [IMAGE, "b", "--repository"]),
-        ("trust without its value", ["--any-repository", IMAGE, "b", "--trust"]),
-        ("two dashes", ["--any-repository", "--", IMAGE, "b"]),
-        ("help and an unknown option", ["--help", "--insecure"]),
+        ("nothing", [], "expected DIGEST and BUNDLE, found 0 words"),
+        ("only a digest", ["--any-repository", IMAGE], "expected DIGEST and BUNDLE, found 1"),
+        ("three words", ["--any-repository", IMAGE, "b", "c"], "more than one BUNDLE"),
+        ("no repository", [IMAGE, "b"], "expected exactly one"),
+        (
+            "one and any repository",
+            ["--any-repository", "--repository", REPOSITORY, IMAGE, "b"],
+            "expected exactly one",
+        ),
+        ("unknown option", ["--any-repository", "--insecure", IMAGE, "b"], "unknown option"),
+        (
+            "option with a value in one word",
+            [f"--repository={REPOSITORY}", IMAGE, "b"],
+            "unknown option",
+        ),
+        ("short option", ["-r", REPOSITORY, IMAGE, "b"], "unknown option"),
+        ("short flag", ["--any-repository", "-x", "b"], "unknown option"),
+        ("option without its value", [IMAGE, "b", "--repository"], "expected a value"),
+        ("trust without its value", ["--any-repository", IMAGE, "b", "--trust"], "a value"),
+        ("two dashes", ["--any-repository", "--", IMAGE, "b"], "unknown option"),
+        ("help and an unknown option", ["--help", "--insecure"], "unknown option"),
     ),
 )
-def test_usage(shell: Shell, args: list[str]) -> None:
+def test_usage(shell: Shell, args: list[str], told: str) -> None:
     """
     A question that is not complete, or says something unknown, is not answered.
     """
-    answer = shell.run(*args)
+    answer = shell.run("--trust", "trust.json", *args)
 
     assert (2, "") == answer[:2]
     assert "(usage)" in answer.err
+    assert told in answer.err
 
 
 ASKED_OTHERWISE = ("digest-mismatch", "trust-expired")

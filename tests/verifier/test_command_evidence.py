@@ -136,7 +136,7 @@ def test_usage(shell: Shell, args: list[str]) -> None:
     """
     A question that is not one is answered with exit code 2.
     """
-    answer = shell.run("evidence", *args)
+    answer = shell.run("evidence", "--trust", "trust.json", *args)
 
     assert (2, "") == answer[:2]
     assert "(usage)" in answer.err

@@ -124,6 +124,28 @@ def test_deepest_json() -> None:
     assert text == json_object(written, limit=LIMIT)["a"]
 
 
+def test_many_values() -> None:
+    """
+    As many values as a quarter of the bytes that may be are read, and no more.
+    """
+    limit = 4000
+    most = b'{"a":[' + b"1," * 1000 + b"1]}"
+
+    assert 1001 == len(json_object(most, limit=limit)["a"])
+    refused("over-limit", lambda: json_object(most.replace(b"[", b"[1,"), limit=limit))
+
+
+def test_many_objects() -> None:
+    """
+    As many objects as a sixteenth of the bytes that may be are read, and no more.
+    """
+    limit = 4000
+    most = b'{"a":[' + b"{}," * 247 + b"{}]}"
+
+    assert 248 == len(json_object(most, limit=limit)["a"])
+    refused("over-limit", lambda: json_object(most.replace(b"[", b"[{},"), limit=limit))
+
+
 def test_limit_counts_bytes() -> None:
     """
     The largest document is as large as the limit says.

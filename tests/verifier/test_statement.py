@@ -16,6 +16,7 @@ from verifier.statement import (
     Statement,
     Subject,
     approval,
+    around,
     check_annotations,
     event,
 )
@@ -269,3 +270,19 @@ def test_functions_of_the_request() -> None:
     one, two = {"a": "1", "b": "2"}, {"b": "2", "a": "1"}
 
     assert approval(REPOSITORY, IMAGE, one) == approval(REPOSITORY, IMAGE, two)
+
+
+@pytest.mark.parametrize("predicate", [b"{}", b'{"at":1.50}', b'{"a":[1e3,{"b":null}]}'])
+def test_around_a_predicate(predicate: bytes) -> None:
+    """
+    What stands before and after a predicate makes a statement of it, and keeps its bytes.
+    """
+    other = Digest.of(b"another image")
+    before, after = around("https://slsa.dev/provenance/v1", [IMAGE, other], REPOSITORY, {"a": "b"})
+    statement = Statement.parse(before + predicate + after)
+
+    assert json.loads(predicate) == statement.predicate
+    assert "https://slsa.dev/provenance/v1" == statement.predicate_type
+    assert tuple(Subject(digest, REPOSITORY, {"a": "b"}) for digest in (IMAGE, other)) == (
+        statement.subjects
+    )
