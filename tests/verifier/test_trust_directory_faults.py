@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import stat
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,17 @@ def directory(tmp_path: Path) -> TrustDirectory:
     return made
 
 
+SEEN = json.dumps(
+    {
+        "type": "urn:sealbook:seen:v1",
+        "trust": 3,
+        "trust_sha256": "0" * 64,
+        "status": 7,
+        "status_sha256": "0" * 64,
+    }
+).encode()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
@@ -45,6 +59,7 @@ def directory(tmp_path: Path) -> TrustDirectory:
         ("status.json", None, "status-rollback"),
         ("seen.json", b"{}", "malformed"),
         ("seen.json", b'{"type":"urn:sealbook:seen:v2"}', "unsupported-version"),
+        ("seen.json", SEEN[:-1] + b',"policy":1}', "unknown-field"),
         ("policy.toml", b"x", "bad-policy"),
     ],
 )
@@ -178,12 +193,39 @@ def test_a_slow_reader_does_not_forget(directory: TrustDirectory, tmp_path: Path
     """
     Who read older files before newer ones came does not write down the older versions.
     """
-    late = directory.load()
+    late = [directory.load(), directory.take(trust(4), None, None)]
     directory.take(trust(4), status(8), None)
     seen = (tmp_path / "seen.json").read_bytes()
-    directory._remember(type(directory._seen()).of(late.trust, late.status))
+    for found in late:
+        directory._remember(type(directory._seen()).of(found.trust, found.status))
 
     assert seen == (tmp_path / "seen.json").read_bytes()
+
+
+def test_what_is_taken_is_on_the_disk(
+    directory: TrustDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Each file is on the disk, and then its name, before the next one is written.
+    """
+    synced: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda fd: synced.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
+    directory.take(trust(4), status(8), None)
+
+    assert [False, True] * 3 == synced
+
+
+def test_nothing_stays_open(directory: TrustDirectory) -> None:
+    """
+    Reading and taking leave no descriptor behind, nor does a refusal.
+    """
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for version in range(4, 14):
+        directory.take(trust(version), status(version + 4), None)
+        directory.load()
+        refused("trust-rollback", partial(directory.take, trust(3), None, None))
+
+    assert before == len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_many_at_once(directory: TrustDirectory, tmp_path: Path) -> None:
