@@ -7,10 +7,10 @@ answers can do wrong is the client's matter.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.verifier.catalogue.asking import world
 from tests.verifier.catalogue.case import Case
@@ -22,6 +22,8 @@ from verifier.statement import approval
 
 OCI_IMAGE, DOCKER_IMAGE = MANIFEST_TYPES
 OCI_INDEX, DOCKER_INDEX = INDEX_TYPES
+Spoil: TypeAlias = Callable[[bytes], bytes]
+
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
@@ -37,8 +39,13 @@ def listed(content: object, media_type: str, **other: object) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": Digest.of(data), "size": len(data), **other}
 
 
-def layout(row: str, name: str, code: str, top: object, *blobs: object) -> Case:
-    """Ask which manifests an image layout holds: each of them is then asked about."""
+def layout(
+    row: str, name: str, code: str, top: object, *blobs: object, spoil: Spoil = bytes
+) -> Case:
+    """Ask which manifests an image layout holds: each of them is then asked about.
+
+    A blob lies under its own digest, and is spoiled there.
+    """
 
     def judge() -> None:
         with TemporaryDirectory() as made:
@@ -47,7 +54,7 @@ def layout(row: str, name: str, code: str, top: object, *blobs: object) -> Case:
             Path(made, "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
             Path(made, "index.json").write_bytes(blob({"manifests": [top]}))
             for content in blobs:
-                folder.joinpath(Digest.of(blob(content)).hex).write_bytes(blob(content))
+                folder.joinpath(Digest.of(blob(content)).hex).write_bytes(spoil(blob(content)))
             read_layout(Path(made), None)
 
     return Case(row, name, judge, code)
@@ -105,6 +112,17 @@ def _manifests() -> Iterator[Case]:
 
 def _descriptors() -> Iterator[Case]:
     """D13, D1 to D7, D11: descriptors that lie about the size, or whose digest is none."""
+    spoils: dict[str, Spoil] = {
+        "other bytes": lambda good: good[:-1] + b" ",
+        "a byte more": lambda good: good + b" ",
+        "a byte less": lambda good: good[:-1],
+        "another image": lambda good: good.replace(b"[]", b"{}"),
+        "no bytes": lambda _: b"",
+    }
+    descriptor = listed(IMAGE_MANIFEST, OCI_IMAGE)
+    for name, spoil in spoils.items():
+        code = "digest-mismatch"
+        yield layout("D13", f"{name} on disk", code, descriptor, IMAGE_MANIFEST, spoil=spoil)
     right = len(blob(IMAGE_MANIFEST))
     for size in (0, right - 1, right + 1, 2**31, 2**63 - 1):
         descriptor = listed(IMAGE_MANIFEST, OCI_IMAGE, size=size)
