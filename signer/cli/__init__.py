@@ -40,6 +40,8 @@ take care
   revoke       take an entry, a key or an image back, for offline verifiers too
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
+  trust        create, sign, diff, sync, show: whom verifiers believe; podman: for Podman
+  policy       check, try: what an image needs before it may run
   trusted-root print what cosign pins, after trust.json changed
   ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock
 """
@@ -58,6 +60,8 @@ _COMMANDS = {
     "status": "look",
     "revoke": "revoke",
     "migrate": "migrate",
+    "trust": "trust",
+    "policy": "policy",
     "trusted-root": "trusted_root",
     "ledger": "ledger",
     "fsck": "fsck",
@@ -68,7 +72,13 @@ _COMMANDS = {
 }
 _EXTRAS = {"pymerkle": "crosscheck"}
 # What a command needs that runs on other machines than the service's.
-_OWN_EXTRAS = {"audit": "audit", "evidence": "audit", "report": "audit", "witness": "witness"}
+_OWN_EXTRAS = {
+    "audit": "audit",
+    "evidence": "audit",
+    "report": "audit",
+    "trust": "audit",
+    "witness": "witness",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
