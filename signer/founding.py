@@ -38,9 +38,9 @@ from verifier.note import NoteKey
 from verifier.publickey import Key
 from verifier.quorum import Quorum
 from verifier.repository import Scope
-from verifier.signed import SignedFile
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
-from verifier.trusted import Authority, Roots, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import Authority, Roots, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.signed import SignedFile
 from verifier.trusted_root import signing_config, trusted_root
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file

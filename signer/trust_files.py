@@ -13,8 +13,8 @@ from signer.errors import ConfigError, TrustedRootError
 from verifier import limits
 from verifier._strict import json_object
 from verifier.errors import PolicyMismatchError, VerificationError
-from verifier.revocation import Revocation
 from verifier.trust import TrustRoot
+from verifier.trust.revocation import Revocation
 from verifier.trusted_root import signing_config, trusted_root
 
 _NEVER = "9999-12-31T23:59:59Z"

@@ -28,7 +28,7 @@ from verifier.verify import Verifier
 
 if TYPE_CHECKING:
     from verifier.policy import Policy
-    from verifier.status import Status
+    from verifier.trust.status import Status
 
 __all__ = [
     "Digest",
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
 
         return Policy
     if name == "Status":
-        from verifier.status import Status
+        from verifier.trust.status import Status
 
         return Status
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from verifier.certified import CertificateJudge
     from verifier.policy import Policy
-    from verifier.status import Status
     from verifier.trust import TrustRoot
+    from verifier.trust.status import Status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,7 +105,7 @@ def _trusted(asked: Asked) -> tuple[TrustRoot, Status | None, Policy | None]:
     else:
         trust = TrustRoot.parse(_read(asked.trust, limits.TRUST_FILE))
     if asked.status is not None:
-        from verifier.status import Status
+        from verifier.trust.status import Status
 
         status = Status.parse(_read(asked.status, limits.STATUS_FILE), trust)
     if asked.policy is not None:

@@ -40,7 +40,7 @@ from verifier.proof import TlogProof
 from verifier.repository import Repository
 from verifier.statement import APPROVAL, EVENT_PREFIX, Statement
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
 from verifier.verify import Verifier
 
 MEMBERS = {

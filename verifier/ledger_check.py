@@ -17,11 +17,11 @@ from verifier.note import ML_DSA, Note
 
 if TYPE_CHECKING:
     from verifier.bundle import Bundle
-    from verifier.revocation import Revocations
-    from verifier.status import Status
     from verifier.tlogpolicy import Endorsed
     from verifier.trust import TrustRoot
-    from verifier.trusted import TrustedKey
+    from verifier.trust.listed import TrustedKey
+    from verifier.trust.revocation import Revocations
+    from verifier.trust.status import Status
 
 _SEEN_CHECKPOINTS = 256
 

@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING
 from verifier._strict import b64encode, utc
 from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey
-from verifier.revocation import until_of
+from verifier.trust.revocation import until_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from verifier.revocation import Revocation
     from verifier.trust import TrustRoot
-    from verifier.trusted import Authority
+    from verifier.trust.listed import Authority
+    from verifier.trust.revocation import Revocation
 
 _TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
+# From when logs and authorities count: earlier than anything that was ever made here. The day
+# of the trust file would move with each new one, and old promises, timestamps and certificates
+# would fall out of the window; whoever stopped counting is told by an end instead.
+START = 1_577_836_800  # 2020-01-01T00:00:00Z
 _LISTS = {"certificate": "certificateAuthorities", "timestamp": "timestampAuthorities"}
 
 
@@ -35,7 +39,7 @@ def trusted_root(trust: TrustRoot, revocations: Iterable[Revocation] = ()) -> by
     Each log is listed with its checkpoint key and, if there is one, its promise key.
     Sigstore has no name for ML-DSA-44, whose keys are left out.
     """
-    start, ends = {"start": utc(trust.issued)}, until_of(revocations)
+    start, ends = {"start": utc(START)}, until_of(revocations)
     root: dict[str, object] = {
         "mediaType": _TRUSTED_ROOT,
         "tlogs": [_log(origin, key.public, key.log_id, start) for origin, key in _log_keys(trust)],
@@ -46,7 +50,7 @@ def trusted_root(trust: TrustRoot, revocations: Iterable[Revocation] = ()) -> by
     origin = trust.logs[0].origin
     for kind, field in _LISTS.items():
         root[field] = [
-            _authority(origin, authority, _window(trust, authority, ends))
+            _authority(origin, authority, _window(authority, ends))
             for authority in trust.authorities
             if authority.kind == kind
         ]
@@ -56,7 +60,7 @@ def trusted_root(trust: TrustRoot, revocations: Iterable[Revocation] = ()) -> by
             origin,
             PublicKey(one.chain[0]),
             hashlib.sha256(one.chain[0]).digest(),
-            _window(trust, one, ends),
+            _window(one, ends),
         )
         for one in witnessing
     ]
@@ -89,12 +93,12 @@ def _log_keys(trust: TrustRoot) -> list[tuple[str, NoteKey]]:
     return found
 
 
-def _window(trust: TrustRoot, authority: Authority, ends: Mapping[str, int]) -> dict[str, str]:
-    """Return when `authority` counts; one that ended before the trust file counts never."""
+def _window(authority: Authority, ends: Mapping[str, int]) -> dict[str, str]:
+    """Return when `authority` counts; one that ended before the start counts never."""
     end = ends.get(authority.fingerprint)
     if end is None:
-        return {"start": utc(trust.issued)}
-    return {"start": utc(min(trust.issued, end)), "end": utc(end)}
+        return {"start": utc(START)}
+    return {"start": utc(min(START, end)), "end": utc(end)}
 
 
 def _log(

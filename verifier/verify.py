@@ -25,13 +25,13 @@ from verifier.errors import (
     UnknownKeyError,
     VerificationError,
 )
-from verifier.freshness import MAX_AGE_S, check_fresh, warnings
 from verifier.ledger_check import LedgerCheck
 from verifier.repository import Repository
-from verifier.revocation import Revocations
 from verifier.statement import Statement, Subject
 from verifier.testimony import Question, Testimony
-from verifier.trusted import TrustedKey
+from verifier.trust.freshness import MAX_AGE_S, check_fresh, warnings
+from verifier.trust.listed import TrustedKey
+from verifier.trust.revocation import Revocations
 from verifier.verdict import Verified
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from verifier.certified import CertificateJudge
     from verifier.digest import Digest
     from verifier.policy import Policy
-    from verifier.status import Status
     from verifier.tlogpolicy import Endorsed
     from verifier.trust import TrustRoot
+    from verifier.trust.status import Status
     from verifier.verdict import Verdict
 
 # What is raised as it is: a refusal, and what whoever interrupts us wants. All else is a bug.
@@ -84,7 +84,7 @@ class Verifier:
         self._revoked = Revocations(status.payload.revocations if status else ())
         self._ledger = LedgerCheck(trust, status, self._revoked)
         if policy is not None:
-            from verifier import judging
+            from verifier.policy import judging
 
             judging.check_policy(trust, policy, status)
 
@@ -138,7 +138,7 @@ class Verifier:
             VerificationError: there is no rule, too many bundles, or trust that is not fresh.
         """
         try:
-            from verifier import judging
+            from verifier.policy import judging
 
             self._check_pinned()
             check_fresh(self._trust, self._status, self._max_age_s, self._clock())

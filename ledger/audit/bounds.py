@@ -17,8 +17,8 @@ from ledger.audit.trusted import Head, Trusted
 from verifier import limits
 from verifier._strict import Fields, decimal, json_object, rfc3339
 from verifier.errors import ForeignTrustError, MalformedError
-from verifier.signed import SignedFile, is_envelope
-from verifier.status import PAYLOAD_TYPE
+from verifier.trust.signed import SignedFile, is_envelope
+from verifier.trust.status import PAYLOAD_TYPE
 
 SELF = "this auditor"
 LOG = "the log's own word"

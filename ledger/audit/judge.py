@@ -21,7 +21,7 @@ from verifier.entry import Entry, parse_any
 from verifier.errors import VerificationError
 from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
 from verifier.statement import APPROVAL, EVENT_PREFIX, Statement
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
 
 DELETED = EVENT_PREFIX + "body-deleted"
 BODY_MISSING = "body-missing"

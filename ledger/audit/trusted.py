@@ -21,7 +21,7 @@ from verifier.errors import (
 from verifier.note import ML_DSA, Note, NoteKey, NoteSignature
 from verifier.quorum import NONE, Quorum
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
 
 if TYPE_CHECKING:
     from verifier.tlogpolicy import TlogPolicy

@@ -19,7 +19,7 @@ from verifier.entry import certified_key
 from verifier.errors import UntrustedLogError
 from verifier.publickey import Key
 from verifier.trust import TrustRoot
-from verifier.trusted import Authority
+from verifier.trust.listed import Authority
 
 
 def opened(config: Config, own: OwnKeys, trust: TrustRoot) -> Authorities:

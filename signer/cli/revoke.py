@@ -14,7 +14,7 @@ from signer.v1 import operator_pb2
 from verifier._strict import rfc3339
 from verifier.errors import MalformedError
 from verifier.trust import TrustRoot
-from verifier.trusted import AUTHORITIES
+from verifier.trust.listed import AUTHORITIES
 
 _FINGERPRINT = 64  # characters of an authority's
 _NEXT = {

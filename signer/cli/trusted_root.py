@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from signer.cli.arguments import parser
-from verifier.status import Status
 from verifier.trust import TrustRoot
+from verifier.trust.status import Status
 from verifier.trusted_root import trusted_root
 
 

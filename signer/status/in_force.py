@@ -16,8 +16,8 @@ from verifier._strict import Fields
 from verifier.digest import Digest
 from verifier.errors import RevokedError, VerificationError
 from verifier.publickey import PublicKey
-from verifier.revocation import EVENT, Revocation, Revocations
 from verifier.statement import EVENT_PREFIX, Statement
+from verifier.trust.revocation import EVENT, Revocation, Revocations
 
 PREDICATE_TYPE = EVENT_PREFIX + EVENT
 

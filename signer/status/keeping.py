@@ -29,10 +29,10 @@ from verifier import limits
 from verifier.errors import VerificationError
 from verifier.note import Note
 from verifier.publickey import Key
-from verifier.revocation import Revocation
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE, Mark, StatusPayload
 from verifier.trust import TrustRoot
+from verifier.trust.revocation import Revocation
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE, Mark, StatusPayload
 
 log = structlog.get_logger()
 

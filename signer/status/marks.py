@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from verifier import limits
-from verifier.status import Mark
+from verifier.trust.status import Mark
 
 _HOUR_S, _DAY_S, _WEEK_S = 3600, 86_400, 604_800
 _HOURLY_S, _DAILY_S = 2 * _DAY_S, 400 * _DAY_S

@@ -25,8 +25,8 @@ from verifier import limits
 from verifier.digest import Digest
 from verifier.errors import LimitError
 from verifier.repository import EVERYWHERE, Scope
-from verifier.revocation import EVENT, Revocation
 from verifier.trust import TrustRoot
+from verifier.trust.revocation import EVENT, Revocation
 
 _PURPOSES = ("approve", "attest")
 

@@ -37,7 +37,7 @@ from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import TrustedKey, TrustedLog, keys_by_hint
 
 ORIGIN = "ledger.example"
 REPOSITORY = Repository("registry.example/team/app")

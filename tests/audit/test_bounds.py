@@ -12,8 +12,8 @@ from ledger.audit.source import DirectoryReader, StaticSource
 from ledger.audit.trusted import Trusted
 from tests.audit.making import EVENT, NOW, ORIGIN, STATUS, Log, Outsider, trust
 from verifier.errors import ForeignTrustError, MalformedError, SignatureError
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE
 
 LOG_OF = Trusted.root(trust(), ORIGIN, NOW)
 

@@ -29,7 +29,7 @@ from verifier import dsse, statement
 from verifier.digest import Digest
 from verifier.entry import Entry
 from verifier.repository import Repository, Scope
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
 
 REPOSITORY = Repository("registry.example/team/app")
 APPROVAL = statement.approval(REPOSITORY, Digest.of(b"an image"), {})

@@ -1,46 +1,112 @@
 """`python -m tests.bench.judge DIR SECONDS`: how many bundles one core verifies in a second.
 
-DIR holds trust.json, and the folders `distinct` and `shared` of bundles, each
-named by its digest: in the one every bundle has a checkpoint of its own, in the
-other all have the same. Each bundle was verified once before the clock starts.
-Prints JSON, bundles a second by folder.
+DIR is one of `tests.bench.evidence`. Each bundle was verified once before the clock starts.
+Prints JSON, bundles (or images) a second by what was measured:
+
+* `distinct` and `shared`: approvals with a checkpoint of their own each, and all with one;
+* `status`: those of `distinct`, under a status file that takes back others;
+* `policy`: images, of each an approval and a scan, under a policy and that status file;
+* `certificate`: approvals under a certificate, by our judge of them;
+* `sigstore`: the same by sigstore-python. These two only where that is installed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from verifier import Digest, Repository, TrustRoot, Verifier
+from verifier import Digest, Policy, Repository, Status, TrustRoot, Verifier
 
 REPOSITORY = Repository("registry.example/team/app")
 MOST_REMEMBERED = 256  # checkpoints; more distinct ones than this are never remembered
+_ISSUER = "https://ledger.example"
+_IDENTITY = f"{_ISSUER}/keys/release"
+
+Call = Callable[[], object]
 
 
-def rate(trust: TrustRoot, folder: Path, seconds: float) -> float:
-    """Verify the bundles in `folder`, over and over, and return how many a second."""
-    bundles = [(Digest(path.name), path.read_bytes()) for path in sorted(folder.iterdir())]
-    verifier = Verifier(trust)
-    for digest, bundle in bundles:
-        verifier.verify(bundle, digest, REPOSITORY)
+def rate(calls: Sequence[Call], seconds: float) -> float:
+    """Make the calls, over and over, and return how many a second."""
+    for call in calls:
+        call()
     start = time.perf_counter()
-    for count, (digest, bundle) in enumerate(itertools.cycle(bundles), 1):
-        verifier.verify(bundle, digest, REPOSITORY)
+    for count, call in enumerate(itertools.cycle(calls), 1):
+        call()
         taken = time.perf_counter() - start
-        if taken >= seconds and count >= len(bundles):
+        if taken >= seconds and count >= len(calls):
             return count / taken
     raise AssertionError("no bundles")
 
 
-def main(directory: Path, seconds: float) -> None:
-    """Print the rates."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def bundles(folder: Path) -> list[tuple[Digest, bytes]]:
+    """Return the bundles in `folder`, and the image that each is about."""
+    return [(Digest(path.name), path.read_bytes()) for path in sorted(folder.iterdir())]
+
+
+def ours(directory: Path) -> dict[str, list[Call]]:
+    """Return what the base install is asked."""
     trust = TrustRoot.parse((directory / "trust.json").read_bytes())
-    print(json.dumps({n: rate(trust, directory / n, seconds) for n in ("distinct", "shared")}))
+    status = Status.parse((directory / "status.json").read_bytes(), trust)
+    policy = Policy.parse((directory / "policy.toml").read_bytes())
+    approvals = bundles(directory / "distinct")
+    under_status = Verifier(trust, status=status)
+    under_policy = Verifier(trust, status=status, policy=policy)
+    named = dict(approvals)
+    return {
+        "distinct": _verifying(Verifier(trust), approvals),
+        "shared": _verifying(Verifier(trust), bundles(directory / "shared")),
+        "status": _verifying(under_status, approvals),
+        "policy": [
+            partial(under_policy.judge, [named[digest], scan], digest, REPOSITORY)
+            for digest, scan in bundles(directory / "scan")
+        ],
+    }
+
+
+def certified(directory: Path) -> dict[str, list[Call]]:
+    """Return what judges of certificates are asked, as far as they are here."""
+    if importlib.util.find_spec("sigstore") is None:
+        return {}
+    from sigstore.models import Bundle, TrustedRoot
+    from sigstore.verify import Verifier as Sigstore
+    from sigstore.verify.policy import Identity
+
+    from verifier.pull.keyless import SigstoreJudge
+
+    root = directory / "trusted_root.json"
+    judge = SigstoreJudge(root.read_bytes())
+    theirs: Any = Sigstore(trusted_root=TrustedRoot.from_file(str(root)))
+    expected = Identity(identity=_IDENTITY, issuer=_ISSUER)
+    found = [data for _, data in bundles(directory / "certificate")]
+    for data in found:
+        assert judge.certified(data)[:2] == (_IDENTITY, _ISSUER)
+    return {
+        "certificate": [partial(judge.certified, data) for data in found],
+        "sigstore": [
+            lambda data=data: theirs.verify_dsse(Bundle.from_json(data), expected)
+            for data in found
+        ],
+    }
+
+
+def _verifying(verifier: Verifier, approvals: list[tuple[Digest, bytes]]) -> list[Call]:
+    return [partial(verifier.verify, data, digest, REPOSITORY) for digest, data in approvals]
+
+
+def main(directory: Path, seconds: float) -> None:
+    """Print the rates; whatever the others load into this process comes after our own."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rates = {name: rate(calls, seconds) for name, calls in ours(directory).items()}
+    rates |= {name: rate(calls, seconds) for name, calls in certified(directory).items()}
+    print(json.dumps(rates))
 
 
 if __name__ == "__main__":

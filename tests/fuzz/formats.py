@@ -38,12 +38,12 @@ from verifier.pull import layout
 from verifier.quorum import Quorum
 from verifier.rekor_v1 import Promise
 from verifier.repository import Repository, Scope
-from verifier.signed import SignedFile
 from verifier.simplesigning import SimpleSigning
 from verifier.statement import Statement
-from verifier.status import PAYLOAD_TYPE, StatusPayload
 from verifier.tlogpolicy import TlogPolicy
 from verifier.trust import TrustRoot
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE, StatusPayload
 from verifier.vulnerabilities import Scan
 
 TARGETS = Targets()

@@ -13,10 +13,10 @@ from tests.fuzz.target import Targets, same
 from tests.verifier.books import HEADER, Book
 from tests.verifier.making import IMAGE, NOW, REPOSITORY
 from verifier._strict import json_object
-from verifier.demands import NOTHING
 from verifier.digest import Digest
 from verifier.errors import MalformedError
 from verifier.policy import Policy
+from verifier.policy.demands import NOTHING
 from verifier.verdict import RefusedError
 from verifier.verify import Verifier
 from verifier.vulnerabilities import PREDICATE_TYPE, SEVERITIES, Scan

@@ -33,12 +33,12 @@ from verifier.note import COSIGNATURE, ML_DSA, NoteKey, NoteSignature
 from verifier.quorum import Quorum
 from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry, Promise
 from verifier.repository import Scope
-from verifier.revocation import Revocation
-from verifier.signed import SignedFile
 from verifier.statement import approval, event
-from verifier.status import Mark, StatusPayload
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
-from verifier.trusted import Roots, TrustedKey, keys_by_hint
+from verifier.trust.listed import Roots, TrustedKey, keys_by_hint
+from verifier.trust.revocation import Revocation
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import Mark, StatusPayload
 from verifier.vulnerabilities import Finding, Report, Scan, Scanner
 
 TIME = "2026-11-23T21:06:41Z"

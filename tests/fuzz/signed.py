@@ -15,16 +15,17 @@ from tests.verifier import twin
 from tests.verifier.dossiers import members, packed
 from tests.verifier.making import verdict
 from verifier import note as notes
-from verifier import status, trust
+from verifier import trust
 from verifier._strict import canonical_json, json_object
 from verifier.bundle import Bundle
 from verifier.dossier import Dossier
 from verifier.evidence import Evidence
 from verifier.merkle import Hash, InclusionProof, hash_leaf, verify_consistency, verify_inclusion
 from verifier.note import Note
-from verifier.signed import SignedFile
 from verifier.statement import APPROVAL
-from verifier.status import Status
+from verifier.trust import status
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import Status
 from verifier.verify import Verifier
 
 TARGETS = Targets()

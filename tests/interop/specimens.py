@@ -30,7 +30,7 @@ from verifier.sigstore.bundle import ForeignBundle
 from verifier.sigstore.trusted_root import TrustedRoot
 from verifier.sigstore.verify import judge
 from verifier.statement import approval
-from verifier.trusted import TrustedKey, keys_by_hint
+from verifier.trust.listed import TrustedKey, keys_by_hint
 from verifier.trusted_root import trusted_root
 
 REPOSITORY = Repository("registry.example/team/app")
@@ -141,13 +141,16 @@ def _made() -> list[Specimen]:
     }
     cosigners = worlds["witnesses"].witnesses
     worlds["witnesses"].quorum = policy(2, cosigners)
-    found = []
-    for name, world in worlds.items():
-        trust = world.trust
-        told = _told(trusted_root(trust), trust, timestamps=0)
-        approved = _approved(Verifier(trust), IMAGE, world.repository)
-        found.append(Specimen(f"made, {name}", OURS, world.bundle.json(), approved, told))
-    return found
+    return [made(f"made, {name}", world) for name, world in worlds.items()]
+
+
+def made(name: str, world: World) -> Specimen:
+    """Return the bundle of a world, judged at its own time under its own trust root."""
+    trust = world.trust
+    told = _told(trusted_root(trust), trust, timestamps=0)
+    verifier = Verifier(trust, lambda: world.now)
+    approved = _approved(verifier, world.digest, world.repository)
+    return Specimen(name, OURS, world.bundle.json(), approved, told)
 
 
 def _told(root: bytes, trust: TrustRoot, *, timestamps: int) -> dict[str, object]:

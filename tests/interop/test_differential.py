@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.interop import crafted as crafted_ones
+from tests.interop.crafted import crafted
 from tests.interop.differences import THEY_ACCEPT, WE_ACCEPT, Difference
 from tests.interop.image import Image
 from tests.interop.judging import Verdict
@@ -119,6 +121,22 @@ def _print_counts(compared: list[Compared], differing: list[Compared]) -> None:
         f"{agreed - both}, both accept {both}, they alone accept {len(differing) - ours} "
         f"({len(THEY_ACCEPT)} reasons), we alone {ours} ({len(WE_ACCEPT)} reasons)"
     )
+
+
+def test_bad_in_one_point(sigstore_js: JsPeer) -> None:
+    """
+    Of bundles in which all but one point is consistent each accepts just those that the other
+    does, and those that are listed with a reason.
+    """
+    outcomes = {}
+    for specimen in crafted():
+        [theirs] = judge_many(sigstore_js, specimen.told, [specimen.bundle])
+        outcomes[specimen.name] = _ours(specimen, specimen.bundle) == "yes", theirs.accepted
+
+    assert len(outcomes) > 25
+    assert {True} == {we for we, they in outcomes.values() if we and they}
+    assert set(crafted_ones.THEY_ACCEPT) == {n for n, found in outcomes.items() if found == (0, 1)}
+    assert set(crafted_ones.WE_ACCEPT) == {n for n, found in outcomes.items() if found == (1, 0)}
 
 
 @pytest.mark.parametrize("table", [THEY_ACCEPT, WE_ACCEPT], ids=["they accept", "we accept"])

@@ -20,8 +20,8 @@ from tests.interop.peers import Containers
 from tests.interop.product import Product
 from tests.interop.pushing import LegacySignature
 from verifier.repository import Scope
-from verifier.revocation import Revocation
 from verifier.trust import TrustRoot
+from verifier.trust.revocation import Revocation
 from verifier.trusted_root import trusted_root
 
 KINDS = ("certificate", "timestamp", "transparency")

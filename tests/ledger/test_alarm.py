@@ -14,7 +14,7 @@ from verifier.evidence import Evidence
 from verifier.note import NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 LOG = TrustedLog(ORIGIN, NoteKey.of(ORIGIN, KEYS.log.public))
 TRUST = TrustRoot(1, 0, 2**40, (LOG,), {}, Quorum.parse("quorum none\n"))

@@ -42,7 +42,7 @@ from verifier.digest import Digest
 from verifier.note import Note, NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 Messages = list[ledger_pb2.PullResponse]
 

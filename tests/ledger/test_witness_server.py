@@ -36,7 +36,7 @@ from verifier.merkle import EMPTY_ROOT, Hash
 from verifier.note import Note, NoteKey, NoteSignature
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 STRANGER = LogSigner(b"stranger")
 

@@ -20,7 +20,7 @@ from tests.signer.asking import ORIGIN
 from verifier.note import NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
-from verifier.trusted import Authority, TrustedLog
+from verifier.trust.listed import Authority, TrustedLog
 
 CODE_SIGNING = ExtendedKeyUsageOID.CODE_SIGNING
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING

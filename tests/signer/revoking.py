@@ -12,8 +12,8 @@ from signer.v1 import operator_pb2
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.running import InProcess, Running
 from tests.signer.world import World
-from verifier.revocation import Revocation
-from verifier.status import Status
+from verifier.trust.revocation import Revocation
+from verifier.trust.status import Status
 from verifier.verify import Verifier
 
 METHOD = "/sealbook.v1.Operator/Revoke"

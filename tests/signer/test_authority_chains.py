@@ -18,7 +18,7 @@ from tests.signer.authorities import CODE_SIGNING, TIME_STAMPING, Below, Foreign
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
 from verifier.trust import TrustRoot
-from verifier.trusted import Authority
+from verifier.trust.listed import Authority
 from verifier.trusted_root import trusted_root
 
 Read = Callable[[Path], tuple[bytes, ...]]

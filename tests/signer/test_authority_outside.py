@@ -20,7 +20,7 @@ from tests.signer.commands import free_address
 from tests.signer.openssl_authority import OpensslAuthority, Reply
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
-from verifier.trusted import Authority
+from verifier.trust.listed import Authority
 from verifier.trusted_root import trusted_root
 
 SIGNATURE = b"a signature"

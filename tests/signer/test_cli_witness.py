@@ -37,7 +37,7 @@ from verifier import note as notes
 from verifier.note import COSIGNATURE, ML_DSA, Note, NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 VKEY = str(NoteKey.of(ORIGIN, LOG_KEY.public))
 

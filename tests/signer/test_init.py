@@ -17,7 +17,7 @@ from tests.signer.commands import check_refused, one, sealbook, spawn
 from tests.signer.world import World, found_in, init
 from verifier.entry import certified_key
 from verifier.publickey import PublicKey
-from verifier.trusted import Authority
+from verifier.trust.listed import Authority
 from verifier.trusted_root import trusted_root
 
 KEYS = (

@@ -16,7 +16,7 @@ from verifier import note as notes
 from verifier.errors import UntrustedLogError
 from verifier.note import ML_DSA, Note, NoteKey
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 from verifier.verify import Verifier
 
 

@@ -16,8 +16,8 @@ from tests.signer.commands import check_refused
 from tests.signer.revoking import Key, not_revoked, revocations, revoke, sign, status
 from tests.signer.running import InProcess, running, start_refused
 from tests.signer.world import World, found_in
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE, Mark, Status, StatusPayload
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE, Mark, Status, StatusPayload
 
 
 def file(world: World) -> Path:

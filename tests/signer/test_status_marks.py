@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signer.status import marks
 from verifier import limits
-from verifier.status import Mark
+from verifier.trust.status import Mark
 
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 NOW = 1_795_651_200

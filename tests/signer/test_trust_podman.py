@@ -16,9 +16,9 @@ from tests.signer.running import running
 from tests.signer.world import World
 from verifier.publickey import PublicKey
 from verifier.repository import Scope
-from verifier.revocation import Revocation
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey, keys_by_hint
+from verifier.trust.listed import TrustedKey, keys_by_hint
+from verifier.trust.revocation import Revocation
 
 REJECT = [{"type": "reject"}]
 

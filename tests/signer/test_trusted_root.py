@@ -8,7 +8,7 @@ from tests.signer.authorities import Below
 from tests.signer.commands import check_refused, sealbook, spawn
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
-from verifier.trusted import Authority
+from verifier.trust.listed import Authority
 
 
 def test_as_init_writes_it(world: World) -> None:

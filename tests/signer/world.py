@@ -16,8 +16,9 @@ from tests.signer.commands import Done, free_address, sealbook, spawn
 from verifier.digest import Digest
 from verifier.repository import Repository, Scope
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey, keys_by_hint
-from verifier.verify import Verified, Verifier
+from verifier.trust.listed import TrustedKey, keys_by_hint
+from verifier.verdict import Verified
+from verifier.verify import Verifier
 
 _FORMS = re.compile(r"^forms = \[.*\]$", re.MULTILINE)
 

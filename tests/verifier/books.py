@@ -33,11 +33,11 @@ from verifier.note import Note
 from verifier.policy import Policy
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
-from verifier.revocation import Revocation
 from verifier.statement import approval
-from verifier.status import Mark, Status, StatusPayload
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.revocation import Revocation
+from verifier.trust.status import Mark, Status, StatusPayload
 from verifier.verdict import Verdict
 from verifier.verify import Verifier
 

@@ -40,7 +40,7 @@ from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
 from verifier.statement import approval
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import TrustedKey, TrustedLog, keys_by_hint
 from verifier.verdict import Verified
 from verifier.verify import Verifier
 

@@ -9,7 +9,7 @@ from tests.verifier.making import EXPIRES, ISSUED, ORIGIN, NoteSigner, Signer, p
 from verifier.quorum import Quorum
 from verifier.repository import Scope
 from verifier.trust import TrustRoot
-from verifier.trusted import Authority, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import Authority, TrustedKey, TrustedLog, keys_by_hint
 
 LOG, PROMISE, APPROVER, OFFICER = NoteSigner(ORIGIN), Signer(), Signer(), Signer()
 TRANSPARENCY = Signer()

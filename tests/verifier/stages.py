@@ -96,14 +96,18 @@ def failing(run: Run, stage: Stage, error: BaseException) -> Any:
 
 
 def returned(run: Run) -> dict[str, Any]:
-    """Return the code of each function of the verifier's that gave something, by its name."""
+    """Return the code of each function of the verifier's that gave something, by its name.
+
+    The name begins with that of the module, without the packages that it is in.
+    """
     for _ in range(RUNS):
         run()
     found: dict[str, Any] = {}
 
     def watch(frame: FrameType, event: str, arg: Any) -> None:
         if event == "return" and arg and frame.f_code.co_filename.startswith(HOME):
-            found.setdefault(_function(frame), frame.f_code)
+            module = str(frame.f_globals["__name__"]).rpartition(".")[2]
+            found.setdefault(f"{module}.{frame.f_code.co_qualname}", frame.f_code)
 
     prepared = run.prepare()
     with _watching(watch):
@@ -157,8 +161,7 @@ class _Calls:
 
 
 def _function(frame: FrameType) -> str:
-    module = str(frame.f_globals.get("__name__", "")).removeprefix("verifier.")
-    return f"{module}.{frame.f_code.co_qualname}"
+    return f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}"
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tests.verifier.making import NOW, ORIGIN, Signer, World
-from verifier.revocation import Revocation
-from verifier.status import Mark, Status, StatusPayload
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey, keys_by_hint
+from verifier.trust.listed import TrustedKey, keys_by_hint
+from verifier.trust.revocation import Revocation
+from verifier.trust.status import Mark, Status, StatusPayload
 
 DAY, HOUR = 86_400, 3600
 STATUS_KEY = Signer()

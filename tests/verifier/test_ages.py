@@ -6,9 +6,9 @@ import pytest
 
 from tests.verifier.making import NOW
 from tests.verifier.statuses import DAY, HOUR
-from verifier.ages import Ages
+from verifier.policy.ages import Ages
 from verifier.spans import span
-from verifier.status import Mark
+from verifier.trust.status import Mark
 
 MARKS = (
     Mark(0, NOW - 90 * DAY),

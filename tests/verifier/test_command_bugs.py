@@ -25,7 +25,7 @@ from tests.verifier.statuses import DAY, STATUS_KEY
 from verifier import verify as flow
 from verifier.digest import Digest
 from verifier.publickey import Key
-from verifier.status import Mark
+from verifier.trust.status import Mark
 
 # A file that was not closed because closing it was made to fail.
 pytestmark = [

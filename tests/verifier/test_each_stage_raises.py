@@ -19,8 +19,8 @@ from verifier.digest import Digest
 from verifier.errors import VerificationError
 from verifier.policy import Policy
 from verifier.repository import Scope
-from verifier.revocation import Revocation
-from verifier.status import Mark
+from verifier.trust.revocation import Revocation
+from verifier.trust.status import Mark
 from verifier.verify import Verifier
 from verifier.vulnerabilities import PREDICATE_TYPE, Finding, Report, Scan, Scanner
 

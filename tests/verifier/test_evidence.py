@@ -17,7 +17,7 @@ from verifier.evidence import Evidence
 from verifier.merkle import EMPTY_ROOT, Hash
 from verifier.note import ML_DSA, Note
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 OURS = tuple(b"ours %d" % i for i in range(40))
 THEIRS = (*OURS[:3], *(b"theirs %d" % i for i in range(3, 40)))  # another history from index 3

@@ -72,7 +72,8 @@ elif sys.argv[1] == "verify":
         pinned = TrustRoot.parse(file.read())
     with open(bundle, "rb") as file:
         data = file.read()
-    Verifier(pinned, clock=lambda: pinned.issued).verify(data, Digest(digest), Repository(repository))
+    judge = Verifier(pinned, clock=lambda: pinned.issued)
+    judge.verify(data, Digest(digest), Repository(repository))
 elif sys.argv[1] == "command":
     from verifier.__main__ import main
 

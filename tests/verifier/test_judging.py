@@ -25,8 +25,8 @@ from verifier.digest import Digest
 from verifier.note import ML_DSA
 from verifier.policy import Policy
 from verifier.repository import Repository
-from verifier.revocation import Revocation
 from verifier.statement import APPROVAL, STATEMENT_TYPE
+from verifier.trust.revocation import Revocation
 from verifier.verdict import Answer
 from verifier.verify import Verifier
 
@@ -259,7 +259,7 @@ def test_checkpoint_age_needs_a_status_file() -> None:
     """
     Nobody can know the age of the newest checkpoint without a status file.
     """
-    from verifier import judging
+    from verifier.policy import judging
 
     rules = Policy.parse((HEADER + YOUNG).encode())
     world = World()

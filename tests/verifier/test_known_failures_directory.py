@@ -13,9 +13,9 @@ import pytest
 from tests.verifier.making import Signer, refused
 from tests.verifier.statuses import STATUS_KEY, Ledger
 from verifier.pull.trust_directory import TrustDirectory, Trusted
-from verifier.signed import SignedFile
 from verifier.trust import PAYLOAD_TYPE
-from verifier.trusted import Roots
+from verifier.trust.listed import Roots
+from verifier.trust.signed import SignedFile
 
 HERE, ALICE = Ledger(), Signer()
 

@@ -31,11 +31,11 @@ from verifier.note import Note, NoteKey
 from verifier.proof import TlogProof
 from verifier.quorum import Quorum
 from verifier.repository import Repository, Scope
-from verifier.signed import SignedFile
 from verifier.statement import Statement
-from verifier.status import Mark, StatusPayload
 from verifier.tlogpolicy import TlogPolicy
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import Mark, StatusPayload
 
 
 class Reader(NamedTuple):

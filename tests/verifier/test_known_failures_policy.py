@@ -19,7 +19,7 @@ from tests.verifier.statuses import DAY
 from verifier import limits
 from verifier.policy import Policy
 from verifier.statement import approval
-from verifier.status import Mark
+from verifier.trust.status import Mark
 from verifier.verdict import RefusedError
 from verifier.vulnerabilities import PREDICATE_TYPE, Finding, Report, Scan, Scanner
 

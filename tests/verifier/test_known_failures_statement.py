@@ -18,7 +18,7 @@ from verifier.publickey import PublicKey
 from verifier.repository import Repository
 from verifier.statement import Statement, approval, event
 from verifier.tlogpolicy import TlogPolicy
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
 
 OTHER = Digest.of(b"another image")
 STEPS = [

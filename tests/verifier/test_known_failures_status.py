@@ -15,9 +15,9 @@ from tests.verifier.making import NOW, NoteSigner, Signer, World, refused, rows
 from tests.verifier.statuses import STATUS_KEY, Ledger, revoked
 from verifier._strict import utc
 from verifier.note import Note
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE, Mark, Status
-from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE, Mark, Status
 
 TWO = revoked(2, 5).json()
 BEFORE = {"revocations": (revoked(2, 5),)}

@@ -17,10 +17,10 @@ from tests.verifier.pinned import DOCUMENT, GOOD, parse
 from verifier import limits
 from verifier._strict import b64encode
 from verifier.note import COSIGNATURE
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE as STATUS_TYPE
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
-from verifier.trusted import Roots
+from verifier.trust.listed import Roots
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE as STATUS_TYPE
 
 ALICE, BOB, CAROL, MALLORY = (Signer() for _ in range(4))
 NAMES = {"alice": ALICE, "bob": BOB, "carol": CAROL}

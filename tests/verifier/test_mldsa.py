@@ -15,7 +15,7 @@ from verifier._strict import b64encode
 from verifier.entry import Entry
 from verifier.note import ML_DSA, NoteKey
 from verifier.publickey import PublicKey, ml_dsa_44
-from verifier.trusted import PURPOSES, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import PURPOSES, TrustedKey, TrustedLog, keys_by_hint
 from verifier.trusted_root import trusted_root
 from verifier.verify import Verifier
 

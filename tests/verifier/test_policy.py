@@ -8,7 +8,8 @@ import pytest
 
 import verifier.policy
 from tests.verifier.making import IMAGE, refused, rows
-from verifier.demands import (
+from verifier.policy import Policy
+from verifier.policy.demands import (
     BreakGlass,
     Demand,
     Excuse,
@@ -17,7 +18,6 @@ from verifier.demands import (
     Remap,
     Vulnerabilities,
 )
-from verifier.policy import Policy
 from verifier.repository import Repository, Scope
 from verifier.statement import APPROVAL
 

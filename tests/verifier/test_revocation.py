@@ -13,9 +13,9 @@ from verifier import limits
 from verifier._strict import Fields, utc
 from verifier.digest import Digest
 from verifier.repository import Scope
-from verifier.revocation import Revocation, Revocations, until_of
 from verifier.statement import event
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
+from verifier.trust.revocation import Revocation, Revocations, until_of
 from verifier.verify import Verifier
 
 HINT = Signer().public.hint

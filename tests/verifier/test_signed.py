@@ -13,7 +13,7 @@ from tests.verifier.making import Signer, refused, rows
 from tests.verifier.paths import GONE, Path, put
 from verifier import limits
 from verifier._strict import b64encode
-from verifier.signed import SignedFile, is_envelope
+from verifier.trust.signed import SignedFile, is_envelope
 
 TYPE, OTHER_TYPE = "application/vnd.example.a+json", "application/vnd.example.b+json"
 ALICE, BOB, CAROL = (Signer(kind) for kind in ("ed25519", "ecdsa-p256", "rsa-2048"))

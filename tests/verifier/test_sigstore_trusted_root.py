@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tests.verifier.foreign import Foreign, b64
-from tests.verifier.making import ISSUED, ORIGIN, NoteSigner, Signer, World, refused, rows
+from tests.verifier.making import ORIGIN, NoteSigner, Signer, World, refused, rows
 from tests.verifier.paths import GONE, Path, inside, put
 from verifier.note import ML_DSA, NoteKey
 from verifier.pull import bundled_root
 from verifier.sigstore.trusted_root import Log, TrustedRoot, Window
 from verifier.trust import TrustRoot
-from verifier.trusted import Authority, TrustedLog
+from verifier.trust.listed import Authority, TrustedLog
+from verifier.trusted_root import START as FIRST
 from verifier.trusted_root import trusted_root
 
 START = {"start": "2021-01-12T11:53:27Z"}
@@ -63,7 +64,7 @@ def test_ours_is_read_back() -> None:
     logs = (TrustedLog(ORIGIN, key, promise),)
     found = TrustedRoot.parse(trusted_root(trust(logs=logs)))
 
-    window = Window(ISSUED)
+    window = Window(FIRST)
     expected = [
         Log(ORIGIN, key.public, key.log_id, window),
         Log(ORIGIN, promise, NoteKey.of(ORIGIN, promise).log_id, window),
@@ -74,7 +75,7 @@ def test_ours_is_read_back() -> None:
 
 def test_our_authorities_are_read_back() -> None:
     """
-    So are the authorities, each from when the trust file was issued.
+    So are the authorities, each from the first.
     """
     witness = Signer().public
     authorities = (
@@ -84,8 +85,18 @@ def test_our_authorities_are_read_back() -> None:
     )
     found = TrustedRoot.parse(trusted_root(trust(authorities=authorities)))
 
-    assert [((b"leaf", b"root"), Window(ISSUED))] == list(found.authorities)
-    assert [(NoteKey.of("x", witness).log_id, Window(ISSUED))] == list(found.transparency)
+    assert [((b"leaf", b"root"), Window(FIRST))] == list(found.authorities)
+    assert [(NoteKey.of("x", witness).log_id, Window(FIRST))] == list(found.transparency)
+
+
+def test_newer_trust_file() -> None:
+    """
+    A newer trust file lets nothing count later: what it says of windows is the same.
+    """
+    older = trust(authorities=(Authority("timestamp", (b"stamp", b"root")),))
+    newer = older._replace(version=older.version + 1, issued=older.issued + 400 * 86_400)
+
+    assert trusted_root(older) == trusted_root(newer)
 
 
 def test_our_post_quantum_log_is_left_out() -> None:

@@ -25,10 +25,10 @@ from tests.verifier.paths import GONE, Path, put
 from tests.verifier.statuses import DAY, HOUR, MARKS, STATUS_KEY, Ledger, revoked
 from verifier import limits
 from verifier._strict import utc
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE, Mark, Status, StatusPayload
 from verifier.trust import PAYLOAD_TYPE as TRUST_TYPE
-from verifier.trusted import TrustedKey, keys_by_hint
+from verifier.trust.listed import TrustedKey, keys_by_hint
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE, Mark, Status, StatusPayload
 from verifier.verify import Verifier
 
 APPROVED = '[[images]]\nunder = "*"\n[images.approval]\n'

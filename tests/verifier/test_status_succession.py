@@ -10,10 +10,10 @@ import pytest
 from tests.verifier.making import NOW, NoteSigner, Signer, World, refused, rows, verdict
 from tests.verifier.statuses import DAY, HOUR, STATUS_KEY, Ledger, revoked
 from verifier.note import Note
-from verifier.revocation import Revocation
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE, Mark, Status, StatusPayload
-from verifier.trusted import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.revocation import Revocation
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE, Mark, Status, StatusPayload
 
 FIRST = revoked(2, 5)
 LATER = Revocation("key", Signer().public.hint, "stolen", 6, 4, bundle=b"{}")

@@ -24,7 +24,7 @@ from tests.verifier.trust_files import (
     versions,
 )
 from verifier.pull.trust_directory import TrustDirectory, Trusted
-from verifier.trusted import Roots
+from verifier.trust.listed import Roots
 
 
 @pytest.fixture

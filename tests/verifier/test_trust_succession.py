@@ -12,10 +12,10 @@ from tests.verifier.pinned import DOCUMENT, GOOD, parse
 from verifier import limits
 from verifier._strict import b64encode
 from verifier.errors import VerificationError
-from verifier.signed import SignedFile
-from verifier.status import PAYLOAD_TYPE as STATUS_TYPE
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
-from verifier.trusted import Roots, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.listed import Roots, TrustedKey, TrustedLog, keys_by_hint
+from verifier.trust.signed import SignedFile
+from verifier.trust.status import PAYLOAD_TYPE as STATUS_TYPE
 
 A, B, C, D, E = (Signer() for _ in range(5))
 LETTERS = dict(zip("abcde", (A, B, C, D, E), strict=True))

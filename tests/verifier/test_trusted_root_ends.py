@@ -10,8 +10,8 @@ import pytest
 from tests.verifier.making import ISSUED
 from tests.verifier.pinned import GOOD
 from verifier._strict import utc
-from verifier.revocation import Revocation
-from verifier.trusted_root import trusted_root
+from verifier.trust.revocation import Revocation
+from verifier.trusted_root import START, trusted_root
 
 FIELDS = {
     "timestamp": "timestampAuthorities",
@@ -46,7 +46,7 @@ def test_end(kind: str) -> None:
     An authority that was revoked counts until then, and of two ends until the earlier one.
     """
     value = root(ended(kind, ISSUED + 100), ended(kind, ISSUED + 50), ended(kind, ISSUED + 70))
-    assert {"start": utc(ISSUED), "end": utc(ISSUED + 50)} == window(value, kind)
+    assert {"start": utc(START), "end": utc(ISSUED + 50)} == window(value, kind)
     del window(value, kind)["end"]
 
     assert root() == value
@@ -54,11 +54,11 @@ def test_end(kind: str) -> None:
 
 def test_end_before_the_beginning() -> None:
     """
-    One that ended before the trust file was issued counts never, in a window that is none.
+    One that ended before everything counts never, in a window that is none.
     """
-    value = root(ended("timestamp", ISSUED - 9))
+    value = root(ended("timestamp", START - 9))
 
-    assert {"start": utc(ISSUED - 9), "end": utc(ISSUED - 9)} == window(value, "timestamp")
+    assert {"start": utc(START - 9), "end": utc(START - 9)} == window(value, "timestamp")
 
 
 def test_nothing_else_ends() -> None:

@@ -18,7 +18,7 @@ from tests.verifier.making import (
 )
 from verifier.note import COSIGNATURE, ML_DSA, Note, NoteKey
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 
 def overlapping() -> tuple[World, NoteSigner, NoteSigner]:

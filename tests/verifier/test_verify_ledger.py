@@ -26,7 +26,7 @@ from verifier.entry import Entry
 from verifier.merkle import Hash
 from verifier.note import Note
 from verifier.statement import approval
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 
 @pytest.mark.parametrize("field", ["digest", "signature", "key"])

@@ -12,8 +12,8 @@ from verifier import limits
 from verifier.checkpoint import Checkpoint
 from verifier.merkle import Hash
 from verifier.note import Note
-from verifier.status import StatusPayload
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
+from verifier.trust.status import StatusPayload
 from verifier.verdict import Verified
 from verifier.verify import MAX_AGE_S, Verifier
 

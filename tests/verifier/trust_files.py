@@ -9,9 +9,9 @@ from typing import Any
 from tests.verifier.making import Signer
 from tests.verifier.statuses import STATUS_KEY, Ledger, revoked
 from verifier.pull.trust_directory import Trusted
-from verifier.signed import SignedFile
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
-from verifier.trusted import Roots, TrustedKey, keys_by_hint
+from verifier.trust.listed import Roots, TrustedKey, keys_by_hint
+from verifier.trust.signed import SignedFile
 
 LEDGER, ALICE, MALLORY = Ledger(), Signer(), Signer()
 RULES = b'type = "urn:sealbook:policy:v1"\n[[images]]\nunder = "*"\n[images.approval]\n'

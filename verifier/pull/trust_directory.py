@@ -31,8 +31,8 @@ from verifier.errors import (
     VerificationError,
 )
 from verifier.policy import Policy
-from verifier.status import Status
 from verifier.trust import TrustRoot
+from verifier.trust.status import Status
 
 TRUST, STATUS, POLICY = "trust.json", "status.json", "policy.toml"
 _SEEN, _LOCK = "seen.json", "lock"

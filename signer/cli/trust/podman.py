@@ -20,10 +20,10 @@ from verifier._strict import b64encode
 from verifier.errors import RepositoryError
 from verifier.publickey import PublicKey
 from verifier.repository import EVERYWHERE, Repository, Scope
-from verifier.revocation import Revocation, Revocations
-from verifier.status import Status
 from verifier.trust import TrustRoot
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
+from verifier.trust.revocation import Revocation, Revocations
+from verifier.trust.status import Status
 
 _ECDSA_P256 = "ecdsa-p256"  # the one kind of promise that they read
 _REJECT = {"type": "reject"}

@@ -69,7 +69,7 @@ def changes(name: str, value: object) -> Changes:
         elif name in _BASE64 or _is_hash(value):
             yield from base64_changes(value)
         if name in {"sig", "signature"}:
-            yield from _signature(value)
+            yield from signature_changes(value)
 
 
 def text_changes(value: str) -> Changes:
@@ -143,8 +143,8 @@ def base64_changes(value: str) -> Changes:
         yield "Base64: stray bits", head[:-1] + alphabet[alphabet.index(head[-1]) ^ 1] + "=" * pad
 
 
-def _signature(value: str) -> Changes:
-    """Yield what else the same ECDSA signature can be written as, or the same s."""
+def signature_changes(value: str) -> Changes:
+    """Yield what else an ECDSA signature can be written as, and its twin; nothing of another."""
     raw = decoded(value)
     if raw[:1] != b"\x30" or len(raw) > 72:  # RSA
         return

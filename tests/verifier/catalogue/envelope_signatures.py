@@ -12,7 +12,7 @@ from tests.verifier.making import EXPIRES, Signer, World
 from tests.verifier.paths import Path, get, put
 from verifier._strict import b64encode
 from verifier.bundle import Bundle
-from verifier.signed import SignedFile
+from verifier.trust.signed import SignedFile
 
 SIGNATURES: Path = (*ENVELOPE, "signatures")
 HINT: Path = ("verificationMaterial", "publicKey", "hint")

@@ -17,8 +17,8 @@ from tests.verifier.statuses import DAY, HOUR, revoked
 from verifier.digest import Digest
 from verifier.note import COSIGNATURE, ML_DSA
 from verifier.repository import Scope
-from verifier.revocation import Revocation
-from verifier.status import Mark
+from verifier.trust.revocation import Revocation
+from verifier.trust.status import Mark
 from verifier.verify import Verifier
 
 APPROVED = '[[images]]\nunder = "*"\n[images.approval]\n'

@@ -16,7 +16,7 @@ from tests.verifier.pinned import APPROVER, DOCUMENT, OFFICER, parse
 from verifier._strict import b64encode
 from verifier.repository import Repository, Scope
 from verifier.statement import approval
-from verifier.trusted import TrustedKey, keys_by_hint
+from verifier.trust.listed import TrustedKey, keys_by_hint
 from verifier.verify import Verifier
 
 HERE = "registry.example/team/app"

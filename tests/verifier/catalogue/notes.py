@@ -18,7 +18,7 @@ from verifier._strict import b64encode
 from verifier.note import ML_DSA, Note, NoteKey, NoteSignature
 from verifier.quorum import Quorum
 from verifier.tlogpolicy import TlogPolicy
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 TEXT, LINE = examples.CHECKPOINT, examples.LOG_LINE
 KEY_15, ROOT = "example.com/log/testdata", examples.LOG_ROOTS[15]

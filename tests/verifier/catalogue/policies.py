@@ -27,8 +27,8 @@ from verifier.digest import Digest
 from verifier.dsse import IN_TOTO, Envelope, pae
 from verifier.policy import Policy
 from verifier.repository import Repository
-from verifier.revocation import Revocation
 from verifier.statement import approval
+from verifier.trust.revocation import Revocation
 from verifier.verdict import Verdict
 from verifier.verify import Verifier
 

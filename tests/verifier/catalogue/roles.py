@@ -19,7 +19,7 @@ from verifier._strict import b64encode
 from verifier.note import COSIGNATURE, ED25519, ML_DSA, Note, NoteSignature
 from verifier.quorum import Quorum
 from verifier.tlogpolicy import TlogPolicy
-from verifier.trusted import TrustedLog
+from verifier.trust.listed import TrustedLog
 
 TEXT = examples.CHECKPOINT
 KINDS = {"Ed25519": COSIGNATURE, "ML-DSA-44": ML_DSA}

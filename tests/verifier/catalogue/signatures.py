@@ -21,7 +21,7 @@ from tests.verifier.making import ORIGIN, NoteSigner, Signer, World, witnesses
 from verifier._strict import b64encode
 from verifier.entry import Entry
 from verifier.note import NoteSignature
-from verifier.trusted import PURPOSES
+from verifier.trust.listed import PURPOSES
 
 P384, ED25519, RSA = Signer("ecdsa-p384"), Signer("ed25519"), Signer("rsa-2048")
 CURVES = {

@@ -16,7 +16,7 @@ from tests.verifier.making import EXPIRES, ISSUED, NOW, World
 from tests.verifier.old_log import Foreign
 from tests.verifier.pinned import DOCUMENT, parse
 from tests.verifier.statuses import DAY, Ledger
-from verifier.status import StatusPayload
+from verifier.trust.status import StatusPayload
 
 # What a time may not be, in whichever file: one spelling, in UTC, to the second.
 SPELLINGS = {

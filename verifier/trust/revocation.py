@@ -34,7 +34,7 @@ from verifier.errors import (
 )
 from verifier.repository import EVERYWHERE, Repository, Scope
 from verifier.statement import EVENT_PREFIX, Statement
-from verifier.trusted import TrustedKey
+from verifier.trust.listed import TrustedKey
 
 if TYPE_CHECKING:
     from verifier.bundle import Bundle

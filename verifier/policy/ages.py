@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verifier.spans import span
-from verifier.status import Mark
+from verifier.trust.status import Mark
 
 
 class Ages:

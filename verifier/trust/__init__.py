@@ -1,6 +1,6 @@
 """The trust root: which keys and logs count, for what, where and when.
 
-A trust file is a payload (`verifier.trust_file`) that k of n offline root keys signed, or
+A trust file is a payload (`verifier.trust.payload`) that k of n offline root keys signed, or
 the payload alone, for whoever pins it. From then on it only goes forward: the next file is
 signed by enough roots of the one before *and* by enough of its own, and its version rises.
 """
@@ -21,10 +21,10 @@ from verifier.errors import (
 )
 from verifier.note import NoteKey
 from verifier.publickey import PublicKey
-from verifier.signed import SignedFile, is_envelope
 from verifier.tlogpolicy import TlogPolicy
-from verifier.trust_file import TrustPayload
-from verifier.trusted import Roots, TrustedKey
+from verifier.trust.listed import Roots, TrustedKey
+from verifier.trust.payload import TrustPayload
+from verifier.trust.signed import SignedFile, is_envelope
 
 PAYLOAD_TYPE = "application/vnd.sealbook.trust+json"
 

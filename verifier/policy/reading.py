@@ -7,7 +7,9 @@ from typing import Any
 
 from verifier import limits
 from verifier._strict import Fields, name, plain
-from verifier.demands import (
+from verifier.digest import Digest
+from verifier.errors import PolicyError
+from verifier.policy.demands import (
     NOTHING,
     BreakGlass,
     Demand,
@@ -17,8 +19,6 @@ from verifier.demands import (
     Remap,
     Vulnerabilities,
 )
-from verifier.digest import Digest
-from verifier.errors import PolicyError
 from verifier.repository import EVERYWHERE, Scope
 from verifier.statement import APPROVAL, EVENT_PREFIX
 from verifier.vulnerabilities import SEVERITIES

@@ -12,7 +12,7 @@ Its payload:
 
 A mark [size, time] says that the ledger had that many entries then: so an entry at or
 after `size` is younger than that. A `bundle` proves that the revocation is logged, as the
-event `urn:sealbook:revocation`; `verifier.revocation` has the kinds.
+event `urn:sealbook:revocation`; `verifier.trust.revocation` has the kinds.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from verifier.errors import (
 )
 from verifier.note import Note
 from verifier.publickey import Key
-from verifier.revocation import Revocation
-from verifier.signed import SignedFile
 from verifier.tlogpolicy import Endorsed
 from verifier.trust import TrustRoot
+from verifier.trust.revocation import Revocation
+from verifier.trust.signed import SignedFile
 
 TYPE = "urn:sealbook:status:v1"
 PAYLOAD_TYPE = "application/vnd.sealbook.status+json"
@@ -119,7 +119,7 @@ class Status(NamedTuple):
     def parse(cls, data: bytes, trust: TrustRoot) -> Self:
         """Take the status file `data`, once it is seen to be of the service that `trust` is about.
 
-        The proofs of its revocations are not checked here (`verifier.revocation.check_logged`
+        The proofs of its revocations are not checked here (`verifier.trust.revocation.check_logged`
         does): a signed revocation counts, logged or not.
 
         Raises:

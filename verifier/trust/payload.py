@@ -44,7 +44,7 @@ from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
 from verifier.repository import Scope
 from verifier.tlogpolicy import check_roles
-from verifier.trusted import (
+from verifier.trust.listed import (
     AUTHORITIES,
     PURPOSES,
     Authority,

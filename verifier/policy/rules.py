@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from verifier.ages import Ages
-from verifier.demands import NOTHING, Demand, Identity, Images, Vulnerabilities
 from verifier.errors import (
     IdentityMismatchError,
     MalformedError,
@@ -15,6 +13,8 @@ from verifier.errors import (
     VulnerableError,
     WitnessQuorumError,
 )
+from verifier.policy.ages import Ages
+from verifier.policy.demands import NOTHING, Demand, Identity, Images, Vulnerabilities
 from verifier.spans import span
 from verifier.statement import APPROVAL, REQUESTER
 from verifier.testimony import Testimony

@@ -28,7 +28,7 @@ Of the `[[images]]` that cover a repository, the one with the longest `under` ru
 nothing is inherited. Who may sign is `keys`, by their names in trust.json, and
 `identities = [{ identity = "…", issuer = "…" }]` of certificates, as whole strings;
 without either, whatever key trust.json has for the purpose. What a file may say, and no
-more, is in `verifier.demands`. A time is a day, until whose end it lasts, or
+more, is in `verifier.policy.demands`. A time is a day, until whose end it lasts, or
 a moment in UTC.
 """
 
@@ -39,12 +39,12 @@ from typing import NamedTuple, Self
 
 from verifier import limits
 from verifier._strict import Fields
-from verifier.demands import Demand, Images
 from verifier.errors import MalformedError, NoRuleError, PolicyError
-from verifier.freshness import MAX_AGE_S
-from verifier.policy_file import read_images, read_span
+from verifier.policy.demands import Demand, Images
+from verifier.policy.reading import read_images, read_span
 from verifier.repository import EVERYWHERE, Repository, Scope
 from verifier.statement import APPROVAL
+from verifier.trust.freshness import MAX_AGE_S
 
 TYPE = "urn:sealbook:policy:v1"
 

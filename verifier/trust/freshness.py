@@ -9,8 +9,8 @@ from verifier.errors import NotYetValidError, TrustExpiredError, TrustStaleError
 from verifier.spans import span
 
 if TYPE_CHECKING:
-    from verifier.status import Status
     from verifier.trust import TrustRoot
+    from verifier.trust.status import Status
 
 MAX_AGE_S = 7 * 86_400  # of a status file, when no policy says
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from verifier import cosignature, limits
-from verifier.ages import Ages
-from verifier.demands import Images
 from verifier.digest import Digest
 from verifier.errors import (
     LimitError,
@@ -20,13 +18,15 @@ from verifier.errors import (
 )
 from verifier.note import Note
 from verifier.policy import Policy
+from verifier.policy.ages import Ages
+from verifier.policy.demands import Images
+from verifier.policy.rules import Hearing
 from verifier.repository import Repository
-from verifier.rules import Hearing
 from verifier.spans import span
 from verifier.statement import APPROVAL
-from verifier.status import Status
 from verifier.testimony import Question, Testimony
 from verifier.trust import TrustRoot
+from verifier.trust.status import Status
 from verifier.verdict import Answer, Refused, RefusedError, Verdict
 
 
