@@ -151,8 +151,9 @@ def test_a_full_disk_leaves_nothing(
     """
     before = contents(tmp_path)
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
+    def full(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
@@ -208,11 +209,18 @@ def test_what_is_taken_is_on_the_disk(
     """
     Each file is on the disk, and then its name, before the next one is written.
     """
-    synced: list[bool] = []
-    monkeypatch.setattr("os.fsync", lambda fd: synced.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
-    directory.take(trust(4), status(8), None)
+    synced: list[int | str] = []
 
-    assert [False, True] * 3 == synced
+    def sync(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        synced.append("names" if stat.S_ISDIR(found.st_mode) else found.st_size)
+
+    monkeypatch.setattr("os.fsync", sync)
+    files = trust(4), status(8)
+    directory.take(*files, None)
+    seen = len((tmp_path / "seen.json").read_bytes())
+
+    assert [len(files[1]), "names", len(files[0]), "names", seen, "names"] == synced
 
 
 def test_nothing_stays_open(directory: TrustDirectory) -> None:
