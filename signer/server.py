@@ -73,9 +73,6 @@ class Server:
         """
         self._config = config
         self._trust = read_trust(config)
-        read_policy(config, self._trust)
-        handed = Handed.of(config, self._trust)
-        status = read_status(handed.status, self._trust, config.origin)
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
@@ -86,6 +83,9 @@ class Server:
             read_token(config.path(append_token)) if append_token else None,
         )
         self._tls = listening.tls(config)
+        read_policy(config, self._trust)
+        handed = Handed.of(config, self._trust)
+        status = read_status(handed.status, self._trust, config.origin)
         self._opened: OpenLedger = open_ledger(
             config.home,
             self._own.ledger,

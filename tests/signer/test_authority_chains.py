@@ -264,4 +264,4 @@ def test_authorities_may_be_absent(world: World) -> None:
     with running(world) as service:
         authorities = service.server._authorities
 
-        assert (None, None) == authorities
+        assert (None, None, ()) == authorities
