@@ -32,6 +32,7 @@ def signed(trust: TrustRoot, who: str) -> bytes:
     return SignedFile.sign(PAYLOAD_TYPE, trust.json(), [LETTERS[one] for one in who]).json()
 
 
+ROW_A, ROW_B = ({"name": one, "key": b64encode(LETTERS[one].public.spki)} for one in "ab")
 OLD = root(3)
 SUBSETS = ["".join(some) for n in range(6) for some in combinations("abcde", n)]
 
@@ -220,6 +221,8 @@ def test_a_root_is_no_log_and_no_witness() -> None:
         ({"critical": 1}, "unknown-field"),
         ({"keys": None}, "malformed"),
         ({"keys": [{"name": "A", "key": ""}]}, "malformed"),
+        ({"keys": [ROW_A, ROW_A | {"name": "a2"}, ROW_B]}, "malformed"),  # would count twice
+        ({"keys": [ROW_A, ROW_B | {"name": "a"}]}, "malformed"),
     ],
 )
 def test_other_roots(roots: dict[str, object], code: str) -> None:

@@ -546,3 +546,20 @@ def test_what_is_refused_has_a_verdict(book: Book) -> None:
     assert "no" == found["verdict"]
     assert [False, True] == [rule["met"] for rule in found["rules"]]
     assert ["release"] == [one["key"] for one in found["approvals"]]
+
+
+def test_two_histories(book: Book) -> None:
+    """
+    A bundle of another tree than that of the status file, of one size, ends the judging: nothing
+    beside it counts, and no exception helps.
+    """
+    good = book.bundle(book.approve())
+    other = Book()
+    other.log = book.log
+    forked = other.bundle(other.approve(annotations={"another": "history"}))
+    for rules in (APPROVED, WARNS, glass()):
+        judge = book.verifier(rules).judge
+        assert judge([good], IMAGE, REPOSITORY).allowed
+        for bundles in ([forked], [good, forked], [forked, good]):
+            error = refused("split-view", lambda b=bundles, j=judge: j(b, IMAGE, REPOSITORY))
+            assert "keep both" in error.hint

@@ -59,9 +59,7 @@ class Hearing:
         counting, short = self._sieve(noun, demand)
         by = {one.signer: one for one in counting}
         if len(by) >= demand.signers:
-            who = ", ".join(
-                f"{one.verified.key} (entry {one.verified.index})" for one in by.values()
-            )
+            who = ", ".join(_who(one) for one in by.values())
             return Answer(noun, met=True, told=f"has {noun} by {who}")
         if demand.signers > 1:
             asked = f"needs {noun} by {demand.signers} signers, found {len(by)}"
