@@ -6,8 +6,6 @@ import json
 from base64 import b64decode
 from typing import Any
 
-import pytest
-
 from signer.cli.trust import podman
 from signer.keys.file import FileKey
 from tests.signer.asking import REPOSITORY, digest
@@ -23,17 +21,14 @@ from verifier.trust.revocation import Revocation
 REJECT = [{"type": "reject"}]
 
 
-def printed(
-    world: World, capsys: pytest.CaptureFixture[str], *more: str
-) -> tuple[dict[str, Any], str]:
+def printed(world: World, *more: str) -> tuple[dict[str, Any], str]:
     """Return the policy that is printed, by scope, and what is said beside it."""
-    where = [str(world.directory / "trust.json")]
-    assert 0 == podman.main([*where, *more])
-    out, err = capsys.readouterr()
-    policy = json.loads(out)
+    done = world.command("trust", "podman", "trust.json", *more)
+    assert 0 == done.returncode
+    policy = json.loads(done.stdout)
     assert REJECT == policy["default"]
     assert {"docker"} == set(policy["transports"])
-    return policy["transports"]["docker"], err
+    return policy["transports"]["docker"], done.stderr
 
 
 def keys(rule: list[dict[str, Any]], field: str = "keyData") -> list[PublicKey]:
@@ -63,11 +58,11 @@ def docker(trust: TrustRoot, *revocations: Revocation) -> dict[str, Any]:
     return rules
 
 
-def test_as_founded(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_as_founded(world: World) -> None:
     """
     Of a new service: its approving key, with the key of its promises, everywhere.
     """
-    rules, said = printed(world, capsys)
+    rules, said = printed(world)
     [log] = [log for log in world.trust.logs if log.promise_key]
 
     assert {""} == set(rules)
@@ -76,7 +71,7 @@ def test_as_founded(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert "" == said
 
 
-def test_revoked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_revoked(world: World) -> None:
     """
     A revoked key is left out, which is said; without another one everything is rejected.
     """
@@ -84,7 +79,7 @@ def test_revoked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
         revoke(service, key=Key(name="release"))
         revoke(service, image=Image(digest=digest(1), repository=REPOSITORY))
         revoke(service, image=Image(digest=digest(2), repository="registry.example"))
-    rules, said = printed(world, capsys, "--status", str(world.directory / "status.json"))
+    rules, said = printed(world, "--status", "status.json")
 
     assert {"": REJECT, f"{REPOSITORY}@{digest(1)}": REJECT} == rules
     assert "release is left out" in said
