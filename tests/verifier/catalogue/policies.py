@@ -1,4 +1,4 @@
-"""What counts once, and what counted once: rows B6, B17, S2, D9, E5 and E17 under a policy.
+"""What counts once, and what counted once: S2, D9, E5, E12, E17 and others under a policy.
 
 Everything here is well signed and logged. Only together, or by now, it is not enough.
 """
@@ -181,6 +181,43 @@ def _children() -> Iterator[Case]:
         yield Case("D9", f"of {name}", partial(judge, bundles, asked, REPOSITORY), code)
 
 
+def _said() -> Iterator[Case]:
+    """E12, E14: what a policy asks for is what was said, and of the repository that it rules."""
+    book = Book()
+    book.approve()
+    event, nearly = "urn:sealbook:revocation", f"{PROVENANCE}/"
+    for kind in (PROVENANCE, nearly, event):
+        book.attest("ci", kind, {})
+    book.attest("release", PROVENANCE, {})
+    book.sign("ci", approval(REPOSITORY, IMAGE, {}))
+    anonymous = json.loads(approval(REPOSITORY, IMAGE, {})) | {"predicateType": PROVENANCE}
+    del anonymous["subject"][0]["name"]
+    book.sign("ci", json.dumps(anonymous).encode())
+    approved, proven, other, said, by_release, by_ci, unnamed = map(book.bundle, range(7))
+    one, attested = book.verifier(ONE).judge, book.verifier(ATTESTED).judge
+    asking = partial(book.verifier, ATTESTED.replace(PROVENANCE, event))
+    yield Case("E12", "a policy that asks for an event", asking, "bad-policy")
+    allowing = book.verifier(ATTESTED.replace('"*"', '"*"\nunnamed = "allow"')).judge
+    for row, name, judge, bundle, code in (
+        ("E12", "provenance", attested, proven, "yes"),
+        ("E12", "provenance with a slash more", attested, other, "not-approved"),
+        ("E12", "approval in the place of provenance", attested, approved, "not-approved"),
+        ("E12", "provenance in the place of approval", one, proven, "not-approved"),
+        ("E12", "event by who attests", attested, said, "predicate-type"),
+        ("E12", "provenance by who approves", attested, by_release, "predicate-type"),
+        ("E12", "approval by who attests", one, by_ci, "predicate-type"),
+        ("E14", "provenance without a name", attested, unnamed, "unnamed-repository"),
+        (
+            "E14",
+            "provenance without a name, allowed",
+            allowing,
+            unnamed,
+            "yes",
+        ),
+    ):
+        yield judged(row, f"{name}, under a policy", judge, [bundle], code)
+
+
 def _certificates() -> Iterator[Case]:
     """B6, B17: a policy may name identities; but nobody here can judge a certificate."""
     book = Book()
@@ -208,4 +245,5 @@ def cases() -> Iterator[Case]:
     yield from _aged()
     yield from _alone()
     yield from _children()
+    yield from _said()
     yield from _certificates()
