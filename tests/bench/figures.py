@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import attest, ledger_tables, ledgers, machine, offline
+from tests.bench import attest, evidence, ledger_tables, ledgers, machine, offline, verify_tables
 from tests.bench.load import BATCH
 from tests.bench.report import Bar, Report, Table, number
 from tests.bench.rounds import Effort, Kind, Rounds
@@ -45,16 +45,6 @@ batches and checkpoints of 100 ms), on two cores too, took 1,000 ms at 1 and 64 
 to 63 a second at 64 clients and 1,294 at 2,000."""
 _NO_PROGRAM = "Not measured: {} is not here (Debian's package {})."
 _PACKAGES = {"rerun": ("h2load", "nghttp2-client"), "rekor": ("wrk", "wrk")}
-_VERIFY = """\
-`verifier.Verifier.verify` in a warm process on one core, from a bundle's bytes to the verdict, \
-every step of it. Best of three runs. A checkpoint that was seen before is remembered, and its \
-signature not checked again."""
-_PROCESSES = """\
-Whole processes with their files in the page cache and their bytecode compiled: from spawn to \
-exit, and for the service from spawn until it has opened and checked its ledger and listens; its \
-memory is the most that it used under the load above. `python -m verifier` checks one bundle \
-against a trust file, and says yes."""
-
 _ATTEST = """\
 One caller attests a CycloneDX document full of numbers, in a process of its own, while another \
 signs one image after the other. The document is sent in pieces, read strictly, written to disk, \
@@ -97,14 +87,14 @@ def measure(
     attesting = attest.median([attest.measure(service, effort.attest) for _ in range(3)])
     # 3.
     step("verify")
-    offline.make_bundles(service, scratch, effort.bundles)
+    evidence.make(service, scratch, effort.bundles, effort.revocations)
     verifying = offline.verifying(scratch, effort.verify_s)
     described["ledger"] = f"grew from 1 entry to {machine.tree_size(service):,}"
     # 4.
     step("processes")
     memory = machine.peak_memory(service.pid)
     service.stop()
-    verify, nothing = offline.processes(scratch, effort.processes)
+    processes = offline.processes(scratch, effort.processes)
     starts = offline.Process.of([[_start(service), memory] for _ in range(effort.starts)])
 
     # 5.
@@ -116,8 +106,13 @@ def measure(
         f"{datetime.now(UTC):%Y-%m-%d}",
         described,
         rounds.disturbance(),
-        (*_bars(rounds), *_attest_bars(attesting), *ledger_tables.bars(ledger)),
-        _goals(rounds, ratio, verifying, verify),
+        (
+            *_bars(rounds),
+            *_attest_bars(attesting),
+            *verify_tables.bars(verifying, processes),
+            *ledger_tables.bars(ledger),
+        ),
+        _goals(rounds, ratio),
         (
             _load_table("Sign", rounds, "sign", _SIGN),
             _load_table(f"SignBatch of {BATCH}", rounds, "batch", _BATCH),
@@ -127,8 +122,8 @@ def measure(
             _load_table("The same request again, by h2load", rounds, "rerun", _RERUN),
             _load_table("Uploads of other people's signatures, by wrk", rounds, "rekor", _REKOR),
             _attest_table(attesting),
-            _verify_table(verifying),
-            _process_table(verify, nothing, starts),
+            verify_tables.verify_table(verifying, effort.revocations),
+            verify_tables.process_table(processes, starts),
             *ledger_tables.tables(ledger),
         ),
     )
@@ -200,9 +195,7 @@ def _attest_table(attesting: attest.Attested) -> Table:
     return Table("Attest of a 10 MiB SBOM", columns, [row], _ATTEST)
 
 
-def _goals(
-    rounds: Rounds, ratio: float, verifying: offline.Verifying, verify: offline.Process
-) -> tuple[Bar, ...]:
+def _goals(rounds: Rounds, ratio: float) -> tuple[Bar, ...]:
     """Return what the design wants in the end."""
     one, many = rounds.median(("sign", 1)), rounds.median(("sign", 64))
     batches = rounds.median(("batch", 4))
@@ -212,9 +205,6 @@ def _goals(
         Bar("Sign, 64 in flight", 1200, "a second", many.rate),
         Bar(f"SignBatch of {BATCH}, 4 in flight", 5000, "digests a second", batches.rate),
         Bar("the coalescing client, 64 callers", 3, "times unary", ratio),
-        Bar("verify, new checkpoints", 2500, "a second", verifying.distinct),
-        Bar("verify, a remembered checkpoint", 4000, "a second", verifying.shared),
-        Bar("`python -m verifier`, median", 120, "ms", 1e3 * verify.median_s, at_most=True),
     )
 
 
@@ -237,32 +227,3 @@ def _load_row(rounds: Rounds, kind: Kind) -> tuple[str, ...]:
         number(1e6 * run.service_cpu_s / run.digests),
         f"{run.others:.0%}",
     )
-
-
-def _verify_table(verifying: offline.Verifying) -> Table:
-    rows = (
-        ("each bundle with a checkpoint of its own", number(verifying.distinct)),
-        ("all with one checkpoint, seen before", number(verifying.shared)),
-    )
-    return Table("Verify", ("bundles", "a second"), rows, _VERIFY)
-
-
-def _process_table(
-    verify: offline.Process, nothing: offline.Process, starts: offline.Process
-) -> Table:
-    columns = ("process", "median, ms", "fastest, ms", "slowest, ms", "peak memory, MiB")
-    rows = [
-        (
-            name,
-            number(1e3 * process.median_s),
-            number(1e3 * process.fastest_s),
-            number(1e3 * process.slowest_s),
-            number(process.peak_bytes / 2**20),
-        )
-        for name, process in (
-            ("`python -m verifier`", verify),
-            ("`python -c pass`", nothing),
-            ("`sealbook serve`, until ready", starts),
-        )
-    ]
-    return Table("Processes", columns, rows, _PROCESSES)

@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from verifier import Digest, Policy, Repository, Status, TrustRoot, Verifier
 
@@ -83,17 +82,18 @@ def certified(directory: Path) -> dict[str, list[Call]]:
 
     root = directory / "trusted_root.json"
     judge = SigstoreJudge(root.read_bytes())
-    theirs: Any = Sigstore(trusted_root=TrustedRoot.from_file(str(root)))
+    theirs = Sigstore(trusted_root=TrustedRoot.from_file(str(root)))
     expected = Identity(identity=_IDENTITY, issuer=_ISSUER)
     found = [data for _, data in bundles(directory / "certificate")]
     for data in found:
         assert judge.certified(data)[:2] == (_IDENTITY, _ISSUER)
+
+    def verify_theirs(data: bytes) -> None:
+        theirs.verify_dsse(Bundle.from_json(data), expected)
+
     return {
         "certificate": [partial(judge.certified, data) for data in found],
-        "sigstore": [
-            lambda data=data: theirs.verify_dsse(Bundle.from_json(data), expected)
-            for data in found
-        ],
+        "sigstore": [partial(verify_theirs, data) for data in found],
     }
 
 

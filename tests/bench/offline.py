@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from signer.client import Client, Item, Signed
-from tests.bench.load import BATCH, REPOSITORY
-from tests.crash.service import ROOT, Service
+from tests.bench.judge import REPOSITORY
+from tests.crash.service import ROOT
+from tests.interop import peers
+from tests.interop.judging import CLOSED
+from tests.interop.notation_judge import CONFIG, POLICY
 from verifier.digest import Digest
-from verifier.errors import SealbookError
+from verifier.statement import APPROVAL
 
 _HERE = Path(__file__).parent
 _VERIFY_RUNS = 3
-
-
-class Verifying(NamedTuple):
-    """Bundles a second on one core."""
-
-    distinct: float
-    shared: float
 
 
 class Process(NamedTuple):
@@ -43,52 +38,101 @@ class Process(NamedTuple):
         return cls(statistics.median(times), min(times), max(times), peak)
 
 
-def make_bundles(service: Service, directory: Path, count: int) -> None:
-    """Sign `count` images one by one, and as many in batches; keep their bundles."""
-    for name in ("distinct", "shared"):
-        (directory / name).mkdir()
-    shutil.copy(service.directory / "trust.json", directory)
-    with Client(service.addresses.grpc, service.token) as client:
-        for i in range(count):
-            digest = Digest.of(b"distinct %d" % i)
-            _keep(directory / "distinct", digest, client.sign(digest, REPOSITORY))
-        digests = [Digest.of(b"shared %d" % i) for i in range(min(count, BATCH))]
-        answers = client.sign_batch(REPOSITORY, [Item(digest) for digest in digests])
-        for digest, answer in zip(digests, answers, strict=True):
-            _keep(directory / "shared", digest, answer)
+class Processes(NamedTuple):
+    """Processes by what they do; `others` by their names and versions, without what is not here."""
+
+    verify: Process
+    with_status: Process
+    with_policy: Process
+    nothing: Process
+    others: Mapping[str, Process | None]
 
 
-def verifying(directory: Path, seconds: float) -> Verifying:
+class _Command(NamedTuple):
+    words: Sequence[str]
+    environment: Mapping[str, str] | None = None  # None is our own
+
+
+def verifying(directory: Path, seconds: float) -> dict[str, float]:
     """Return the best of a few runs: on one core, whatever disturbs only slows it down."""
     command = [sys.executable, "-m", "tests.bench.judge", str(directory), str(seconds)]
     runs = [
         json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
         for _ in range(_VERIFY_RUNS)
     ]
-    return Verifying(*(max(run[name] for run in runs) for name in Verifying._fields))
+    return {name: max(run[name] for run in runs) for name in runs[0]}
 
 
-def processes(directory: Path, count: int) -> tuple[Process, Process]:
-    """Time `python -m verifier` on a bundle, and beside it a Python that does nothing."""
-    bundle = min((directory / "distinct").iterdir())
-    verify = [
-        *(sys.executable, "-m", "verifier", "--trust", str(directory / "trust.json")),
-        *("--repository", REPOSITORY, bundle.name, str(bundle)),
+def processes(directory: Path, count: int) -> Processes:
+    """Time programs that judge one image, each `count` times in turn with the others."""
+    index = json.loads((directory / "image" / "index.json").read_bytes())
+    digest = Digest(index["manifests"][0]["digest"])
+    approval, scan = (str(directory / folder / digest) for folder in ("distinct", "scan"))
+    trust = [sys.executable, "-m", "verifier", "--trust", str(directory / "trust.json")]
+    status = [*trust, "--status", str(directory / "status.json")]
+    about = ["--repository", REPOSITORY, digest]
+    ours = [
+        _Command([*trust, *about, approval]),
+        _Command([*status, *about, approval]),
+        _Command([*status, "--policy", str(directory / "policy.toml"), *about, approval, scan]),
+        _Command([sys.executable, "-c", "pass"]),
     ]
-    commands = [verify, [sys.executable, "-c", "pass"]]
+    theirs = {
+        name: asking(program, directory, digest)
+        for name, (obtain, asking) in _PEERS.items()
+        if (program := _obtained(obtain))
+    }
     done = subprocess.run(
         [sys.executable, "-S", "-E", str(_HERE / "cold.py"), str(count)],
-        input=json.dumps(commands),
+        input=json.dumps([*ours, *theirs.values()]),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    verified, nothing = json.loads(done.stdout)
-    return Process.of(verified), Process.of(nothing)
+    measured = [Process.of(runs) for runs in json.loads(done.stdout)]
+    others = {
+        f"{name}, {peers.version_of(Path(command.words[0]))}": process
+        for (name, command), process in zip(theirs.items(), measured[len(ours) :], strict=True)
+    }
+    absent = dict.fromkeys(name for name in _PEERS if name not in theirs)
+    verify, with_status, with_policy, nothing = measured[: len(ours)]
+    return Processes(verify, with_status, with_policy, nothing, {**others, **absent})
 
 
-def _keep(directory: Path, digest: Digest, signed: Signed | SealbookError) -> None:
-    if isinstance(signed, SealbookError):
-        raise signed
-    (directory / digest).write_bytes(signed.bundle())
+def _obtained(obtain: Callable[[], Path]) -> Path | None:
+    try:
+        return obtain()
+    except peers.PeerUnavailable:
+        return None
+
+
+def _cosign(program: Path, directory: Path, digest: Digest) -> _Command:
+    words = [str(program), "verify-blob-attestation", "--key", str(directory / "release.pub")]
+    words += ["--trusted-root", str(directory / "trusted_root.json")]
+    words += ["--bundle", str(directory / "distinct" / digest), "--type", APPROVAL]
+    words += ["--digest", digest.hex, "--digestAlg", "sha256"]
+    return _Command(words, _alone(directory / "cosign"))
+
+
+def _notation(program: Path, directory: Path, digest: Digest) -> _Command:
+    home = directory / "notation"
+    store = home / CONFIG / "truststore" / "x509" / "ca" / "release"
+    store.mkdir(parents=True)
+    (store / "root.pem").write_bytes((directory / "notation.pem").read_bytes())
+    (home / CONFIG / "trustpolicy.json").write_text(json.dumps(POLICY))
+    words = [str(program), "verify", "--oci-layout", "--scope", REPOSITORY]
+    words.append(f"{directory / 'image'}@{digest}")
+    return _Command(words, {**_alone(home), "NOTATION_EXPERIMENTAL": "1"})
+
+
+def _alone(home: Path) -> dict[str, str]:
+    """Return an environment with a home of its own, and no network."""
+    home.mkdir(exist_ok=True)
+    return {"HOME": str(home), "TMPDIR": str(home), "HTTP_PROXY": CLOSED, "HTTPS_PROXY": CLOSED}
+
+
+_PEERS = {
+    "`cosign verify-blob-attestation`": (peers.cosign, _cosign),
+    "`notation verify`": (peers.notation, _notation),
+}

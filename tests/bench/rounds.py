@@ -33,6 +33,7 @@ class Effort(NamedTuple):
     budget_s: float  # no round beyond `rounds` begins later
     calls: dict[Kind, int]
     bundles: int
+    revocations: int
     verify_s: float
     processes: int
     starts: int
@@ -62,6 +63,7 @@ FULL = Effort(
         ("rekor", 64): 10_000,
     },
     bundles=300,
+    revocations=100,
     verify_s=1.5,
     processes=15,
     starts=5,
@@ -77,6 +79,7 @@ QUICK = Effort(
     budget_s=0,
     calls={kind: _QUICK_CALLS.get(kind[0], 64) for kind in FULL.calls},
     bundles=10,
+    revocations=3,
     verify_s=0.05,
     processes=2,
     starts=1,
