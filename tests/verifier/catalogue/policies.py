@@ -207,13 +207,7 @@ def _said() -> Iterator[Case]:
         ("E12", "provenance by who approves", attested, by_release, "predicate-type"),
         ("E12", "approval by who attests", one, by_ci, "predicate-type"),
         ("E14", "provenance without a name", attested, unnamed, "unnamed-repository"),
-        (
-            "E14",
-            "provenance without a name, allowed",
-            allowing,
-            unnamed,
-            "yes",
-        ),
+        ("E14", "provenance without a name, allowed", allowing, unnamed, "yes"),
     ):
         yield judged(row, f"{name}, under a policy", judge, [bundle], code)
 
