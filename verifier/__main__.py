@@ -15,10 +15,31 @@ from verifier.errors import VerificationError, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verifier.certified import CertificateJudge
+    from verifier.certified import CertificateJudge, Certified
     from verifier.policy import Policy
     from verifier.trust import TrustRoot
     from verifier.trust.status import Status
+
+
+class _Certificates:
+    """Judges certificates, ours and those of another root; loads what that needs when it must."""
+
+    def __init__(self, asked: Asked, trust: TrustRoot, status: Status | None) -> None:
+        self._asked, self._trust, self._status = asked, trust, status
+        self._judge: CertificateJudge | None = None
+
+    def certified(self, data: bytes) -> Certified:
+        """Answer as `CertificateJudge` says; raise `MissingExtraError` without the extra."""
+        if self._judge is None:
+            from verifier import limits
+            from verifier.pull.keyless import SigstoreJudge
+            from verifier.trusted_root import trusted_root
+
+            path = self._asked.trusted_root
+            others = [] if path is None else [_read(path, limits.TRUST_FILE)]
+            revocations = self._status.payload.revocations if self._status else ()
+            self._judge = SigstoreJudge(trusted_root(self._trust, revocations), *others)
+        return self._judge.certified(data)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +83,7 @@ def _answer(asked: Asked) -> None:
     digest = Digest(asked.digest)
     repository = None if asked.repository is None else Repository(asked.repository)
     trust, status, policy = _trusted(asked)
-    judge = _certificates(asked, trust, status) if policy is not None else None
+    judge = _Certificates(asked, trust, status)
     verifier = Verifier(trust, status=status, policy=policy, certificates=judge)
     if policy is None and len(asked.bundles) == 1:
         verified = verifier.verify(_read(asked.bundles[0], limits.BUNDLE), digest, repository)
@@ -116,21 +137,6 @@ def _trusted(asked: Asked) -> tuple[TrustRoot, Status | None, Policy | None]:
         for public in trust.publics():
             public.refuse_example()
     return trust, status, policy
-
-
-def _certificates(asked: Asked, trust: TrustRoot, status: Status | None) -> CertificateJudge | None:
-    """Return who judges certificates: ours, and those of the other root; None if nobody can."""
-    from verifier import limits
-    from verifier.errors import MissingExtraError
-    from verifier.trusted_root import trusted_root
-
-    others = [] if asked.trusted_root is None else [_read(asked.trusted_root, limits.TRUST_FILE)]
-    revocations = status.payload.revocations if status else ()
-    try:
-        from verifier.pull.keyless import SigstoreJudge
-    except MissingExtraError:
-        return None
-    return SigstoreJudge(trusted_root(trust, revocations), *others)
 
 
 def _read(path: str, limit: int) -> bytes:

@@ -200,8 +200,7 @@ class Verifier:
         # 4.
         statement = Statement.parse(bundle.envelope.payload)
         subject = question.subject_of(statement, key.purpose)
-        if not key.covers_name(subject.name):
-            raise KeyScopeError(f"key {key.name} may not speak of {subject.name[:120]!r}")
+        _check_scope(key, subject.name)
         # 5 to 9.
         seen = self._ledger.check(bundle, key)
         verified = self._verified(question, statement, subject, seen, bundle)
@@ -234,8 +233,10 @@ class Verifier:
         bundle = Bundle.parse(data, question.limit, certified=True)
         public = certified_key(bundle.certificate)
         own = self._trust.keys.get(public.hint)
-        if own is not None and (own.purpose == "approve") is not approves:
-            raise KeyPurposeError(f"key {own.name} is for {own.purpose!r}")
+        if own is not None:  # a certificate makes of our key no other one
+            if own.purpose != ("approve" if approves else "attest"):
+                raise KeyPurposeError(f"key {own.name} is for {own.purpose!r}")
+            _check_scope(own, subject.name)
         seen = self._ledger.check(bundle, own or TrustedKey("", "", public, ()))
         verified = self._verified(question, statement, subject, seen, bundle)
         signer = own.public.hint if own else f"{found.identity} {found.issuer}"
@@ -281,3 +282,8 @@ class Verifier:
     def _check_pinned(self) -> None:
         if self._policy is None and self._trust.policy_sha256:
             raise PolicyMismatchError("the trust file pins a policy, and none is at hand")
+
+
+def _check_scope(key: TrustedKey, name: str) -> None:
+    if not key.covers_name(name):
+        raise KeyScopeError(f"key {key.name} may not speak of {name[:120]!r}")
