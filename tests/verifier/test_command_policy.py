@@ -15,8 +15,10 @@ from tests.verifier.books import HEADER, Book
 from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY
 from tests.verifier.shell import FAR, Answer, Shell
 from tests.verifier.statuses import DAY, STATUS_KEY
+from verifier.certified import Certified
 from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
+from verifier.errors import CertificateError
 from verifier.merkle import Hash
 from verifier.note import Note
 
@@ -216,6 +218,8 @@ def test_no_file(desk: Desk) -> None:
 def test_certificates(desk: Desk, monkeypatch: pytest.MonkeyPatch, roots: int) -> None:
     """
     Certificates are judged by what the trust file makes of them, and by one more root if named.
+
+    Nothing is loaded for that before there is one.
     """
     given: list[bytes] = []
 
@@ -223,13 +227,19 @@ def test_certificates(desk: Desk, monkeypatch: pytest.MonkeyPatch, roots: int) -
         def __init__(self, *trusted: bytes) -> None:
             given.extend(trusted)
 
+        def certified(self, data: bytes) -> Certified:
+            raise CertificateError("nobody's")
+
     module: Any = ModuleType("verifier.pull.keyless")
     module.SigstoreJudge = Judge
     monkeypatch.setitem(sys.modules, "verifier.pull.keyless", module)
     desk.put("root.json", b"another root")
     more = ("--trusted-root", desk.path("root.json")) * roots
 
-    assert 0 == desk.ask(*more).code
+    assert (0, []) == (desk.ask(*more).code, given)
+    shown = (desk.folder / "0.json").read_bytes().replace(b'"publicKey"', b'"certificate"')
+    desk.put("0.json", shown)
+    assert "(bad-certificate)" in desk.ask(*more).err
     assert 1 + roots == len(given)
     assert "trustedroot+json" in json.loads(given[0])["mediaType"]
     assert [b"another root"] * roots == given[1:]
