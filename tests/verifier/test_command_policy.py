@@ -227,7 +227,7 @@ def test_certificates(desk: Desk, monkeypatch: pytest.MonkeyPatch, roots: int) -
         def __init__(self, *trusted: bytes) -> None:
             given.extend(trusted)
 
-        def certified(self, data: bytes) -> Certified:
+        def certified(self, _: bytes) -> Certified:
             raise CertificateError("nobody's")
 
     module: Any = ModuleType("verifier.pull.keyless")
