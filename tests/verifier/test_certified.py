@@ -10,6 +10,7 @@ from tests.verifier import twin
 from tests.verifier.books import PURPOSES, SIGNERS, Book
 from tests.verifier.certificates import certificate
 from tests.verifier.making import IMAGE, ORIGIN, REPOSITORY, Signer
+from tests.verifier.statuses import STATUS_KEY
 from tests.verifier.verdicts import said
 from verifier.bundle import Bundle
 from verifier.certified import Certified
@@ -17,6 +18,7 @@ from verifier.digest import Digest
 from verifier.dsse import IN_TOTO, Envelope, pae
 from verifier.entry import Entry
 from verifier.merkle import Hash, InclusionProof
+from verifier.repository import Scope
 from verifier.statement import approval
 from verifier.verdict import Verdict
 
@@ -74,6 +76,9 @@ class Shown(Book):
 
 
 APPROVAL = approval(REPOSITORY, IMAGE, {"env": "prod"})
+ATTESTATION = json.dumps(
+    json.loads(APPROVAL) | {"predicateType": "https://slsa.dev/provenance/v1", "predicate": {}}
+).encode()
 
 
 def test_in_our_ledger() -> None:
@@ -130,17 +135,34 @@ def test_attestation_by_a_key_that_approves() -> None:
     """
     Nor does it let a key that approves attest.
     """
-    subject = {"name": REPOSITORY, "digest": {"sha256": IMAGE.hex}}
-    statement = json.loads(APPROVAL) | {
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {},
-        "subject": [subject],
-    }
-    payload = json.dumps(statement).encode()
     rules = ATTESTED + f'identities = [{{ identity = "{WHO}", issuer = "{ISSUER}" }}]\n'
 
-    assert Shown(SIGNERS["ci"], payload).asked(rules).met
-    assert "key-purpose" == said(lambda: Shown(SIGNERS["qa"], payload).asked(rules)).code
+    assert Shown(SIGNERS["ci"], ATTESTATION).asked(rules).met
+    assert "key-purpose" == said(lambda: Shown(SIGNERS["qa"], ATTESTATION).asked(rules)).code
+
+
+def test_attestation_by_another_key_of_ours() -> None:
+    """
+    Nor one that signs the status file.
+    """
+    rules = ATTESTED + f'identities = [{{ identity = "{WHO}", issuer = "{ISSUER}" }}]\n'
+
+    assert "key-purpose" == said(lambda: Shown(STATUS_KEY, ATTESTATION).asked(rules)).code
+
+
+def test_scope_of_our_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Nor does it let a key of ours speak of what lies outside of its scope.
+    """
+    shown = Shown(SIGNERS["release"], APPROVAL)
+    hint = SIGNERS["release"].public.hint
+    keys = dict(shown.trust.keys)
+    keys[hint] = keys[hint]._replace(scope=(Scope("registry.example/other"),))
+    trust, data = shown.trust._replace(keys=keys), shown.bundle(0)
+    monkeypatch.setattr(Shown, "trust", trust)
+
+    refusal = said(lambda: shown.verifier(NAMED).judge([data], IMAGE, REPOSITORY))
+    assert "key-scope" == refusal.code
 
 
 def test_another_image() -> None:

@@ -143,6 +143,19 @@ def test_envelope() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "raw"), [("-_-_", b"\xfb\xff\xbf"), ("+/+/", b"\xfb\xff\xbf"), ("YQ==", b"a")]
+)
+def test_alphabets(text: str, raw: bytes) -> None:
+    """
+    Payload and signature are read in either alphabet of Base64, as the specification demands.
+    """
+    lines = [{"sig": text}]
+    found = Envelope.parse(Fields(good() | {"payload": text, "signatures": lines}, "envelope"))
+
+    assert (raw, raw) == (found.payload, found.signature)
+
+
+@pytest.mark.parametrize(
     ("field", "value", "code"),
     rows(
         # E2: the type is compared as it is.
@@ -154,7 +167,7 @@ def test_envelope() -> None:
             )
         ),
         ("type null", "payloadType", None, "malformed"),
-        # E16: we write and read the standard alphabet only.
+        # E16: either alphabet is read, no mixture of them.
         ("payload, both alphabets", "payload", "-_+_", "bad-base64"),
         ("payload, no padding", "payload", "e30", "bad-base64"),
         ("payload null", "payload", None, "malformed"),
