@@ -12,13 +12,25 @@ from typing import Any
 
 from tests.verifier.books import SIGNERS, Book
 from tests.verifier.catalogue.case import Case
-from tests.verifier.making import EXPIRES, IMAGE, ISSUED, NOW, REPOSITORY, policy, witnesses
-from tests.verifier.statuses import DAY, HOUR, revoked
+from tests.verifier.making import (
+    EXPIRES,
+    IMAGE,
+    ISSUED,
+    NOW,
+    REPOSITORY,
+    NoteSigner,
+    policy,
+    witnesses,
+)
+from tests.verifier.statuses import DAY, HOUR, STATUS_KEY, revoked
+from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
-from verifier.note import COSIGNATURE, ML_DSA
+from verifier.merkle import Hash
+from verifier.note import COSIGNATURE, ML_DSA, Note
 from verifier.repository import Scope
+from verifier.trust.listed import TrustedLog
 from verifier.trust.revocation import Revocation
-from verifier.trust.status import Mark
+from verifier.trust.status import Mark, Status
 from verifier.verify import Verifier
 
 APPROVED = '[[images]]\nunder = "*"\n[images.approval]\n'
@@ -163,6 +175,31 @@ def _revoked() -> Iterator[Case]:
         yield Case("C4", f"{name} revoked, without a policy", judge, "revoked")
 
 
+def _elsewhere() -> Iterator[Case]:
+    """P19, T3: a status file that is about another tree than the bundle, or another ledger."""
+    book, other = Book(), Book()
+    for one, name in ((book, "release"), (other, "qa")):
+        one.log = book.log
+        one.approve(name)
+    ask = (book.bundle(0), IMAGE, REPOSITORY)
+    for name, found, code in (
+        ("status file of the bundle's tree", book.status, "yes"),
+        ("status file of another tree", other.status, "split-view"),
+    ):
+        verifier = Verifier(book.trust, lambda: NOW, status=found)
+        yield Case("P19", name, partial(verifier.verify, *ask), code)
+    stranger = NoteSigner("other.example")
+    trust = book.trust._replace(
+        logs=(*book.trust.logs, TrustedLog("other.example", stranger.key)),
+    )
+    text = str(Checkpoint("other.example", 1, Hash(bytes(32))))
+    note = str(Note(text, (stranger.sign(text),)))
+    payload = book.status.payload._replace(origin="other.example", note=note, marks=())
+    status = Status.parse(payload.sealed(STATUS_KEY), trust)
+    verifier = Verifier(trust, lambda: NOW, status=status)
+    yield Case("T3", "status file of another ledger", partial(verifier.verify, *ask), "no-status")
+
+
 def cases() -> Iterator[Case]:
     """Return the cases of this module."""
-    yield from (*_clocks(), *_ages(), *_checkpoints(), *_revoked())
+    yield from (*_clocks(), *_ages(), *_checkpoints(), *_revoked(), *_elsewhere())
