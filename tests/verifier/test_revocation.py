@@ -140,6 +140,16 @@ def test_a_key_revoked_twice(order: int) -> None:
     refused("revoked", lambda: known.check_entry(2, HINT))
 
 
+def test_a_key_revoked_twice_over() -> None:
+    """
+    Of two revocations that say the same the first is the one that is told.
+    """
+    for kind in (ENTRY, KEY):
+        known = Revocations([kind, kind._replace(index=50, reason="again")])
+        error = refused("revoked", lambda known=known: known.check_entry(4, HINT))
+        assert f"by entry {kind.index}: {kind.reason}" in error.message
+
+
 @pytest.mark.parametrize(
     ("scope", "names", "revoked"),
     [
