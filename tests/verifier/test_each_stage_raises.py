@@ -148,6 +148,28 @@ def test_each_call_raises() -> None:
     assert {"internal-error"} == set(outcomes)
 
 
+def test_a_mistake_is_no_bad_bundle() -> None:
+    """
+    A bundle more than is needed may be bad; that a mistake of ours made it so is a refusal.
+    """
+    run = _spare()
+    outcomes = {stage.name: _outcome(run, stage, RuntimeError("canary")) for stage in stages(run)}
+
+    assert len(outcomes) > 150
+    assert {"internal-error"} == set(outcomes.values())
+
+
+def _spare() -> Run:
+    """Two approvals of which one would do."""
+    book = _book()
+    bundles = [book.bundle(entry) for entry in [book.approve("release"), book.approve("qa")]]
+    trust, status = book.trust, book.status
+    return Run(
+        lambda: Verifier(trust, lambda: NOW, status=status),
+        lambda verifier: verifier.judge(bundles, IMAGE, REPOSITORY),
+    )
+
+
 def _outcome(run: Run, stage: Stage, error: BaseException) -> str:
     try:
         failing(run, stage, error)
