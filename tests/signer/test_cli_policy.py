@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_nothing_is_taken(world: World) -> None:
     """
     Severity `none` is said as what it is, and long lists are read to their end.
     """
-    keys = [f"key-{n:02}" for n in range(64)]
+    keys = [f"a-key-with-a-long-name-{n:02}" for n in range(64)]
     listed = ", ".join(f'"{key}"' for key in keys)
     rules(
         world,
@@ -218,10 +219,10 @@ def test_would_be_refused(shared: InProcess) -> None:
     )
 
 
-def one_refused(done: Done) -> dict[str, object]:
+def one_refused(done: Done) -> dict[str, Any]:
     """Return the verdict that a command printed which said no."""
     assert (1, "") == (done.returncode, done.stderr)
-    value: dict[str, object] = json.loads(done.stdout)
+    value: dict[str, Any] = json.loads(done.stdout)
     return value
 
 
