@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,7 +10,7 @@ import pytest
 from signer.keys.file import FileKey
 from tests.signer.asking import digest
 from tests.signer.commands import ROOT as CHECKOUT
-from tests.signer.commands import Done, check_refused, one
+from tests.signer.commands import check_refused, one
 from tests.signer.revoking import Image, revoke, sign
 from tests.signer.roots import (
     OLD,
@@ -34,22 +27,9 @@ from tests.signer.roots import (
 )
 from tests.signer.roots import sign as sign_trust
 from tests.signer.running import running
-from tests.signer.test_tls import use_tls
+from tests.signer.syncing import kept, publish_copy, sync, unchanged
 from tests.signer.world import World, found_in
-from verifier import limits
 from verifier.trust.status import Status
-
-
-def sync(world: World, *words: object, source: object = ".") -> Done:
-    """Sync the directory `kept` from the service's own, as carried across an air gap."""
-    return world.command("trust", "sync", source, "kept", *words)
-
-
-def kept(world: World) -> dict[str, bytes]:
-    """Return the files of `kept`, but for the lock."""
-    found = {path.name: path.read_bytes() for path in (world.directory / "kept").iterdir()}
-    found.pop("lock", None)
-    return found
 
 
 @pytest.fixture
@@ -57,14 +37,6 @@ def pinned(world: World) -> World:
     """A founded service whose trust files somebody pinned in `kept`."""
     good(sync(world, "--pin", sha256(world.directory / OLD)))
     return world
-
-
-def unchanged(world: World, code: str, *words: object, source: object = ".") -> str:
-    """Check that a sync refuses, that nothing was changed, and return what it said."""
-    before = kept(world)
-    said = check_refused(sync(world, *words, source=source), code)
-    assert before == kept(world)
-    return said
 
 
 def test_pinning(world: World) -> None:
@@ -95,64 +67,6 @@ def test_nothing_new(pinned: World) -> None:
 
     assert (1, []) == (value["trust"], value["changes"])
     assert before == kept(pinned)
-
-
-def test_from_a_service(world: World) -> None:
-    """
-    From a running service comes what was revoked since, whose proof is in the ledger.
-    """
-    with running(world) as service:
-        url = f"http://{service.addresses.http}/"
-        good(sync(world, "--first", source=url))
-        sign(service, 1)
-        revoke(service, image=Image(digest=digest(1), repository=""))
-        said = good(sync(world, source=url))
-        shown = good(world.command("trust", "show", "kept"))
-        value = one(world.command("trust", "show", "kept", "--json"))
-
-    assert "~ status version " in said
-    assert f"+ revoked: {digest(1)} in *, by entry 2: a mistake" in said
-    assert f"    {digest(1)} in *, by entry 2: a mistake [proven]" in shown
-    assert ["proven"] == [row["proof"] for row in value["status"]["revocations"]]
-    assert 3 == value["status"]["tree_size"]
-    unchanged(world, "unreachable", source=url)
-
-
-def test_over_tls(world: World) -> None:
-    """
-    Over TLS the server's certificate has to be good by `--ca`.
-    """
-    use_tls(world)
-    with running(world) as service:
-        url = f"https://{service.addresses.http}"
-        check_refused(sync(world, "--first", source=url), "unreachable")
-        good(sync(world, "--first", "--ca", "tls.pem", source=url))
-
-    assert (world.directory / OLD).read_bytes() == kept(world)["trust.json"]
-
-
-def test_what_it_needs(pinned: World) -> None:
-    """
-    From a directory files are taken on the base install, and from a URL with httpx and no more.
-    """
-    code = (
-        "import sys; from signer import cli\n"
-        "assert 0 == cli.main(['trust', 'sync', '.', 'kept'])\n"
-        "assert not {'httpx', 'grpc', 'pydantic', 'rich'} & set(sys.modules), sys.modules\n"
-        "cli.main(['trust', 'sync', 'http://127.0.0.1:1', 'kept'])\n"
-        "assert not {'grpc', 'pydantic', 'starlette'} & set(sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=pinned.directory,
-        env={"PYTHONPATH": str(CHECKOUT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert 0 == done.returncode, done.stderr
-    assert "(unreachable)" in done.stderr
 
 
 def test_next_version(pinned: World) -> None:
@@ -186,14 +100,6 @@ def test_roots_change(pinned: World) -> None:
     publish(pinned)
     good(sync(pinned))
     assert 3 == trust_of(pinned, "kept/trust.json").version
-
-
-def publish_copy(world: World) -> None:
-    """Carry next.json and the status file in the directory `usb`."""
-    usb = world.directory / "usb"
-    usb.mkdir(exist_ok=True)
-    shutil.copy(world.directory / "next.json", usb / "trust.json")
-    shutil.copy(world.directory / "status.json", usb)
 
 
 def test_too_few_roots(pinned: World) -> None:
@@ -314,28 +220,6 @@ def test_policy_that_nobody_pins(pinned: World) -> None:
     assert "policy.toml" not in kept(pinned)
 
 
-def test_no_trust_file(pinned: World, tmp_path: Path) -> None:
-    """
-    A source without a trust file, or none at all, changes nothing.
-    """
-    unchanged(pinned, "bad-request", source=tmp_path)
-    unchanged(pinned, "source", source=tmp_path / "none")
-
-
-@pytest.mark.parametrize("name", ["trust.json", "status.json", "policy.toml"])
-def test_too_large(pinned: World, name: str) -> None:
-    """
-    No more of a file is read than may be in it.
-    """
-    most = {"trust.json": limits.TRUST_FILE, "status.json": limits.STATUS_FILE}
-    usb = pinned.directory / "usb"
-    shutil.copytree(pinned.directory / "kept", usb)
-    with (usb / name).open("wb") as file:
-        file.truncate(most.get(name, limits.POLICY) + 1)
-
-    unchanged(pinned, "source", source=usb)
-
-
 def test_expired(world: World) -> None:
     """
     An expired trust file may be taken, as the newest that there is, and is warned of.
@@ -384,59 +268,3 @@ def test_bad_proof(pinned: World) -> None:
     path.write_bytes(payload._replace(revocations=(other._replace(bundle=b"{}"),)).sealed(key))
     good(sync(pinned))
     assert "[not proven yet]" in good(pinned.command("trust", "show", "kept"))
-
-
-@contextmanager
-def answering(status: int, *headers: tuple[str, str], slow: bool = False) -> Iterator[str]:
-    """Serve one answer to every question; a slow one never ends."""
-    stopped = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            for header in headers:
-                self.send_header(*header)
-            self.end_headers()
-            while slow and not stopped.wait(0.05):
-                self.wfile.write(b" ")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        stopped.set()
-        server.shutdown()
-        server.server_close()
-
-
-def test_redirect(pinned: World) -> None:
-    """
-    A redirect is not followed, to whatever host.
-    """
-    with running(pinned) as service:
-        elsewhere = f"http://{service.addresses.http}/v1/trust.json"
-        with answering(302, ("location", elsewhere)) as url:
-            assert "found 302" in unchanged(pinned, "source", source=url)
-
-
-def test_server_that_never_ends(pinned: World) -> None:
-    """
-    A server that sends a byte now and then is given up when the time for all of it is over.
-    """
-    with answering(200, slow=True) as url:
-        said = unchanged(pinned, "unreachable", "--timeout", 1, source=url)
-
-    assert "no answer in 0." in said
-
-
-def test_json_of_a_refusal(pinned: World) -> None:
-    """
-    A refusal is JSON too, with its code.
-    """
-    done = sync(pinned, "--json", source="none")
-    assert "source" == json.loads(done.stdout)["error"]
