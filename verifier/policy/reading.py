@@ -19,7 +19,7 @@ from verifier.policy.demands import (
     Remap,
     Vulnerabilities,
 )
-from verifier.repository import EVERYWHERE, Scope
+from verifier.repository import Scope
 from verifier.statement import APPROVAL, EVENT_PREFIX
 from verifier.vulnerabilities import SEVERITIES
 
@@ -125,7 +125,7 @@ def _break_glass(fields: Fields) -> BreakGlass:
 def _remap(fields: Fields) -> Remap:
     remap = Remap(Scope(fields.text("signed")), Scope(fields.text("as")))
     fields.done()
-    if EVERYWHERE in remap or "/" not in remap.signed or "/" not in remap.becomes:
+    if "/" not in remap.signed or "/" not in remap.becomes:  # so neither is everywhere
         raise PolicyError("expected host/path in both parts of a remap")
     return remap
 
