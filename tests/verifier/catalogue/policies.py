@@ -193,7 +193,9 @@ def _said() -> Iterator[Case]:
     anonymous = json.loads(approval(REPOSITORY, IMAGE, {})) | {"predicateType": PROVENANCE}
     del anonymous["subject"][0]["name"]
     book.sign("ci", json.dumps(anonymous).encode())
-    approved, proven, other, said, by_release, by_ci, unnamed = map(book.bundle, range(7))
+    anonymous["subject"][0]["name"] = "registry.example/team/other"
+    book.sign("ci", json.dumps(anonymous).encode())
+    approved, proven, other, said, by_release, by_ci, unnamed, away = map(book.bundle, range(8))
     one, attested = book.verifier(ONE).judge, book.verifier(ATTESTED).judge
     asking = partial(book.verifier, ATTESTED.replace(PROVENANCE, event))
     yield Case("E12", "a policy that asks for an event", asking, "bad-policy")
@@ -207,6 +209,7 @@ def _said() -> Iterator[Case]:
         ("E12", "provenance by who approves", attested, by_release, "predicate-type"),
         ("E12", "approval by who attests", one, by_ci, "predicate-type"),
         ("E14", "provenance without a name", attested, unnamed, "unnamed-repository"),
+        ("E14", "provenance of elsewhere, no name needed", allowing, away, "repository-mismatch"),
         ("E14", "provenance without a name, allowed", allowing, unnamed, "yes"),
     ):
         yield judged(row, f"{name}, under a policy", judge, [bundle], code)

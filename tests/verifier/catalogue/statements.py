@@ -182,6 +182,8 @@ def _subjects() -> Iterator[Case]:
             rewrite(made, ("subject",), [subject(IMAGE, value)])
             where = "here" if repository else "anywhere"
             yield world("E14", f"name is {name}, asked for {where}", made, "unnamed-repository")
+    other = [subject(IMAGE, ELSEWHERE), subject(IMAGE, None)]
+    yield subjects("E14", "elsewhere, and without a name", other, "repository-mismatch")
     other = [subject(IMAGE, None, uri=REPOSITORY, downloadLocation=REPOSITORY)]
     yield subjects("E14", "our name as uri", other, "unnamed-repository")
     other = [subject(IMAGE, ELSEWHERE, annotations={"name": REPOSITORY})]
