@@ -7,7 +7,10 @@ Prints JSON, bundles (or images) a second by what was measured:
 * `status`: those of `distinct`, under a status file that takes back others;
 * `policy`: images, of each an approval and a scan, under a policy and that status file;
 * `certificate`: approvals under a certificate, by our judge of them;
-* `sigstore`: the same by sigstore-python. These two only where that is installed.
+* `theirs`: the same by sigstore-python;
+* `sigstore`: by sigstore-python too, one bundle as Sigstore's own services make them.
+
+The last three only where sigstore-python is installed.
 """
 
 from __future__ import annotations
@@ -74,26 +77,35 @@ def certified(directory: Path) -> dict[str, list[Call]]:
     """Return what judges of certificates are asked, as far as they are here."""
     if importlib.util.find_spec("sigstore") is None:
         return {}
+    from cryptography.hazmat.primitives.asymmetric import ec
     from sigstore.models import Bundle, TrustedRoot
     from sigstore.verify import Verifier as Sigstore
     from sigstore.verify.policy import Identity
 
+    from tests.interop import handmade
+    from tests.interop.handmade.pki import Authorities
     from verifier.pull.keyless import SigstoreJudge
 
-    root = directory / "trusted_root.json"
-    judge = SigstoreJudge(root.read_bytes())
-    theirs = Sigstore(trusted_root=TrustedRoot.from_file(str(root)))
-    expected = Identity(identity=_IDENTITY, issuer=_ISSUER)
+    def theirs(trusted_root: Path) -> Callable[[bytes], None]:
+        library = Sigstore(trusted_root=TrustedRoot.from_file(str(trusted_root)))
+        expected = Identity(identity=_IDENTITY, issuer=_ISSUER)
+
+        def verify(data: bytes) -> None:
+            library.verify_dsse(Bundle.from_json(data), expected)
+
+        return verify
+
+    root, like_sigstore = directory / "trusted_root.json", directory / "like_sigstore.json"
+    judge, verify = SigstoreJudge(root.read_bytes()), theirs(root)
     found = [data for _, data in bundles(directory / "certificate")]
     for data in found:
         assert judge.certified(data)[:2] == (_IDENTITY, _ISSUER)
-
-    def verify_theirs(data: bytes) -> None:
-        theirs.verify_dsse(Bundle.from_json(data), expected)
-
+    made = handmade.make(certified=True, authorities=Authorities(curve=ec.SECP384R1()))
+    like_sigstore.write_bytes(made.trusted_root)
     return {
         "certificate": [partial(judge.certified, data) for data in found],
-        "sigstore": [partial(verify_theirs, data) for data in found],
+        "theirs": [partial(verify, data) for data in found],
+        "sigstore": [partial(theirs(like_sigstore), made.bundle)],
     }
 
 

@@ -29,6 +29,7 @@ OPENSSL = shutil.which("openssl", path="/usr/local/bin:/usr/bin:/bin") or "opens
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 MINUTE = dt.timedelta(minutes=1)
 LONG = dt.timedelta(days=365)
+P256 = ec.SECP256R1()
 START = {"start": "2024-01-01T00:00:00Z"}
 ISSUER_V1 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 ISSUER_V2 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
@@ -65,19 +66,25 @@ class Certified(NamedTuple):
 class Authorities:
     """Who vouches for keys and times; `trusted` is what a trusted_root.json says of them."""
 
-    def __init__(self, lifetime: dt.timedelta = LONG) -> None:
-        """Make all the keys and certificates above the leaves; `lifetime` is the intermediate's."""
+    def __init__(self, lifetime: dt.timedelta = LONG, curve: ec.EllipticCurve = P256) -> None:
+        """Make all the keys and certificates above the leaves; `lifetime` is the intermediate's.
+
+        `curve` is that of all but the log of certificates; Sigstore's own have P-384.
+        """
         self._ct_key = ec.generate_private_key(ec.SECP256R1())
-        self.root = certify("root", None, authority=1)
+        self.root = certify("root", None, authority=1, curve=curve)
         self.intermediate = certify(
             "intermediate",
             self.root,
             authority=0,
             purpose=ExtendedKeyUsageOID.CODE_SIGNING,
             lifetime=lifetime,
+            curve=curve,
         )
-        self._tsa_root = certify("timestamp root", None, authority=0)
-        self.tsa = certify("timestamp", self._tsa_root, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
+        self._tsa_root = certify("timestamp root", None, authority=0, curve=curve)
+        self.tsa = certify(
+            "timestamp", self._tsa_root, purpose=ExtendedKeyUsageOID.TIME_STAMPING, curve=curve
+        )
 
     def leaf(self, key: ec.EllipticCurvePublicKey, identity: str, issuer: str) -> bytes:
         """Return the DER of a certificate of `key` that is good around now."""
@@ -204,12 +211,13 @@ def certify(
     authority: int | None = None,
     purpose: x509.ObjectIdentifier | None = None,
     lifetime: dt.timedelta = LONG,
+    curve: ec.EllipticCurve = P256,
 ) -> Certified:
     """Return a certificate of a new key by `signer`, or by itself, good from a minute ago.
 
     `authority` is how many authorities may stand below it; None makes a leaf.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(curve)
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "XX"),
