@@ -13,6 +13,8 @@ from tests.signer.running import Process
 from tests.signer.world import init
 from tests.verifier.test_layout import Layout, tagged
 
+TRUST = ("--trust", "trust.json")
+
 
 @pytest.fixture
 def image(tmp_path: Path) -> tuple[Layout, list[str]]:
@@ -31,7 +33,7 @@ def test_sign_and_verify(site: Process, tmp_path: Path) -> None:
     where = ("--repository", REPOSITORY, digest(1))
     done = site.spawn("sign", *where, "--out", tmp_path)
     path = bundle_path(tmp_path, digest(1))
-    verdict = site.spawn("verify", *where, path)
+    verdict = site.spawn("verify", *TRUST, *where, path)
 
     assert (0, f"signed {digest(1)}") == (done.returncode, done.stdout.split("\n")[0])
     assert f"bundle {path}" in done.stdout
@@ -45,10 +47,10 @@ def test_verify_says_no(site: Process, tmp_path: Path) -> None:
     """
     site.sign(digest(2), "--out", tmp_path)
     path = bundle_path(tmp_path, digest(2))
-    image = site.command("verify", "--repository", REPOSITORY, digest(3), path)
-    repository = site.command("verify", "--repository", OTHER_REPOSITORY, digest(2), path)
+    image = site.command("verify", *TRUST, "--repository", REPOSITORY, digest(3), path)
+    repository = site.command("verify", *TRUST, "--repository", OTHER_REPOSITORY, digest(2), path)
     other = init(tmp_path / "other").command(
-        "verify", "--repository", REPOSITORY, digest(2), path, "--json"
+        "verify", *TRUST, "--repository", REPOSITORY, digest(2), path, "--json"
     )
 
     assert "no: " in check_refused(image, "digest-mismatch")
