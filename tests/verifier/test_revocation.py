@@ -171,7 +171,9 @@ def test_of_digests(scope: str, names: tuple[str, ...], revoked: bool) -> None:
 
     known.check_digest(Digest.of(b"another"), *names)
     if revoked:
-        refused("revoked", lambda: known.check_digest(IMAGE, *names))
+        error = refused("revoked", lambda: known.check_digest(IMAGE, *names))
+        where = "" if scope == "*" else f" in {scope}"
+        assert f"{IMAGE} was revoked{where}, by entry 42: malware" == error.message
     else:
         known.check_digest(IMAGE, *names)
 

@@ -8,7 +8,17 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.verifier.books import HEADER, Book
-from tests.verifier.making import EXPIRES, IMAGE, NOW, REPOSITORY, refused, rows, verdict
+from tests.verifier.making import (
+    EXPIRES,
+    IMAGE,
+    NOW,
+    REPOSITORY,
+    policy,
+    refused,
+    rows,
+    verdict,
+    witnesses,
+)
 from tests.verifier.statuses import DAY
 from tests.verifier.verdicts import said
 from verifier import limits
@@ -418,3 +428,46 @@ def test_keys_say_what_they_are_for(book: Book) -> None:
 
     assert ["predicate-type"] * 3 == [one.code for one in error.verdict.refused]
     assert [False, False, True] == [answer.met for answer in error.verdict.answers]
+
+
+FRESH = f'{IMAGES}max_checkpoint_age = "1 day"\n[images.approval]\n'
+
+
+@pytest.mark.parametrize(
+    ("times", "asked", "told"),
+    [
+        ((0, 0), 2, "the newest checkpoint is less than a minute old"),
+        ((0, DAY), 2, "the newest checkpoint is less than a minute old"),
+        ((3600, 2 * DAY), 1, "the newest checkpoint is 1 hour old"),
+        ((3600, 2 * DAY), 2, "needs a checkpoint younger than 1 day, newest is 1 hour old"),
+        ((3 * DAY, 2 * DAY), 1, "needs a checkpoint younger than 1 day, newest is 2 days old"),
+    ],
+)
+def test_as_many_witnesses_were_there_lately(
+    book: Book, times: tuple[int, int], asked: int, told: str
+) -> None:
+    """
+    A checkpoint is young when as many witnesses as the trust file asks for saw it lately.
+    """
+    book.witnesses = witnesses(2)
+    book.quorum, book.times = policy(asked, book.witnesses), tuple(NOW - age for age in times)
+    entry = book.approve()
+    if told.startswith("needs"):
+        error = refused("stale-checkpoint", lambda: book.judge(FRESH, entry))
+        assert told == error.message
+        assert "sealbook trust sync" in error.hint
+    else:
+        assert told == book.judge(FRESH, entry).answers[-1].told
+
+
+def test_witnesses_that_are_known_and_were_not_there(book: Book) -> None:
+    """
+    Where witnesses are known and none is asked for, a checkpoint that none saw has no age.
+    """
+    lines = [f"witness w{i} {one.key}" for i, one in enumerate(witnesses(2))]
+    book.quorum = "\n".join([*lines, "quorum none", ""])
+    entry = book.approve()
+    book.mark(0)
+    error = refused("stale-checkpoint", lambda: book.judge(FRESH, entry))
+
+    assert "needs a checkpoint younger than 1 day, found none" == error.message
