@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.verifier.books import Book
-from tests.verifier.making import NOW, policy, rows, witnesses
+from tests.verifier.making import IMAGE, NOW, REPOSITORY, policy, rows, witnesses
 from tests.verifier.statuses import DAY
 from verifier.trust.status import Mark
 from verifier.verdict import Answer, RefusedError
@@ -308,6 +308,27 @@ def test_witnesses(known: int, signed: int, asked: int, told: str, met: bool) ->
     assert ("" if met else "witness-quorum") == last.code == first.code
     if not met:
         assert f"needs an approval with {asked} witnesses, found {signed}" == first.told
+
+
+@pytest.mark.parametrize(("asked", "least"), [(0, 1), (1, 1), (2, 2), (3, 3)])
+def test_witnesses_of_many_bundles(asked: int, least: int) -> None:
+    """
+    Of many bundles that have enough witnesses the fewest are told, and the most when none has.
+    """
+    book, everyone = Book(), witnesses(3)
+    book.quorum = policy(1, everyone)
+    book.approve("release")
+    bundles = []
+    for count in (3, 1, 2):
+        book.witnesses = everyone[:count]
+        bundles.append(book.bundle(0))
+    judge = book.verifier(f"{IMAGES}witnesses = {asked}\n[images.approval]\n").judge
+
+    assert f"witnesses {least} of 3" == judge(bundles, IMAGE, REPOSITORY).answers[-1].told
+    if asked == 3:
+        with pytest.raises(RefusedError) as caught:
+            judge(bundles[1:], IMAGE, REPOSITORY)
+        assert "witnesses 2 of 3, expected 3" == caught.value.verdict.answers[-1].told
 
 
 @pytest.mark.parametrize("scene", [nothing, approved("qa")])
