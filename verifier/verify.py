@@ -142,7 +142,11 @@ class Verifier:
 
             self._check_pinned()
             check_fresh(self._trust, self._status, self._max_age_s, self._clock())
-            self._revoked.check_digest(digest, repository)
+            rules = self._policy.of(repository) if self._policy is not None else None
+            # Where it was signed too: nothing excuses what is taken back there.
+            self._revoked.check_digest(
+                digest, *(rules.names(repository) if rules else (repository,))
+            )
             verdict = judging.judge(
                 self._policy,
                 self._testimony,

@@ -146,7 +146,7 @@ def profiles() -> Iterator[Odd]:
 def dates() -> Iterator[Odd]:
     """C6: a certificate that was not valid when the timestamp says that it signed."""
     yield odd("C6", "expired", "bad-certificate", start=-10 * MINUTE, lifetime=-5 * MINUTE)
-    yield odd("C6", "not yet valid", "bad-certificate", start=5 * MINUTE)
+    yield odd("C6", "not yet valid", "bad-certificate", start=120 * MINUTE, lifetime=180 * MINUTE)
 
 
 def chains() -> Iterator[Odd]:

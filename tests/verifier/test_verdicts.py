@@ -290,6 +290,19 @@ def test_a_promoted_image_that_was_revoked(
     assert code == verdict(lambda: book.judge(rules, entry, repository=Repository(repository)))
 
 
+def test_a_revocation_at_the_origin_breaks_no_glass(book: Book) -> None:
+    """
+    What was taken back where it was signed does not run where it is promoted, whatever excuses.
+    """
+    scope = Scope("registry.example/team")
+    book.revocations = (Revocation("digest", IMAGE, "x", 1, repository=scope, bundle=b"{}"),)
+    remap = 'remap = [{ signed = "registry.example/team", as = "prod.example/team" }]\n'
+    rules = f'{IMAGES}mode = "warn"\n{remap}[images.approval]\n'
+
+    refused("revoked", lambda: book.judge(rules, repository=Repository("prod.example/team/app")))
+    assert book.judge(rules, repository=Repository("other.example/team/app")).warnings
+
+
 def test_promotion_goes_one_way(book: Book) -> None:
     """
     What was signed for production is not for where it was built.

@@ -116,7 +116,7 @@ class Authorities:
         signer: Certified | None = None,
         subject: x509.Name = EMPTY,
         start: dt.timedelta = -MINUTE,
-        lifetime: dt.timedelta = 10 * MINUTE,
+        lifetime: dt.timedelta = 60 * MINUTE,
         serial: int | None = None,
         edit: Callable[[bytes], bytes] = bytes,
     ) -> bytes:
