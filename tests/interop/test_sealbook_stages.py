@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from tests.interop.handmade.bundle import IDENTITY, ISSUER
 from tests.interop.suite_case import BUNDLE, FOREIGN, KEY, KEYLESS, TRUSTED, Case
 from tests.verifier.making import IMAGE, REPOSITORY, World
 from tests.verifier.shell import FAR, Answer
-from tests.verifier.stages import Run, failing, stages
+from tests.verifier.stages import Run, failing, stages, sweeping
 
 HOME = str(Path(signer.cli.__file__).parent)
 # A file that was not closed because closing it was made to fail.
@@ -23,6 +23,12 @@ pytestmark = [
 # Pytest's own standard output: what is printed may be out when that fails.
 ITSELF = ("Incremental", "CaptureIO.flush")
 ERRORS = (RuntimeError, ModuleNotFoundError)
+
+
+@pytest.fixture(autouse=True)
+def _swept() -> Iterator[None]:
+    with sweeping():
+        yield
 
 
 def _verify(home: Path) -> list[str]:

@@ -10,7 +10,9 @@ method of `cryptography`, of a dictionary, of JSON's decoder. New code brings ne
 
 from __future__ import annotations
 
+import gc
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import CO_GENERATOR
@@ -166,9 +168,22 @@ def _function(frame: FrameType) -> str:
 
 @contextmanager
 def _watching(watch: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
-    before = sys.getprofile()
+    """Watch calls, and let no collection of garbage come between, whose callbacks are calls too."""
+    before, collecting = sys.getprofile(), gc.isenabled()
+    gc.disable()
     sys.setprofile(watch)
     try:
         yield
     finally:
         sys.setprofile(before)
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Collect what broken-off calls left open, before it warns in somebody else's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from tests.verifier.dossiers import dossier
 from tests.verifier.making import IMAGE, REPOSITORY, World, witnesses
 from tests.verifier.making import policy as quorum
 from tests.verifier.shell import ENVIRONMENT, FAR, Answer, Shell
-from tests.verifier.stages import Run, failing, stages
+from tests.verifier.stages import Run, failing, stages, sweeping
 from tests.verifier.statuses import DAY, STATUS_KEY
 from verifier import verify as flow
 from verifier.digest import Digest
@@ -32,6 +32,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _swept() -> Iterator[None]:
+    with sweeping():
+        yield
 
 
 class Panic(BaseException):

@@ -6,6 +6,7 @@ The stages are found by watching a run that says yes, so there is no list to for
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.verifier.books import HEADER, Book
 from tests.verifier.making import IMAGE, NOW, REPOSITORY, witnesses
 from tests.verifier.making import policy as quorum
-from tests.verifier.stages import Run, Stage, calls, failing, owners, returned, stages
+from tests.verifier.stages import Run, Stage, calls, failing, owners, returned, stages, sweeping
 from tests.verifier.statuses import DAY
 from verifier.digest import Digest
 from verifier.errors import VerificationError
@@ -23,6 +24,12 @@ from verifier.trust.revocation import Revocation
 from verifier.trust.status import Mark
 from verifier.verify import Verifier
 from verifier.vulnerabilities import PREDICATE_TYPE, Finding, Report, Scan, Scanner
+
+
+@pytest.fixture(autouse=True)
+def _swept() -> Iterator[None]:
+    with sweeping():
+        yield
 
 
 class Panic(BaseException):
