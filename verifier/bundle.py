@@ -1,8 +1,8 @@
 """Sigstore bundles v0.3: an envelope, the hint of its key, and one log entry.
 
-This verifier reads exactly one shape: a managed key, one DSSE envelope with one
-signature, one `hashedrekord` 0.0.2 entry. Bundles with a certificate in the place
-of the hint are written too; foreign clients judge those.
+Exactly one shape is read: one DSSE envelope with one signature, one `hashedrekord` 0.0.2
+entry, and the hint of a managed key; or, when asked for, a certificate in its place, which
+others judge. What else Sigstore's clients make is read by `verifier.sigstore`.
 
 Spec: sigstore protobuf-specs, sigstore_bundle.proto.
 """

@@ -1,7 +1,7 @@
 """What Sigstore's clients are given: `trusted_root.json` and `signing_config.json`.
 
-Rendered from our trust root, and read by nothing here. The media types are the old
-ones: clients refuse the newer spellings.
+Rendered from our trust root and what was revoked; `verifier.sigstore.trusted_root` reads it.
+The media types are the old ones: clients refuse the newer spellings.
 
 Spec: sigstore protobuf-specs, sigstore_trustroot.proto.
 """

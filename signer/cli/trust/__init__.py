@@ -10,8 +10,7 @@ needs one.
 
 from __future__ import annotations
 
-import importlib
-import sys
+from signer.cli.actions import run
 
 USAGE = """\
 usage: sealbook trust ACTION [options]        sealbook trust ACTION --help
@@ -35,18 +34,9 @@ example:
   sealbook trust sync https://sealbook.example /etc/sealbook/trust
 """
 
-_ACTIONS = ("create", "sign", "diff", "sync", "show", "podman")
+_ACTIONS = {name: name for name in ("create", "sign", "diff", "sync", "show", "podman")}
 
 
 def main(argv: list[str]) -> int:
     """Run the action that `argv` names."""
-    if len(argv) < 2 or argv[1] in ("-h", "--help"):
-        asked = len(argv) > 1
-        print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
-    if argv[1] not in _ACTIONS:
-        print(f"error: there is no action {argv[1]!r}; see sealbook trust --help", file=sys.stderr)
-        return 2
-    module = importlib.import_module(f"signer.cli.trust.{argv[1]}")
-    code: int = module.main(argv[2:])
-    return code
+    return run(argv, USAGE, _ACTIONS)
