@@ -1,4 +1,4 @@
-"""A fresh ledger for each test; Hypothesis without deadlines and without files left behind."""
+"""A fresh ledger for each test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from ledger.opening import Home, create
 from ledger.seal import empty_head
@@ -22,9 +21,6 @@ from tests.ledger.making import (
     memory_store,
 )
 from tests.ledger.sequencing import Service
-
-settings.register_profile("ledger", deadline=None, database=None, print_blob=True)
-settings.load_profile("ledger")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Hypothesis without deadline, for the machine may be busy, or files; and a shell to ask in.
+"""A shell to ask in.
 
 After a run of the catalogue the count of bad inputs is printed.
 """
@@ -8,13 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.verifier.shell import Shell
 from tests.verifier.tally import TALLY
-
-settings.register_profile("verifier", deadline=None, database=None, print_blob=True)
-settings.load_profile("verifier")
 
 
 @pytest.fixture
