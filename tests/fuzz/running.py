@@ -15,6 +15,7 @@ _ENDS = 120  # seconds after its time in which a process must have ended
 _TRIED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _COVERED = re.compile(r"\bcov: (\d+)")
 _SHOWN = 2000  # characters of what a process said
+_WIDEST = 200  # characters of a line: a message may hold the whole input
 
 TRIED: dict[str, int] = {}  # inputs in this run, by target
 
@@ -83,8 +84,8 @@ def run(target: str, seconds: int, folder: Path, fault: str = "") -> Outcome:
 
 
 def _said(output: str) -> str:
-    """Return the traceback in what a process said, or else the end of it."""
+    """Return the traceback in what a process said, or else the end of it; long lines are cut."""
     start = output.find("=== Uncaught Python exception: ===")
-    if start >= 0:
-        return output[start:].partition("\n==")[0].strip()[-_SHOWN:]
-    return output.strip()[-_SHOWN:]
+    said = output[start:].partition("\n==")[0] if start >= 0 else output
+    lines = (line if len(line) <= _WIDEST else f"{line[:_WIDEST]}…" for line in said.splitlines())
+    return "\n".join(lines).strip()[-_SHOWN:]

@@ -160,6 +160,8 @@ def test_log_of_another_algorithm_is_left_out() -> None:
         ("no host", "malformed", (*TLOG, "baseUrl"), "rekor.example"),
         ("https without a host", "malformed", (*TLOG, "baseUrl"), "https:///rekor.example"),
         ("another scheme", "malformed", (*TLOG, "baseUrl"), "ftp://rekor.example"),
+        ("brackets without an address", "malformed", (*TLOG, "baseUrl"), "https://rekor.[]"),
+        ("a bracket that stays open", "malformed", (*TLOG, "baseUrl"), "https://[::1"),
         ("no address", "malformed", (*TLOG, "baseUrl"), GONE),
         ("a log twice", "ambiguous-key", ("tlogs",), GOOD["tlogs"] * 2),
         ("too many logs", "over-limit", ("tlogs",), GOOD["tlogs"] * 65),

@@ -156,10 +156,17 @@ def _log(value: object, where: str) -> Log | None:
         raise KeyDetailsError(
             f"{where}: expected {key.algorithm.key_details}, found {details[:80]!r}"
         )
-    parts = urlsplit(url)
+    return Log(note_name(_host(url, where)), key, log_id, window)
+
+
+def _host(url: str, where: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that hold no address
+        parts = urlsplit("")
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise MalformedError(f"{where}.baseUrl: expected a URL with a host, found {url[:80]!r}")
-    return Log(note_name(parts.hostname), key, log_id, window)
+    return parts.hostname
 
 
 def _witnessed(value: object, where: str) -> Witnessed:
