@@ -150,7 +150,7 @@ class Publisher:
             except StorageFailedError as e:
                 self._on_failure(e)
                 self._end(e)
-            except LedgerError as e:
+            except SealbookError as e:  # a key that does not answer is no LedgerError
                 self._release(e)
                 pause_s, retry_s = retry_s, min(2 * retry_s, _LONGEST_RETRY_S)
             except Exception as e:  # noqa: BLE001  a bug must not leave everybody waiting in silence

@@ -20,13 +20,15 @@ from ledger.signatory import LogKeys
 from signer.address import check_address, is_loopback
 from signer.errors import ConfigError, KeyFileError, ListenError
 from signer.keys import open_key
-from signer.keys.file import read_secret
+from signer.keys.home import Role
+from signer.keys.secret_files import read_secret
 from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
 
 STATUS_EVERY_S = 3600.0
 
 _SEAL_BYTES = 32
+_LOG = Role("", "log")  # there may be several at once
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ORIGIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
@@ -160,6 +162,7 @@ class SigningKeySection(_Section):
     """A key that callers may ask for: to approve, to attest, or to sign what nobody read.
 
     `certificate` is a PEM chain for the form `notation`, the key's own certificate first.
+    `also` names keys that sign the same statement again, each as a bundle of its own.
     """
 
     uri: str
@@ -167,6 +170,7 @@ class SigningKeySection(_Section):
     raw: bool = False
     forms: Annotated[tuple[str, ...], Field(min_length=1)] = ("bundle",)
     certificate: Path | None = None
+    also: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _one_purpose(self) -> Self:
@@ -195,6 +199,17 @@ class SigningSection(_Section):
                 raise ValueError(f"{field} {named!r} is not among the keys")
             if key.raw or key.purpose != purpose:
                 raise ValueError(f"{field} {named!r} is not for purpose {purpose!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _seconds_exist(self) -> Self:
+        for name, key in self.keys.items():
+            if len(set(key.also)) != len(key.also) or name in key.also:
+                raise ValueError(f"keys.{name}.also names a key twice, or itself")
+            for second in key.also:
+                other = self.keys.get(second)
+                if other is None or (other.raw, other.purpose) != (key.raw, key.purpose):
+                    raise ValueError(f"{second!r}, which {name} names, is no key for the same")
         return self
 
 
@@ -304,11 +319,11 @@ class Config(_Section):
             raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {self.keys.seal}")
         quantum = self.keys.log_post_quantum
         return LogKeys(
-            open_key(self.keys.log, self.base),
+            open_key(self.keys.log, self.base, _LOG),
             seal,
-            tuple(open_key(uri, self.base) for uri in self.keys.log_also),
-            open_key(quantum, self.base) if quantum else None,
-            open_key(self.keys.promise, self.base),
+            tuple(open_key(uri, self.base, _LOG) for uri in self.keys.log_also),
+            open_key(quantum, self.base, _LOG) if quantum else None,
+            open_key(self.keys.promise, self.base, Role("promise", "promise")),
         )
 
     def path(self, relative: Path) -> Path:

@@ -1,7 +1,7 @@
 """Dating: an RFC 3161 timestamp for each signature that foreign clients want one on.
 
-Our own authority answers at once. An outside one is asked from threads, a few at
-a time, and without its answer nothing is appended.
+Our own authority answers at once, unless its key is in a device. That, and an outside one,
+is asked from threads, a few at a time, and without its answer nothing is appended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from signer.authority import TimestampAuthority
 
-_AT_ONCE = 8  # requests to an outside authority
+_AT_ONCE = 8  # requests to one that waits
 _YIELD_EVERY = 64  # stamps made before other callers get a turn
 
 
@@ -32,7 +32,7 @@ class Dating:
         authority = self._authority
         if authority is None:
             return [b""] * len(signatures)
-        if not authority.local:
+        if authority.waits:
             return await asyncio.gather(*(self._asked(authority, s) for s in signatures))
         made = []
         for n, signature in enumerate(signatures, 1):

@@ -134,16 +134,71 @@ class UploadError(SigningError):
     code = "upload-too-slow"
 
 
-class KeyFileError(SigningError):
+class KeyHomeError(SigningError):
+    """A key that cannot be used, wherever it lives. Never raised itself."""
+
+
+class KeyUriError(KeyHomeError):
+    """A key's URI that cannot be read, or names no home of keys that we know."""
+
+    code = "key-uri"
+
+
+class KeyLibraryError(KeyHomeError):
+    """What the home of a key needs is not installed."""
+
+    code = "key-library"
+
+
+class KeyFileError(KeyHomeError):
     """A key file that cannot be used, or must not be."""
 
     code = "key-file"
 
 
 class KeyFileModeError(KeyFileError):
-    """A key file that others can read."""
+    """A key file that others can read, or could replace."""
 
     code = "key-file-permissions"
+
+
+class PassphraseError(KeyHomeError):
+    """A passphrase or PIN that cannot be had, or does not fit."""
+
+    code = "key-passphrase"
+
+
+class PinError(PassphraseError):
+    """A token refused the PIN; it is not tried again before it was changed."""
+
+    code = "key-pin"
+    hint = "a token locks itself after a few wrong PINs: change the pin-source, then start again"
+
+
+class KeyObjectError(KeyHomeError):
+    """A device has no such key, has two of them, or has one that it does not guard."""
+
+    code = "key-object"
+
+
+class KeyRoleError(KeyHomeError):
+    """A key that was made under another name, or for another purpose."""
+
+    code = "key-role"
+
+
+class KeyExistsError(KeyHomeError):
+    """There is a key already where one was to be made."""
+
+    code = "key-exists"
+    hint = "nothing is ever overwritten; name another place"
+
+
+class KeyUnavailableError(SigningError):
+    """The device with the key does not answer; nothing was signed."""
+
+    code = "key-unavailable"
+    hint = "the same request again is safe; the service goes on by itself when the device is back"
 
 
 class KeyFailedError(SigningError):
@@ -178,6 +233,12 @@ class ConfigError(SigningError):
     """The configuration does not say what to do."""
 
     code = "config"
+
+
+class HardeningError(SigningError):
+    """The system does not keep others from this process's memory."""
+
+    code = "not-hardened"
 
 
 class ListenError(SigningError):

@@ -10,11 +10,9 @@ from ledger.ledger import Ledger
 from ledger.sequencer import Sequencer
 from ledger.store.reading import SqliteReader
 from signer.attest.attesting import Attesting
-from signer.config import Config
 from signer.dating import Dating
 from signer.forms import Forms
 from signer.guard import Method
-from signer.keys import SigningKey
 from signer.keys.ring import KeyRing
 from signer.message import Messages
 from signer.metrics import Metrics
@@ -36,29 +34,27 @@ class Flows(NamedTuple):
         cls,
         ledger: Ledger,
         sequencer: Sequencer,
-        config: Config,
-        keys: dict[str, SigningKey],
+        keys: KeyRing,
         *,
         forms: Forms,
         dating: Dating,
         in_force: InForce,
         behind_issuer: tuple[str, ...] = (),
     ) -> Self:
-        """Sign with `keys`, as `config` says, what goes through `sequencer` into `ledger`."""
-        ring = KeyRing(keys, config.signing.default_key, config.signing.default_attest_key)
+        """Sign with `keys` what goes through `sequencer` into `ledger`."""
         return cls(
             ledger,
             Signing(
                 ledger,
                 sequencer,
-                ring,
+                keys,
                 forms=forms,
                 dating=dating,
                 in_force=in_force,
                 behind_issuer=behind_issuer,
             ),
-            Attesting(ledger, sequencer, ring, dating, in_force=in_force),
-            Messages(ledger, sequencer, ring, forms=forms, dating=dating, in_force=in_force),
+            Attesting(ledger, sequencer, keys, dating, in_force=in_force),
+            Messages(ledger, sequencer, keys, forms=forms, dating=dating, in_force=in_force),
         )
 
     def table(self, metrics: Metrics) -> dict[str, Method]:

@@ -30,7 +30,8 @@ from signer.authority import certificates
 from signer.config import STATUS_EVERY_S, check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
-from signer.keys.file import FileKey, write_secret
+from signer.keys.memory import MemoryKey
+from signer.keys.secret_files import write_secret
 from signer.status.keeping import StatusKeeper
 from signer.trust_files import Handed
 from verifier._strict import b64encode
@@ -118,31 +119,31 @@ log_post_quantum = "file:keys/log-post-quantum.pem"  # ML-DSA-44, on published c
 
 
 class _Keys(NamedTuple):
-    log: FileKey
-    promise: FileKey
-    event: FileKey
-    status: FileKey
-    release: FileKey
-    attest: FileKey
-    timestamp: FileKey
-    issuer: FileKey
-    transparency: FileKey
-    root: FileKey
-    trust_root: FileKey
-    log_post_quantum: FileKey | None  # who brings keys of their own may leave it out
+    log: MemoryKey
+    promise: MemoryKey
+    event: MemoryKey
+    status: MemoryKey
+    release: MemoryKey
+    attest: MemoryKey
+    timestamp: MemoryKey
+    issuer: MemoryKey
+    transparency: MemoryKey
+    root: MemoryKey
+    trust_root: MemoryKey
+    log_post_quantum: MemoryKey | None  # who brings keys of their own may leave it out
 
     @classmethod
     def generate(cls) -> Self:
-        others = {name: FileKey.generate("ecdsa-p256") for name in cls._fields[1:-1]}
-        quantum = FileKey.generate("ml-dsa-44")
-        return cls(FileKey.generate("ed25519"), **others, log_post_quantum=quantum)
+        others = {name: MemoryKey.generate("ecdsa-p256") for name in cls._fields[1:-1]}
+        quantum = MemoryKey.generate("ml-dsa-44")
+        return cls(MemoryKey.generate("ed25519"), **others, log_post_quantum=quantum)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         paths = {name: directory / f"{name.replace('_', '-')}.pem" for name in cls._fields}
         quantum = paths.pop("log_post_quantum")
-        found = {name: FileKey.load(path) for name, path in paths.items()}
-        return cls(**found, log_post_quantum=FileKey.load(quantum) if quantum.exists() else None)
+        found = {name: MemoryKey.load(path) for name, path in paths.items()}
+        return cls(**found, log_post_quantum=MemoryKey.load(quantum) if quantum.exists() else None)
 
     def save(self, directory: Path) -> None:
         for name, key in self._asdict().items():

@@ -42,6 +42,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.NotFoundError, grpc.StatusCode.NOT_FOUND),
     (errors.UploadError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
+    (errors.KeyUnavailableError, grpc.StatusCode.UNAVAILABLE),
     (errors.TimestampError, grpc.StatusCode.UNAVAILABLE),
     (errors.StatusFileError, grpc.StatusCode.UNAVAILABLE),
     (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),

@@ -20,7 +20,7 @@ from signer.address import taken
 from signer.config import Config
 from signer.errors import ConfigError, ListenError
 from signer.guard import Guard, Method
-from signer.keys.file import read_secret
+from signer.keys.secret_files import read_secret
 
 # What a connection may cost; ARCHITECTURE.md, "Limits".
 GRPC_OPTIONS = (

@@ -20,6 +20,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from ledger import dedup, labels
@@ -40,6 +41,7 @@ from signer.errors import (
 from signer.forms import Form, Forms, found_by
 from signer.forms.notation import NotationForm
 from signer.keys import SigningKey
+from signer.keys.messages import PURPOSED, Message, Unread
 from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from signer.status.in_force import InForce
@@ -76,7 +78,7 @@ class _Job(NamedTuple):
 
     key: SigningKey
     form: Form | None
-    content: bytes
+    content: Message
 
 
 class Messages:
@@ -164,7 +166,7 @@ class Messages:
             _authorise(principal, _ACTIONS[said.purpose], repository)
         for digest, repository in about:
             self._in_force.check_digest(digest, repository or "")
-        return _Job(key, form, order.message)
+        return _Job(key, form, PURPOSED[said.purpose](order.message))
 
     def _raw(
         self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
@@ -177,7 +179,7 @@ class Messages:
                 f"expected a digest of {hashed.digest_size} bytes, found {len(order.digest)}"
             )
         _authorise(principal, "sign-raw", asked)
-        return _Job(key, None, order.digest or hashed.digest())
+        return _Job(key, None, Unread(order.digest or hashed.digest()))
 
     async def _make(self, job: _Job) -> SignedMessage:
         # 4.
@@ -217,12 +219,12 @@ class Messages:
     async def _signed(self, job: _Job) -> NewEntry:
         key = job.key
         if job.form is None:
-            signature = key.sign_digest(job.content)
+            signature = await key.run(partial(key.sign_digest, job.content))
             entry = Entry(job.content, signature, key.public).body()
             return NewEntry(entry, b"", labels.of(entry, None), dedup.upload(entry))
         # Notation's content is the whole message here, which brings its own time.
         sign = job.form.sign_message if isinstance(job.form, NotationForm) else job.form.sign
-        made = sign(job.content, key)
+        made = await key.run(partial(sign, job.content, key))
         [stamp] = await self._dating.stamps([made.signature]) if made.stamped else [b""]
         named = labels.of(made.entry, made.body)
         new = made.new_entry(named, found_by(job.form, key, job.content))._replace(timestamp=stamp)

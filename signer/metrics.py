@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from ledger.ledger import Ledger
 from ledger.mirrored import Mirrored
 from ledger.sequencer import Sequencer
-from signer.keys import SigningKey
+from signer.keys.ring import KeyRing
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -57,7 +59,7 @@ class Metrics:
             "sealbook_signatures", "Signatures answered with", registry=self._registry
         )
 
-    def watch(self, ledger: Ledger, sequencer: Sequencer, keys: Mapping[str, SigningKey]) -> None:
+    def watch(self, ledger: Ledger, sequencer: Sequencer, keys: KeyRing) -> None:
         """Read tree, queue and key health of these at every scrape."""
 
         def gauge(name: str, help_: str, value: Callable[[], float]) -> None:
@@ -75,11 +77,7 @@ class Metrics:
             lambda: max(0.0, self._clock() - ledger.published.signed_at),
         )
         gauge("sealbook_queue_depth", "Entries that wait", lambda: sequencer.depth)
-        healthy = Gauge(
-            "sealbook_key_healthy", "1 while the key signs", ["key"], registry=self._registry
-        )
-        for key in keys.values():
-            healthy.labels(key.name).set_function(lambda key=key: float(key.healthy))  # type: ignore[misc]
+        self._registry.register(_KeyStates(keys))
 
     def watch_status(self, age_s: Callable[[], float]) -> None:
         """Read at every scrape how old the status file is, without which verifiers stop."""
@@ -144,3 +142,27 @@ class Metrics:
     def render(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self._registry)
+
+
+class _KeyStates(Collector):
+    """The keys that sign now, whichever these are."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield a row for each key."""
+        healthy = GaugeMetricFamily(
+            "sealbook_key_healthy", "1 while the key never failed", labels=["key"]
+        )
+        available = GaugeMetricFamily(
+            "sealbook_key_available", "1 while where the key lives answers", labels=["key"]
+        )
+        version = GaugeMetricFamily(
+            "sealbook_key_version", "Version of the key that signs", labels=["key"]
+        )
+        for key in self._keys.keys.values():
+            healthy.add_metric([key.name], float(key.healthy))
+            available.add_metric([key.name], float(key.available))
+            version.add_metric([key.name], float(key.version))
+        return healthy, available, version

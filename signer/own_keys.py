@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 from ledger.signatory import LogKeys
 from signer.config import Config
 from signer.keys import open_key
+from signer.keys.home import Role
 from verifier.errors import KeyPurposeError, UnsupportedKeyError, UntrustedLogError
 from verifier.note import NoteKey
 from verifier.publickey import Key, PublicKey
@@ -43,12 +44,19 @@ class OwnKeys(NamedTuple):
         ledger, keys = config.log_keys(), config.keys
         assert ledger.promise is not None
         promise = ledger.promise
-        event, status = (open_key(uri, config.base) for uri in (keys.event, keys.status))
-        others = (
-            open_key(uri, config.base) if uri else None
-            for uri in (keys.timestamp, keys.issuer, keys.transparency)
+
+        def opened(name: str, uri: str | None, purpose: str = "") -> Key | None:
+            return open_key(uri, config.base, Role(name, purpose or name)) if uri else None
+
+        own = cls(
+            ledger,
+            promise,
+            open_key(keys.event, config.base, Role("event", "event")),
+            open_key(keys.status, config.base, Role("status", "status")),
+            opened("timestamp", keys.timestamp),
+            opened("issuer", keys.issuer, "certificate"),
+            opened("transparency", keys.transparency),
         )
-        own = cls(ledger, promise, event, status, *others)
         pinned = trust.log_keys(config.origin)
         for key in own.logs:
             if NoteKey.of(config.origin, key.public) not in pinned:
@@ -60,8 +68,8 @@ class OwnKeys(NamedTuple):
             raise UntrustedLogError(
                 f"the trust file lists no log {config.origin} with promise key {promise.public!r}"
             )
-        trust.key(event.public.hint, "event")
-        trust.key(status.public.hint, "status")
+        trust.key(own.event.public.hint, "event")
+        trust.key(own.status.public.hint, "status")
         own._check_for_others(trust)
         return own
 

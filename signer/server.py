@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 
@@ -36,7 +35,8 @@ from signer.forms.all import all_forms
 from signer.guard import Guard, Method
 from signer.http import application
 from signer.keys.configured import signing_keys
-from signer.keys.file import read_token
+from signer.keys.ring import KeyRing
+from signer.keys.secret_files import read_token
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
@@ -76,7 +76,11 @@ class Server:
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
-        self.keys = signing_keys(config, self._trust, self._forms)
+        self.keys = KeyRing(
+            signing_keys(config, self._trust, self._forms),
+            config.signing.default_key,
+            config.signing.default_attest_key,
+        )
         append_token = config.access.append_token
         self._access = Access(
             read_token(config.path(config.access.token)),
@@ -110,7 +114,7 @@ class Server:
 
     def refuse_example_keys(self) -> None:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for public in (*(key.public for key in self.keys.values()), *self._own.publics):
+        for public in (*(key.public for key in self.keys.keys.values()), *self._own.publics):
             public.refuse_example()
 
     async def run(self, started: Callable[[listening.Addresses], None]) -> int:
@@ -138,7 +142,6 @@ class Server:
         flows = Flows.over(
             ledger,
             sequencer,
-            self._config,
             self.keys,
             forms=self._forms,
             dating=Dating(self._authorities.timestamps),
@@ -252,7 +255,7 @@ class Server:
             table=table,
         )
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
-        own = (*self._own.publics, *(one.public for one in self.keys.values()))
+        own = (*self._own.publics, *(one.public for one in self.keys.keys.values()))
         uploads = Uploads(self._opened.ledger, sequencer, own)
         logging.getLogger("uvicorn.access").disabled = True  # a path may hold a token
         return _Http(
@@ -287,11 +290,3 @@ async def _sweep(flows: Flows) -> None:
     else:
         if swept:
             log.info("swept bodies that no entry names", count=swept)
-
-
-def harden() -> None:
-    """Keep this process's memory, and the keys in it, out of core dumps."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -37,6 +37,7 @@ from signer.errors import (
 )
 from signer.forms import Approval, Form, Forms, Made, found_by
 from signer.keys import SigningKey
+from signer.keys.messages import Approving
 from signer.keys.ring import KeyRing
 from signer.order import Item, Order
 from signer.status.in_force import InForce
@@ -51,7 +52,8 @@ from verifier.repository import Repository
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _MEDIA_TYPE = re.compile(r"(?=.{1,128}\Z)[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
-_YIELD_EVERY = 32  # items signed before other callers get a turn
+_YIELD_EVERY = 32  # items looked up before other callers get a turn
+_SIGNED_AT_ONCE = 16
 
 
 class Proven(NamedTuple):
@@ -75,7 +77,35 @@ class _Fresh(NamedTuple):
     entry: NewEntry
 
 
-_Place = int | _Fresh | SealbookError
+class _Signer(NamedTuple):
+    """Who signs each item in what form; `name` keeps idempotency keys of the same form apart."""
+
+    form: Form
+    key: SigningKey
+    name: str
+
+
+class _Wanted(NamedTuple):
+    """What is to be signed: a form of one item."""
+
+    form: Form
+    key: SigningKey
+    content: Approving
+    labels: labels.Labels
+    known_by: bytes
+    claim: tuple[bytes, bytes] | None
+
+    def sign(self) -> _Fresh | SealbookError:
+        """Return it, signed, or why it is not."""
+        try:
+            made = self.form.sign(self.content, self.key)
+        except SealbookError as e:
+            return e
+        return _Fresh(made, made.new_entry(self.labels, self.known_by, self.claim))
+
+
+_Signed = int | _Fresh | SealbookError
+_Place = _Signed | _Wanted
 
 
 class Signing:
@@ -134,7 +164,15 @@ class Signing:
             form.check(key)
             if form.name == labels.CERTIFICATE:
                 self._in_force.check_authorities(self._behind_issuer)
-        task = asyncio.ensure_future(self._make(principal, repository, key, forms, order.items))
+        signers = [_Signer(form, key, form.name) for form in forms]
+        for another in self._keys.also(key):
+            self._in_force.check_key(another.public, another.name)
+            signers += [
+                _Signer(form, another, f"{form.name}+{another.name}")
+                for form in forms
+                if form.name == labels.BUNDLE
+            ]
+        task = asyncio.ensure_future(self._make(principal, repository, signers, order.items))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
@@ -148,21 +186,22 @@ class Signing:
         self,
         principal: Principal,
         repository: Repository,
-        key: SigningKey,
-        forms: Sequence[Form],
+        signers: Sequence[_Signer],
         items: Sequence[Item],
     ) -> Answers:
-        # 2, 3, 4.
-        places: list[list[_Place]] = []
+        # 2, 3.
+        looked_up: list[list[_Place]] = []
         for n, item in enumerate(items, 1):
             try:
-                request = _Request(principal, repository, key, item)
+                request = _Request(principal, repository, item)
                 self._in_force.check_digest(request.digest, repository)
-                places.append([self._place(request, form) for form in forms])
+                looked_up.append([self._place(request, signer) for signer in signers])
             except SealbookError as e:
-                places.append([e])
+                looked_up.append([e])
             if n % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        # 4.
+        places = await _signed(looked_up)
         fresh = await self._dated([p for place in places for p in place if isinstance(p, _Fresh)])
         # 5.
         appended: list[Answer] = []
@@ -185,32 +224,32 @@ class Signing:
             for made, entry in fresh
         ]
 
-    def _place(self, request: _Request, form: Form) -> int | _Fresh:
-        """Return where the approval is, or the signed entry that is to become it."""
-        asked: dict[int | None, tuple[Approval, bytes, bytes]] = {}
+    def _place(self, request: _Request, signer: _Signer) -> int | _Wanted:
+        """Return where the approval is, or what is to be signed to make it."""
+        form, key, _ = signer
+        asked: dict[int | None, tuple[Approval, Approving, bytes]] = {}
 
         def known_by(supersedes: int | None) -> bytes:
             approval = request.approval(supersedes)
             content = form.content(approval)
-            asked[supersedes] = approval, content, found_by(form, request.key, content)
+            asked[supersedes] = approval, content, found_by(form, key, content)
             return asked[supersedes][2]
 
-        claim = request.claim(form)
+        claim = request.claim(signer)
         place = rerun.place(
             self._ledger,
             claim,
             renew=request.item.renew,
             known_by=known_by,
-            check=lambda index: self._in_force.check_entry(index, request.key.public),
+            check=lambda index: self._in_force.check_entry(index, key.public),
         )
         if isinstance(place, int):
             return place
         approval, content, known = asked[place.supersedes]
-        made = form.sign(content, request.key)
-        return _Fresh(made, made.new_entry(form.labels(approval, request.key), known, claim))
+        return _Wanted(form, key, content, form.labels(approval, key), known, claim)
 
     def _answer(
-        self, places: Sequence[_Place], appended: Iterator[Answer], published: Published
+        self, places: Sequence[_Signed], appended: Iterator[Answer], published: Published
     ) -> list[Proven] | SealbookError:
         """Return the item's signatures under `published`, or its first refusal."""
         proven: list[Proven] = []
@@ -230,12 +269,43 @@ class Signing:
         return refusal or proven
 
 
+async def _signed(items: Sequence[Sequence[_Place]]) -> list[list[_Signed]]:
+    """Return the places of each item, with everything signed that is wanted.
+
+    A few at a time, so that other callers get a turn; where keys are in devices, in their
+    threads, at the same time.
+    """
+    wanted = [place for places in items for place in places if isinstance(place, _Wanted)]
+    starts = range(0, len(wanted), _SIGNED_AT_ONCE)
+    groups = [wanted[start : start + _SIGNED_AT_ONCE] for start in starts]
+    signed: list[_Fresh | SealbookError] = []
+    if any(one.key.workers or one.form.waits for one in wanted):
+        for answers in await asyncio.gather(*map(_waited_for, groups)):
+            signed += answers
+    else:
+        for n, group in enumerate(groups):
+            if n:
+                await asyncio.sleep(0)
+            signed += [one.sign() for one in group]
+    rest = iter(signed)
+    return [[next(rest) if isinstance(p, _Wanted) else p for p in places] for places in items]
+
+
+async def _waited_for(group: Sequence[_Wanted]) -> list[_Fresh | SealbookError]:
+    def sign() -> list[_Fresh | SealbookError]:
+        return [one.sign() for one in group]
+
+    key = group[0].key
+    try:
+        return await (key.run(sign) if key.workers else asyncio.to_thread(sign))
+    except SealbookError as e:
+        return [e] * len(group)
+
+
 class _Request:
     """One checked item, and what its approval says."""
 
-    def __init__(
-        self, principal: Principal, repository: Repository, key: SigningKey, item: Item
-    ) -> None:
+    def __init__(self, principal: Principal, repository: Repository, item: Item) -> None:
         """Check `item`; raises `MalformedError` or `RequestError`."""
         self.digest = Digest(item.digest)
         statements.check_annotations(item.annotations)
@@ -248,7 +318,6 @@ class _Request:
         if item.size >= limits.TREE_SIZE:
             raise LimitError(f"expected a size below 2**63, found {item.size}")
         self.item = item
-        self.key = key
         self._repository = repository
         self._principal = principal
         self._annotations = {
@@ -266,14 +335,14 @@ class _Request:
         annotations = self._with(supersedes)
         return Approval(self.digest, self._repository, annotations, item.media_type, item.size)
 
-    def claim(self, form: Form) -> tuple[bytes, bytes] | None:
-        """Return the idempotency key, per principal and form, and what it stands for."""
+    def claim(self, signer: _Signer) -> tuple[bytes, bytes] | None:
+        """Return the idempotency key, per principal and signer, and what it stands for."""
         if not self.item.idempotency_key:
             return None
-        asked = form.content(self.approval(None))
+        asked = signer.form.content(self.approval(None))
         return (
-            rerun.claim_key(self._principal.name, form.name, self.item.idempotency_key),
-            dedup.request(self.key.public, asked, renew=self.item.renew),
+            rerun.claim_key(self._principal.name, signer.name, self.item.idempotency_key),
+            dedup.request(signer.key.public, asked, renew=self.item.renew),
         )
 
     def _with(self, supersedes: int | None) -> Mapping[str, str]:

@@ -112,13 +112,18 @@ def _rsa(modulus: bytes) -> Checks:
     return Checks(_check(key, scheme, sha256), _check(key, scheme, utils.Prehashed(sha256)))
 
 
-def _ml_dsa_44(raw: bytes) -> Checks:
-    """Load FIPS 204's key; it signs the message itself, under an empty context."""
-    if not any(raw[_ML_DSA_SEED:]):
-        raise WeakKeyError("an ML-DSA key whose vector t1 is zero hides no secret")
-    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+def _ml_dsa(parameter_set: int) -> Callable[[bytes], Checks]:
+    """Load FIPS 204's keys; they sign the message itself, under an empty context."""
 
-    return Checks(_check(MLDSA44PublicKey.from_public_bytes(raw)), None)
+    def load(raw: bytes) -> Checks:
+        if not any(raw[_ML_DSA_SEED:]):
+            raise WeakKeyError("an ML-DSA key whose vector t1 is zero hides no secret")
+        from cryptography.hazmat.primitives.asymmetric import mldsa
+
+        kind = getattr(mldsa, f"MLDSA{parameter_set}PublicKey")
+        return Checks(_check(kind.from_public_bytes(raw)), None)
+
+    return load
 
 
 def _check(key: Any, *scheme: Any) -> Check:
@@ -205,9 +210,24 @@ ML_DSA_44 = Algorithm(
     "ml-dsa-44",
     bytes.fromhex("30820532300b06096086480165030403110382052100"),
     1312,
-    _ml_dsa_44,
+    _ml_dsa(44),
     log_kind=6,
     witness_kind=6,
     signature_size=2420,
 )
-ALGORITHMS = (ECDSA_P256, ECDSA_P384, ED25519, RSA_2048, RSA_3072, RSA_4096, ML_DSA_44)
+# RFC 9881 has the key; Sigstore has a name for it, and none for what hashes the message,
+# which is signed itself. What is logged is its SHA-256, as with everybody else's.
+ML_DSA_65 = Algorithm(
+    "ml-dsa-65",
+    bytes.fromhex("308207b2300b0609608648016503040312038207a100"),
+    1952,
+    _ml_dsa(65),
+    key_details="ML_DSA_65",
+    data_algorithm="SHA2_256",
+    hash_name="sha256",
+    signature_size=3309,
+)
+ALGORITHMS = (
+    *(ECDSA_P256, ECDSA_P384, ED25519, RSA_2048, RSA_3072, RSA_4096),
+    *(ML_DSA_44, ML_DSA_65),
+)

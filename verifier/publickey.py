@@ -134,6 +134,11 @@ class PublicKey:
             raise SignatureError(f"the signature is not by key {self.fingerprint[:16]}…") from None
 
     @property
+    def signs_hashes(self) -> bool:
+        """Whether `verify_digest` can say anything: whether the hash of a message is enough."""
+        return self._checks.digest is not None
+
+    @property
     def fingerprint(self) -> str:
         """Hex SHA-256 of the SPKI."""
         return hashlib.sha256(self.spki).hexdigest()

@@ -208,7 +208,7 @@ class Verifier:
         # 5 to 9.
         seen = self._ledger.check(bundle, key)
         verified = self._verified(question, statement, subject, seen, bundle)
-        return Testimony(verified._replace(key=key.name), statement, key.public.hint, key.name)
+        return Testimony(verified._replace(key=key.name), statement, key.name, key.name)
 
     def _certified(self, data: bytes, question: Question) -> Testimony:
         """Do the same for a bundle under a certificate, which others judge."""
@@ -243,7 +243,7 @@ class Verifier:
             _check_scope(own, subject.name)
         seen = self._ledger.check(bundle, own or TrustedKey("", "", public, ()))
         verified = self._verified(question, statement, subject, seen, bundle)
-        signer = own.public.hint if own else f"{found.identity} {found.issuer}"
+        signer = own.name if own else f"{found.identity} {found.issuer}"
         verified = verified._replace(
             key=found.identity, identity=found.identity, issuer=found.issuer
         )

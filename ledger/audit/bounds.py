@@ -104,7 +104,7 @@ def marks(data: bytes, trusted: Trusted) -> list[Sighting]:
     if is_envelope(data):
         file = SignedFile.parse(data, PAYLOAD_TYPE, limits.STATUS_FILE)
         keys = (trusted.keys or {}).values()
-        if not file.signers({key.name: key.public for key in keys if key.purpose == "status"}):
+        if not file.signers({key.label: key.public for key in keys if key.purpose == "status"}):
             raise ForeignTrustError("no status key of the trust file signed these marks")
         data = file.payload
     fields = Fields(json_object(data, limit=limits.STATUS_FILE, floats=True), "marks")

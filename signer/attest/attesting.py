@@ -40,6 +40,7 @@ from signer.errors import (
     UploadError,
 )
 from signer.keys import SigningKey
+from signer.keys.messages import Attesting as Attestation
 from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from signer.status.in_force import InForce
@@ -267,7 +268,7 @@ class Attesting:
         if isinstance(place, int):
             return place
         digest = hashes[place.supersedes]
-        signature = job.key.sign_digest(digest)
+        signature = job.key.sign_digest(Attestation(digest))
         entry = Entry(digest, signature, job.key.public).body()
         annotations = _annotations(job, place.supersedes)
         subjects = tuple(Subject(one, job.repository, annotations) for one in job.digests)

@@ -11,9 +11,9 @@ from verifier.publickey import PublicKey
 
 
 class TimestampAuthority(Protocol):
-    """Says when a signature was there (RFC 3161). A `local` one answers without waiting."""
+    """Says when a signature was there (RFC 3161). One that `waits` asks a device, or others."""
 
-    local: bool
+    waits: bool
 
     def stamp(self, signature: bytes) -> bytes:
         """Return a TimeStampResp (DER) over the SHA-256 of `signature`.
@@ -24,7 +24,12 @@ class TimestampAuthority(Protocol):
 
 
 class Issuer(Protocol):
-    """Certifies that a key is whose it is, for ten minutes around a signature."""
+    """Certifies that a key is whose it is, for ten minutes around a signature.
+
+    It `waits` when it asks a device.
+    """
+
+    waits: bool
 
     def issue(self, public: PublicKey, identity: str, issued_by: str, now: int) -> bytes:
         """Return a leaf (DER) for `public` with `identity`, a URI, as its only name."""

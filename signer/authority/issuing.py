@@ -12,6 +12,7 @@ import hashlib
 from signer.authority import certificates
 from signer.authority.certificates import CODE_SIGNING, extension, identifiers, key_usage
 from signer.authority.der import octets, sequence, tlv, utf8
+from signer.keys.home import waits
 from verifier.publickey import Key, PublicKey
 
 _LIFE_S = 600
@@ -38,6 +39,7 @@ class LeafIssuer:
         self._key_id = found.value.digest
         self._key_hash = hashlib.sha256(key.public.spki).digest()
         self._transparency = transparency
+        self.waits = waits(key) or waits(transparency)
         self._log_id = hashlib.sha256(transparency.public.spki).digest()
 
     def issue(self, public: PublicKey, identity: str, issued_by: str, now: int) -> bytes:

@@ -29,7 +29,7 @@ _APART_S = 60  # more, and certificates around our time would not fit to theirs
 class OutsideAuthority:
     """Asks the authority at `url`; `chain` is DER, its own certificate first, the root last."""
 
-    local = False
+    waits = True
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from signer.authority.der import (
     set_of,
     tlv,
 )
+from signer.keys.home import waits
 from verifier.publickey import Key
 
 _SIGNED_DATA = oid("1.2.840.113549.1.7.2")
@@ -49,8 +50,6 @@ class OwnAuthority:
     parts around the signature, whose length varies, are put together anew.
     """
 
-    local = True
-
     def __init__(
         self, key: Key, chain: tuple[bytes, ...], clock: Callable[[], float] = time.time
     ) -> None:
@@ -60,6 +59,7 @@ class OwnAuthority:
         certificate = x509.load_der_x509_certificate(chain[0])
         issuer = certificate.issuer.public_bytes()
         self._key = key
+        self.waits = waits(key)
         self._clock = clock
         signer = sequence(issuer, integer(certificate.serial_number))
         self._info = _info(_IMPRINT, _SERIAL, 0)

@@ -1,7 +1,8 @@
 """`sealbook`: one command, a module for each group of subcommands, imported on use.
 
 The dispatcher needs the standard library alone, so `sealbook verify` works on
-the base install; a command whose libraries are missing names their extra.
+the base install; a command whose libraries are missing names their extra. Every command but
+that one keeps its memory to itself, before it reads anything.
 """
 
 from __future__ import annotations
@@ -103,9 +104,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    from signer.hardening import harden
     from verifier.errors import SealbookError
 
     try:
+        harden()  # before anything could read a key, a PIN or a token
         module = importlib.import_module(f"signer.cli.{_COMMANDS[argv[0]]}")
         code: int = module.main(argv)
     except ModuleNotFoundError as e:

@@ -60,7 +60,7 @@ def connect(args: argparse.Namespace) -> Client:
 def service_of(args: argparse.Namespace) -> tuple[str, str, bytes | None]:
     """Return address, token and PEM roots of the service; raises like `connect`."""
     from signer.config import Config
-    from signer.keys.file import read_token
+    from signer.keys.secret_files import read_token
 
     target, token_file = args.service, args.token_file
     if target is None or token_file is None:

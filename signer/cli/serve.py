@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from signer.cli.arguments import parser
 from signer.config import Config
 from signer.listening import Addresses
-from signer.server import Server, harden
+from signer.server import Server
 
 
 def main(argv: list[str]) -> int:
@@ -27,7 +28,8 @@ def main(argv: list[str]) -> int:
     )
     args = made.parse_args(argv[1:])
     _log(as_json=args.json or not sys.stderr.isatty())
-    harden()
+    # gRPC would wait for its own threads at each fork; what is started here execs at once.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     server = Server(Config.load(args.config))
     if not args.example_keys:
         try:

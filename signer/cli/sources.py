@@ -44,7 +44,7 @@ def open_source(args: argparse.Namespace) -> Iterator[Source]:
     """Open what the options name; with `--service` it is a `ProofSource`."""
     token = ""
     if args.token_file is not None:
-        from signer.keys.file import read_token
+        from signer.keys.secret_files import read_token
 
         token = read_token(args.token_file)
     if args.service is not None:

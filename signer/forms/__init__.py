@@ -20,6 +20,7 @@ from ledger.labels import Labels
 from ledger.plan import NewEntry
 from signer.errors import UnknownFormError
 from signer.keys import SigningKey
+from signer.keys.messages import Approving, Message
 from verifier.digest import Digest
 from verifier.repository import Repository
 
@@ -63,9 +64,13 @@ class Made(NamedTuple):
 
 
 class Form(Protocol):
-    """One shape. `name` is what requests, records and labels call it."""
+    """One shape. `name` is what requests, records and labels call it.
+
+    It `waits` when it takes a device to make it besides the key that approves.
+    """
 
     name: str
+    waits: bool
 
     def check(self, key: SigningKey) -> None:
         """Check that `key` can sign in this form, so that every reader of it accepts the result.
@@ -75,7 +80,7 @@ class Form(Protocol):
             UnknownFormError: something that the form needs was not configured.
         """
 
-    def content(self, approval: Approval) -> bytes:
+    def content(self, approval: Approval) -> Approving:
         """Return what the request comes to, the same for the same request.
 
         Raises:
@@ -85,11 +90,11 @@ class Form(Protocol):
     def labels(self, approval: Approval, key: SigningKey) -> Labels:
         """Return what an auditor will derive from the body."""
 
-    def sign(self, content: bytes, key: SigningKey) -> Made:
+    def sign(self, content: Message, key: SigningKey) -> Made:
         """Sign `content`.
 
         Raises:
-            KeyFailedError: the key failed.
+            KeyFailedError, KeyUnavailableError: the key failed, or cannot be asked now.
         """
 
 

@@ -16,6 +16,7 @@ from signer.forms import Approval, Made
 from signer.forms.algorithms import check_algorithm
 from signer.forms.bundle import parsed, statement_of
 from signer.keys import SigningKey
+from signer.keys.messages import Approving, Message
 from verifier import dsse
 from verifier.entry import Entry
 
@@ -32,6 +33,7 @@ class CertificateForm:
         self._origin = origin
         self._issuer = issuer
         self._clock = clock
+        self.waits = issuer is not None and issuer.waits
 
     def check(self, key: SigningKey) -> None:
         """Check the key's algorithm, and that there is an issuer.
@@ -46,15 +48,15 @@ class CertificateForm:
                 hint="set keys.issuer, keys.transparency and certificates.issuer",
             )
 
-    def content(self, approval: Approval) -> bytes:
+    def content(self, approval: Approval) -> Approving:
         """Return the pre-authentication encoding of the statement."""
-        return dsse.pae(dsse.IN_TOTO, statement_of(approval))
+        return Approving(dsse.pae(dsse.IN_TOTO, statement_of(approval)))
 
     def labels(self, approval: Approval, key: SigningKey) -> labels.Labels:
         """Return the labels of the statement."""
         return labels.of_statement(parsed(approval), key.public, certified=True)
 
-    def sign(self, content: bytes, key: SigningKey) -> Made:
+    def sign(self, content: Message, key: SigningKey) -> Made:
         """Sign an encoding, which is the body, and certify the key for this moment."""
         assert self._issuer is not None
         issued_by = f"https://{self._origin}"

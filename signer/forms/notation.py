@@ -14,6 +14,7 @@ from signer.errors import RequestError, UnknownFormError
 from signer.forms import Approval, Made
 from signer.forms.algorithms import check_algorithm
 from signer.keys import SigningKey
+from signer.keys.messages import Approving, Message
 from verifier import jws
 from verifier.entry import Entry
 
@@ -22,6 +23,7 @@ class NotationForm:
     """Makes JWS signing inputs; the entry holds the leaf, the record what stands above it."""
 
     name = labels.NOTATION
+    waits = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         """Take the signing time from `clock`."""
@@ -40,20 +42,21 @@ class NotationForm:
                 hint=f"set signing.keys.{key.name}.certificate",
             )
 
-    def content(self, approval: Approval) -> bytes:
+    def content(self, approval: Approval) -> Approving:
         """Return the payload; raises `RequestError` without the manifest's media type and size."""
-        return jws.payload(self._target(approval))
+        return Approving(jws.payload(self._target(approval)))
 
     def labels(self, approval: Approval, key: SigningKey) -> labels.Labels:
         """Return the labels of the payload."""
         return labels.of_notation(self._target(approval), key.public)
 
-    def sign(self, content: bytes, key: SigningKey) -> Made:
+    def sign(self, content: Message, key: SigningKey) -> Made:
         """Sign a payload, now."""
         algorithm = key.public.algorithm.name
-        return self.sign_message(jws.signing_input(algorithm, int(self._clock()), content), key)
+        message = jws.signing_input(algorithm, int(self._clock()), content)
+        return self.sign_message(Approving(message), key)
 
-    def sign_message(self, message: bytes, key: SigningKey) -> Made:
+    def sign_message(self, message: Message, key: SigningKey) -> Made:
         """Sign a whole signing input, which is the body."""
         signature = key.sign(message)
         leaf, *above = key.chain

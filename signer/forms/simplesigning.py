@@ -10,6 +10,7 @@ from ledger import labels
 from signer.forms import Approval, Made
 from signer.forms.algorithms import check_algorithm
 from signer.keys import SigningKey
+from signer.keys.messages import Approving, Message
 from verifier import simplesigning
 from verifier.rekor_v1 import LegacyEntry
 
@@ -18,14 +19,16 @@ class SimpleSigningForm:
     """Makes payloads that are logged by their own hash."""
 
     name = labels.SIMPLESIGNING
+    waits = False
 
     def check(self, key: SigningKey) -> None:
         """Check the key's algorithm; raises `UnsupportedKeyError`."""
         check_algorithm(self.name, key)
 
-    def content(self, approval: Approval) -> bytes:
+    def content(self, approval: Approval) -> Approving:
         """Return the payload."""
-        return simplesigning.payload(approval.repository, approval.digest, approval.annotations)
+        said = simplesigning.payload(approval.repository, approval.digest, approval.annotations)
+        return Approving(said)
 
     def labels(self, approval: Approval, key: SigningKey) -> labels.Labels:
         """Return the labels of the payload."""
@@ -33,7 +36,7 @@ class SimpleSigningForm:
             approval.repository, approval.digest, approval.annotations, key.public
         )
 
-    def sign(self, content: bytes, key: SigningKey) -> Made:
+    def sign(self, content: Message, key: SigningKey) -> Made:
         """Sign a payload, which is the body."""
         signature = key.sign(content)
         entry = LegacyEntry.of(content, signature, key.public).body()

@@ -7,11 +7,12 @@ from signer.config import Config
 from signer.errors import ConfigError
 from signer.forms import Forms
 from signer.keys import SigningKey, open_key
+from signer.keys.home import Role
 from verifier.entry import certified_key
 from verifier.trust import TrustRoot
 
 
-def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, SigningKey]:
+def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> list[SigningKey]:
     """Open every signing key; each can do what it is for, and verifiers know it for that.
 
     Raises:
@@ -20,16 +21,18 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, Si
         UnknownKeyError, KeyPurposeError: the trust file says otherwise.
         ConfigError: a raw key that verifiers trust, or a certificate that is not this key's.
     """
-    keys = {}
+    keys: list[SigningKey] = []
     for name, section in config.signing.keys.items():
         chain = read_signer(config.path(section.certificate)) if section.certificate else ()
+        role = Role(name, "raw" if section.raw else section.purpose)
         key = SigningKey(
             name,
-            open_key(section.uri, config.base),
+            open_key(section.uri, config.base, role),
             section.forms if section.purpose == "approve" and not section.raw else (),
             purpose=section.purpose,
             raw=section.raw,
             chain=chain,
+            also=section.also,
         )
         if section.raw:
             if key.public in trust.publics():
@@ -41,7 +44,7 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> dict[str, Si
         forms.named("bundle").check(key)  # what everything else is at least
         for form in key.forms:
             forms.named(form).check(key)
-        keys[name] = key
-    if len({key.public for key in keys.values()}) != len(keys):
+        keys.append(key)
+    if len({key.public for key in keys}) != len(keys):
         raise ConfigError("one signing key is configured under two names")
     return keys

@@ -1,8 +1,13 @@
-"""The signing keys by name, and those that are meant when none is named."""
+"""The signing keys by name and version, and those that are meant when none is named.
+
+The one object in the process that knows which keys sign: what changes while the service
+runs, a rotation, changes here, in one step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from signer.errors import UnknownSigningKeyError, WrongPurposeError
 from signer.keys import SigningKey
@@ -11,14 +16,21 @@ _SAYS = {"approve": "approves", "attest": "attests"}
 
 
 class KeyRing:
-    """Finds keys; each purpose may have a default."""
+    """Finds keys; each purpose may have a default. Safe in many threads."""
 
-    def __init__(
-        self, keys: Mapping[str, SigningKey], default: str, attest: str | None = None
-    ) -> None:
+    def __init__(self, keys: Iterable[SigningKey], default: str, attest: str | None = None) -> None:
         """Find among `keys`; `default` approves, and `attest`, if there is one, attests."""
-        self._keys = keys
+        self._current: Mapping[str, SigningKey] = MappingProxyType({k.name: k for k in keys})
         self._defaults = {"approve": default, "attest": attest}
+
+    @property
+    def keys(self) -> Mapping[str, SigningKey]:
+        """The keys that callers may ask for, by name: of each name, the version that signs."""
+        return self._current
+
+    def swap(self, keys: Iterable[SigningKey]) -> None:
+        """Let `keys` sign from now on, and no others; what is under way ends with its own."""
+        self._current = MappingProxyType({key.name: key for key in keys})
 
     def named(self, name: str) -> SigningKey:
         """Return the key `name`, or the one that approves by default.
@@ -41,9 +53,17 @@ class KeyRing:
         """
         return self._for("attest", name)
 
+    def also(self, key: SigningKey) -> list[SigningKey]:
+        """Return the keys that sign again what `key` signs as a bundle.
+
+        Raises:
+            UnknownSigningKeyError: one is gone; nothing is signed by half of the keys.
+        """
+        return [self._found(name) for name in key.also]
+
     def names(self, purpose: str) -> list[str]:
         """Return the names of all keys for `purpose`."""
-        return [k.name for k in self._keys.values() if k.purpose == purpose and not k.raw]
+        return [k.name for k in self._current.values() if k.purpose == purpose and not k.raw]
 
     def _for(self, purpose: str, name: str) -> SigningKey:
         key = self._found(name or self._defaults[purpose])
@@ -59,9 +79,10 @@ class KeyRing:
             raise UnknownSigningKeyError(
                 "no key for attestations is configured", hint="set signing.default_attest_key"
             )
-        key = self._keys.get(name)
+        keys = self._current
+        key = keys.get(name)
         if key is None:
             raise UnknownSigningKeyError(
-                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(self._keys)}"
+                f"no key is called {name[:80]!r}", hint=f"there are: {', '.join(keys)}"
             )
         return key

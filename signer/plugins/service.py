@@ -76,7 +76,7 @@ def connect() -> Client:
         there, token = _configured()
         target, token_file = target or there, token_file or token
     from signer.client import Client
-    from signer.keys.file import read_token
+    from signer.keys.secret_files import read_token
 
     ca = os.environ.get("SEALBOOK_CA")
     return Client(target, read_token(Path(token_file)), ca=Path(ca).read_bytes() if ca else None)

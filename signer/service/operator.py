@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ledger.answer import Appended
 from ledger.errors import ForeignLedgerError
@@ -16,7 +16,7 @@ from signer.access import Principal
 from signer.errors import RequestError
 from signer.events import Events
 from signer.guard import Method
-from signer.keys import SigningKey
+from signer.keys.ring import KeyRing
 from signer.publishing import Publishing
 from signer.status.in_force import InForce
 from signer.status.revoking import (
@@ -39,7 +39,7 @@ class OperatorService:
         self,
         ledger: Ledger,
         sequencer: Sequencer,
-        keys: Mapping[str, SigningKey],
+        keys: KeyRing,
         *,
         home: Home,
         events: Events,
@@ -95,7 +95,7 @@ class OperatorService:
                     healthy=key.healthy,
                     revoked=self._in_force.is_revoked(key.public),
                 )
-                for key in self._keys.values()
+                for key in self._keys.keys.values()
             ],
             frozen=self._ledger.head.frozen,
             alarm=alarm.code if alarm else "",

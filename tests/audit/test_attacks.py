@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ledger import labels
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.audit.making import WITNESSES
 from tests.audit.operating import Operator, Outsider, sign, static_server
 from tests.signer.asking import OTHER_REPOSITORY
@@ -194,7 +194,7 @@ def test_9_swapped_origin_key(operator: Operator, outsider: Outsider) -> None:
         sign(service, 0, 2)
         assert [] == outsider.audit(service)
     world = operator.world
-    other = FileKey.generate("ed25519")
+    other = MemoryKey.generate("ed25519")
     log = world.directory / "keys" / "log.pem"
     log.unlink()
     other.save(log)
@@ -204,7 +204,7 @@ def test_9_swapped_origin_key(operator: Operator, outsider: Outsider) -> None:
         for row in world.trust.logs
     )
     # The post-quantum key has to go as well: the outsider has pinned that one too.
-    quantum = FileKey.generate("ml-dsa-44")
+    quantum = MemoryKey.generate("ml-dsa-44")
     _swap_quantum(operator, quantum)
     logs = tuple(
         row._replace(checkpoint_key=NoteKey.of(row.origin, quantum.public))
@@ -247,7 +247,7 @@ def test_11_silent_key(operator: Operator, outsider: Outsider) -> None:
     """
     A key that the pinned trust file does not list approves images.
     """
-    operator.world.add_key("silent", FileKey.generate("ecdsa-p256"))
+    operator.world.add_key("silent", MemoryKey.generate("ecdsa-p256"))
     with operator.serve() as service:
         sign(service, 0, 2)
         assert [] == outsider.audit(service)
@@ -276,7 +276,7 @@ def _read(operator: Operator, sql: str) -> list[tuple[bytes, ...]]:
     return edit(operator.world.directory / "ledger" / "ledger.db", sql)
 
 
-def _swap_quantum(operator: Operator, key: FileKey) -> None:
+def _swap_quantum(operator: Operator, key: MemoryKey) -> None:
     [path] = [p for p in (operator.world.directory / "keys").iterdir() if "quantum" in p.name]
     path.unlink()
     key.save(path)

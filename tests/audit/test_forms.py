@@ -17,7 +17,7 @@ from ledger.signatory import LogKeys
 from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from signer.client import Signed
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.v1 import signer_pb2
 from tests.signer.asking import PATIENCE_S, REPOSITORY, digest
 from tests.signer.commands import Done
@@ -59,7 +59,7 @@ def attest(service: InProcess, predicate: bytes) -> signer_pb2.AttestResponse:
 
 def upload(service: InProcess, message: bytes) -> int:
     """Log what a stranger signed, in both versions of Rekor, and return how many entries."""
-    stranger = FileKey.generate("ecdsa-p256")
+    stranger = MemoryKey.generate("ecdsa-p256")
     signature = stranger.sign(message)
     for entry, promised in (
         (Entry.of(message, signature, stranger.public).body(), False),

@@ -22,7 +22,7 @@ from ledger.signatory import LogKeys
 from ledger.store import Batch, Head, Row
 from ledger.store.sqlite import SqliteStore
 from signer.events import signed_event
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from verifier import dsse
 from verifier import statement as statements
 from verifier.digest import Digest
@@ -41,14 +41,14 @@ class Workshop:
 
     def __init__(self, directory: Path) -> None:
         """Make keys for ledgers below `directory`."""
-        self.keys = LogKeys(FileKey.generate("ed25519"), random.randbytes(32))
-        self.release = FileKey.generate("ecdsa-p256")
+        self.keys = LogKeys(MemoryKey.generate("ed25519"), random.randbytes(32))
+        self.release = MemoryKey.generate("ecdsa-p256")
         self._directory = directory
 
     def found(self, name: str) -> Home:
         """Return the home of a new ledger that has its genesis entry."""
         home = Home(self._directory / name / "ledger", self._directory / name / "anchor", ORIGIN)
-        genesis = signed_event("genesis", ORIGIN, FileKey.generate("ecdsa-p256"), {}, None)
+        genesis = signed_event("genesis", ORIGIN, MemoryKey.generate("ecdsa-p256"), {}, None)
         create(home, self.keys, genesis)
         return home
 

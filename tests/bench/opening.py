@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ledger.opening import Home, open_ledger
 from ledger.signatory import LogKeys
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.bench.machine import peak_memory
 from tests.bench.millions import ORIGIN
 
@@ -25,7 +25,7 @@ _PROOFS = 5000
 def main(where: Path, keys: Path) -> int:
     """Open, prove, and print."""
     home = Home(where / "ledger", where / "anchor", ORIGIN)
-    log_keys = LogKeys(FileKey.load(keys / "log.pem"), (keys / "seal").read_bytes())
+    log_keys = LogKeys(MemoryKey.load(keys / "log.pem"), (keys / "seal").read_bytes())
     begun = time.perf_counter()
     opened = open_ledger(home, log_keys)
     start_s = time.perf_counter() - begun

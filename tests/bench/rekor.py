@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.bench import programs
 from tests.bench.cpu import Cpu
 from tests.bench.load import Run
@@ -75,7 +75,7 @@ def post(program: str, service: Service, clients: int, calls: int, salt: str) ->
 
 def bodies(count: int, salt: str) -> Iterator[bytes]:
     """Yield `count` requests, as cosign 3 prints them."""
-    keys = itertools.cycle([FileKey.generate("ecdsa-p256") for _ in range(_KEYS)])
+    keys = itertools.cycle([MemoryKey.generate("ecdsa-p256") for _ in range(_KEYS)])
     for n, key in zip(range(count), keys, strict=False):
         message = f"{salt} {n}".encode()
         digest = hashlib.sha256(message).digest()

@@ -38,7 +38,7 @@ from ledger.publication import PublicationFile
 from ledger.publisher import Publisher
 from ledger.store.sqlite import SqliteStore
 from signer.cli import main
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 
 EXIT_CODE = 9
 _HALF_SLOT = 256  # bytes
@@ -55,8 +55,8 @@ def arm(step: str, count: int) -> None:
         "anchor": (Anchor, "write", _die),
         "half-anchor": (os, "pwrite", _die_half_way),
         "anchored": (Anchor, "write", _die_after),
-        "sign": (FileKey, "sign", _die),  # the approvals were signed before the append
-        "signed": (FileKey, "sign", _die_after),
+        "sign": (MemoryKey, "sign", _die),  # the approvals were signed before the append
+        "signed": (MemoryKey, "sign", _die_after),
         "ask": (Publisher, "_cosignatures", _die),
         "publish": (PublicationFile, "save", _die),
         "half-publish": (publication, "write_durably", _die_half_published),

@@ -23,7 +23,7 @@ from ledger.errors import LedgerError
 from ledger.witness.judge import Judge
 from ledger.witness.server import Witness
 from ledger.witness.state import WitnessState
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from verifier.note import Note, NoteKey
 
 NAMES = ("a", "b", "c")
@@ -35,7 +35,7 @@ class _One:
     """One witness; `failures` is what its disk did to it."""
 
     def __init__(self, name: str, directory: Path) -> None:
-        key = FileKey.generate("ed25519")
+        key = MemoryKey.generate("ed25519")
         directory.mkdir(parents=True)
         WitnessState.create(directory)
         self.name = name

@@ -23,7 +23,7 @@ from ledger.static import StaticFiles
 from ledger.store import Row
 from ledger.store.reading import SqliteReader
 from ledger.store.sqlite import SqliteStore
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.v1 import ledger_pb2
 from tests.ledger.large import (
     PROMISING,
@@ -110,7 +110,7 @@ def test_two_rows_name_one_body(home: Home) -> None:
     """
     A body that two rows name is one file, and is whole for both.
     """
-    found, other = large(1), FileKey.generate("ecdsa-p256")
+    found, other = large(1), MemoryKey.generate("ecdsa-p256")
     logged = Entry.of(found.body, other.sign(found.body), other.public).body()
     again = found.new._replace(
         entry=logged,

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from signer.authority import certificates
 from signer.authority.issuing import LeafIssuer
 from signer.authority.timestamp import OwnAuthority
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import ORIGIN
 from verifier.note import NoteKey
 from verifier.quorum import Quorum
@@ -37,7 +37,7 @@ class Below:
     def __init__(self, now: float | None = None) -> None:
         self.now = int(time.time() if now is None else now)
         self.keys = {
-            name: FileKey.generate("ecdsa-p256")
+            name: MemoryKey.generate("ecdsa-p256")
             for name in ("root", "issuer", "timestamp", "transparency", "release")
         }
         self._root, self.root = certificates.make_root(self.keys["root"], ORIGIN, self.now)
@@ -69,7 +69,7 @@ class Below:
     @property
     def trust(self) -> TrustRoot:
         """Who trusts all of them, and a log."""
-        log = TrustedLog(ORIGIN, NoteKey.of(ORIGIN, FileKey.generate("ed25519").public))
+        log = TrustedLog(ORIGIN, NoteKey.of(ORIGIN, MemoryKey.generate("ed25519").public))
         authorities = (
             Authority("timestamp", self.timestamp_chain),
             Authority("certificate", self.issuer_chain),

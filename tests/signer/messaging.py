@@ -14,7 +14,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import digest
 from tests.signer.world import World, found_in
 from verifier import dsse
@@ -28,8 +28,8 @@ SCHEME = "io.cncf.notary.signingScheme"
 def prepared(directory: Path) -> World:
     """Found a service with a key for each kind of message."""
     world = found_in(directory)
-    world.add_key("plain", FileKey.generate("ecdsa-p256"))
-    FileKey.generate("ecdsa-p256").save(directory / "keys" / "blind.pem")
+    world.add_key("plain", MemoryKey.generate("ecdsa-p256"))
+    MemoryKey.generate("ecdsa-p256").save(directory / "keys" / "blind.pem")
     with world.config.open("a") as file:
         file.write('\n[signing.keys.blind]\nuri = "file:keys/blind.pem"\nraw = true\n')
     return world
@@ -37,7 +37,7 @@ def prepared(directory: Path) -> World:
 
 def public(world: World, name: str) -> PublicKey:
     """Return the public half of a key."""
-    return FileKey.load(world.directory / "keys" / f"{name}.pem").public
+    return MemoryKey.load(world.directory / "keys" / f"{name}.pem").public
 
 
 def statement(n: int = 1, kind: str = APPROVAL, name: str = "", **more: Any) -> bytes:

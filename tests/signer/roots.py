@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.commands import Done
 from tests.signer.world import World
 from verifier.trust import TrustRoot
@@ -22,7 +22,7 @@ keys = ["release"]
 
 def new_key(world: World, name: str) -> str:
     """Make a key pair NAME.pem, NAME.pub, and return NAME=PUB.pem for the command."""
-    key = FileKey.generate("ed25519")
+    key = MemoryKey.generate("ed25519")
     key.save(world.directory / f"{name}.pem")
     (world.directory / f"{name}.pub").write_bytes(key.public.pem())
     return f"{name}={name}.pub"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ledger.store import Batch
+from signer.keys import CheckedKey
 from tests.signer.asking import PATIENCE_S
 from tests.signer.running import InProcess
 from verifier.publickey import Key, PublicKey
@@ -21,6 +22,9 @@ S = TypeVar("S")
 class CountingKey:
     """Any key, remembering what it signed."""
 
+    workers = None
+    attributes: Mapping[str, str] = {}
+
     def __init__(self, inner: Key) -> None:
         self._inner = inner
         self.signed: list[tuple[bytes, bytes]] = []  # message, signature
@@ -29,6 +33,9 @@ class CountingKey:
     def public(self) -> PublicKey:
         """The public half."""
         return self._inner.public
+
+    def close(self) -> None:
+        """Stay."""
 
     def sign(self, message: bytes) -> bytes:
         """Sign, and remember."""
@@ -45,9 +52,10 @@ class CountingKey:
 
 def count_signatures(service: InProcess) -> CountingKey:
     """Put a counting key under the default one's name."""
-    signing_key = service.server.keys["release"]
-    signing_key._key = CountingKey(signing_key._key)
-    return signing_key._key
+    signing_key = service.server.keys.keys["release"]
+    counting = CountingKey(signing_key._key)
+    signing_key._key = CheckedKey(counting)
+    return counting
 
 
 class Wrapper:

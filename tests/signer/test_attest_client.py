@@ -17,7 +17,7 @@ from signer.client import attesting as client_side
 from signer.client.attesting import Predicate, checked, start_of
 from signer.client.listing import Listed, gathered
 from signer.errors import WrongAnswerError
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.v1 import record_pb2, signer_pb2
 from tests.signer.asking import REPOSITORY, digest, refused
 from tests.signer.running import InProcess
@@ -68,7 +68,7 @@ def test_right(service: InProcess, predicate: bytes) -> None:
 def forged(message: signer_pb2.AttestResponse) -> None:
     """Put an entry there that another key is said to have signed, in a tree of its own."""
     entry = Entry.parse(message.signature.record.entry)
-    key = FileKey.generate("ecdsa-p256")
+    key = MemoryKey.generate("ecdsa-p256")
     other = Entry(entry.data_digest, entry.signature, key.public).body()
     note = Note.parse(message.checkpoint.note)
     tree = Checkpoint.parse(note.text)._replace(tree_size=1, root=hash_leaf(other))

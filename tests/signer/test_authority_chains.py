@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from signer.authority import certificates
 from signer.authority.chains import read_issuer, read_signer, read_timestamper
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import ORIGIN, refused
 from tests.signer.authorities import CODE_SIGNING, TIME_STAMPING, Below, Foreign, loaded, pem
 from tests.signer.running import running, start_refused
@@ -107,7 +107,7 @@ def test_chain_through_no_authority(tmp_path: Path) -> None:
     """
     A certificate that a leaf issued is nobody's, although the signatures are right.
     """
-    root_key, key = FileKey.generate("ecdsa-p256"), FileKey.generate("ecdsa-p256")
+    root_key, key = MemoryKey.generate("ecdsa-p256"), MemoryKey.generate("ecdsa-p256")
     below = Below()
     root, root_certificate = certificates.make_root(root_key, ORIGIN, below.now)
     name = certificates.name("leaf", ORIGIN)
@@ -212,7 +212,7 @@ def test_key_of_another_algorithm(world: World, name: str) -> None:
     Promises, timestamps and certificates are by ECDSA P-256, and by nothing else.
     """
     trust = world.trust
-    key = FileKey.generate("ed25519")
+    key = MemoryKey.generate("ed25519")
     key.save(world.directory / "keys" / "other.pem")
     world.edit(f"file:keys/{name}.pem", "file:keys/other.pem")
     if name == "promise":

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.copies.replica import Grower
 from ledger.errors import StorageFullError
-from signer.keys.file import write_secret
+from signer.keys.secret_files import write_secret
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import check_refused, one
 from tests.signer.running import running

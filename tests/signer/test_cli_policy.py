@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import Done, check_refused, one
 from tests.signer.revoking import Image, revoke, sign
@@ -318,7 +318,7 @@ def test_two_signers(world: World) -> None:
     """
     Two signers are two keys: with one the verdict says how many there are.
     """
-    world.add_key("qa", FileKey.generate("ecdsa-p256"))
+    world.add_key("qa", MemoryKey.generate("ecdsa-p256"))
     rules(world, POLICY.replace('["release"]', '["release", "qa"]\nsigners = 2'))
     with running(world) as service:
         sign(service, 1)

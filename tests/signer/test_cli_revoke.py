@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from signer.cli import revoke as command
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import Done, check_refused, one
 from tests.signer.revoking import revocations, sign, status
@@ -135,7 +135,7 @@ def test_key_with_the_name_of_an_authority(world: World) -> None:
     """
     A key that is called like a kind of authority is the key.
     """
-    world.add_key("certificate", FileKey.generate("ecdsa-p256"))
+    world.add_key("certificate", MemoryKey.generate("ecdsa-p256"))
     with running(world):
         done(world, "--key", "certificate")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import digest
 from tests.signer.commands import ROOT as CHECKOUT
 from tests.signer.commands import check_refused, one
@@ -256,7 +256,7 @@ def test_bad_proof(pinned: World) -> None:
     payload = Status.parse(path.read_bytes(), pinned.trust).payload
     [told] = payload.revocations
     other = told._replace(reason="another")
-    key = FileKey.load(pinned.directory / "keys" / "status.pem")
+    key = MemoryKey.load(pinned.directory / "keys" / "status.pem")
     path.write_bytes(payload._replace(revocations=(other,)).sealed(key))
     done = sync(pinned)
 

@@ -25,7 +25,7 @@ from ledger.witness.judge import Judge
 from ledger.witness.state import WitnessState
 from ledger.witness.wire import Submission
 from signer.cli.witness import serve
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.transport import HttpTransport
 from tests.ledger.making import ORIGIN, python
 from tests.ledger.witnessing import LOG_KEY, OTHER_ROOT, Bench, Log, origin_hash, signed
@@ -177,7 +177,7 @@ def test_further_key_of_a_log(tmp_path: Path) -> None:
     A second key for a known origin is how a log rotates, and keeps what was recorded.
     """
     made_in(tmp_path / "w")
-    vkey = str(NoteKey.of(ORIGIN, FileKey.generate("ed25519").public))
+    vkey = str(NoteKey.of(ORIGIN, MemoryKey.generate("ed25519").public))
 
     done = sealbook("witness", "add-log", tmp_path / "w", vkey)
     shown = one(sealbook("witness", "show", tmp_path / "w", "--json"))
@@ -432,7 +432,7 @@ def test_evidence_is_written_for_strangers(tmp_path: Path) -> None:
     """
     made_in(tmp_path / "w")
     with WitnessState(tmp_path / "w") as state:
-        key = FileKey.load(tmp_path / "w" / "keys" / "witness.pem")
+        key = MemoryKey.load(tmp_path / "w" / "keys" / "witness.pem")
         judge = Judge(state, "witness.example", (key,))
         for old, root in [(0, OTHER_ROOT), (1, Log().ledger.root_at(1))]:
             body = str(Submission(old, (), Note.parse(signed(1, root)))).encode()

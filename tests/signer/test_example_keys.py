@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from signer.authority.chains import read_issuer, read_signer, read_timestamper
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import PATIENCE_S
 from tests.signer.commands import ROOT, check_refused, free_address, sealbook, spawn
 from tests.signer.world import World
@@ -45,7 +45,7 @@ def test_every_example_key_is_known(keys: Path) -> None:
     """
     The verifier knows exactly the keys that lie there, and each is in the example trust file.
     """
-    publics = {path.stem: FileKey.load(path).public for path in keys.iterdir()}
+    publics = {path.stem: MemoryKey.load(path).public for path in keys.iterdir()}
     trust = TrustRoot.parse((EXAMPLES / "trust.json").read_bytes())
     release = PublicKey.from_pem((EXAMPLES / "release.pub").read_bytes())
 
@@ -81,7 +81,7 @@ def test_examples_are_what_init_writes(keys: Path) -> None:
     assert {
         "timestamp": timestamp,
         "certificate": issuer,
-        "transparency": (FileKey.load(keys / "transparency.pem").public.spki,),
+        "transparency": (MemoryKey.load(keys / "transparency.pem").public.spki,),
         "notation": release[1:],
     } == {one.kind: one.chain for one in trust.authorities}
 

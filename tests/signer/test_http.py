@@ -218,7 +218,7 @@ def test_metrics_of_a_failed_key(world: World) -> None:
     A key that went out of use shows in the metrics.
     """
     with running(world) as service, httpx.Client(base_url=f"http://{service.addresses.http}") as h:
-        service.server.keys["release"].healthy = False
+        service.server.keys.keys["release"]._key.healthy = False
 
         assert 0 == metrics(h)['sealbook_key_healthy{key="release"}']
 

@@ -12,7 +12,7 @@ import pytest
 from signer.authority.chains import read_issuer, read_signer, read_timestamper
 from signer.config import Config
 from signer.founding import found
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.commands import check_refused, one, sealbook, spawn
 from tests.signer.world import World, found_in, init
 from verifier.entry import certified_key
@@ -70,7 +70,7 @@ def test_init_makes_authorities(tmp_path: Path) -> None:
     timestamp = read_timestamper(certificates / "timestamp.pem")
     issuer = read_issuer(certificates / "issuer.pem")
     release = read_signer(certificates / "release.pem")
-    keys = {name: FileKey.load(world.directory / "keys" / f"{name}.pem").public for name in KEYS}
+    keys = {name: MemoryKey.load(world.directory / "keys" / f"{name}.pem").public for name in KEYS}
 
     assert (
         Authority("timestamp", timestamp),
@@ -121,7 +121,7 @@ def test_init_hands_out_public_keys(tmp_path: Path) -> None:
     """
     world = init(tmp_path / "service")
     for name in ("release", "attest", "promise"):
-        key = FileKey.load(world.directory / "keys" / f"{name}.pem").public
+        key = MemoryKey.load(world.directory / "keys" / f"{name}.pem").public
         assert key == PublicKey.from_pem((world.directory / f"{name}.pub").read_bytes())
     purposes = {key.name: key.purpose for key in world.trust.keys.values()}
 
@@ -209,5 +209,5 @@ def test_init_with_keys(tmp_path: Path) -> None:
     path = second.directory / "certificates" / "issuer.pem"
     assert (
         certified_key(read_issuer(path)[-1])
-        == FileKey.load(first.directory / "keys" / "root.pem").public
+        == MemoryKey.load(first.directory / "keys" / "root.pem").public
     )

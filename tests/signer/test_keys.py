@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signer.keys import open_key
-from signer.keys.file import FileKey, read_secret, write_secret
+from signer.keys.memory import MemoryKey
+from signer.keys.secret_files import read_secret, write_secret
 from tests.signer.asking import refused
 from tests.signer.commands import ROOT
 from verifier.publickey import Key
@@ -247,13 +248,13 @@ def test_saved(tmp_path: Path) -> None:
     """
     A key that is written is readable by its owner alone, and never over another file.
     """
-    key = FileKey.generate("ecdsa-p256")
+    key = MemoryKey.generate("ecdsa-p256")
     key.save(tmp_path / "key.pem")
 
     assert 0o100600 == (tmp_path / "key.pem").stat().st_mode
     assert key.public == opened(tmp_path / "key.pem").public
     with pytest.raises(FileExistsError):
-        FileKey.generate("ed25519").save(tmp_path / "key.pem")
+        MemoryKey.generate("ed25519").save(tmp_path / "key.pem")
     with pytest.raises(FileExistsError):
         write_secret(tmp_path / "key.pem", b"other")
     assert key.public == opened(tmp_path / "key.pem").public
@@ -264,7 +265,7 @@ def test_algorithms(tmp_path: Path, algorithm: str) -> None:
     """
     A key of each algorithm is written, opened again, and signs what its public half verifies.
     """
-    key = FileKey.generate(algorithm)
+    key = MemoryKey.generate(algorithm)
     key.save(tmp_path / "key.pem")
     again = opened(tmp_path / "key.pem")
 
@@ -280,7 +281,7 @@ def test_sign_digest(curve: ec.EllipticCurve, name: str) -> None:
     """
     A signature over a hash is one over the message that has it.
     """
-    key = FileKey(ec.generate_private_key(curve))
+    key = MemoryKey(ec.generate_private_key(curve))
     digest = hashlib.new(name, b"message").digest()
 
     key.public.verify(key.sign_digest(digest), b"message")
@@ -292,7 +293,7 @@ def test_sign_no_digest(algorithm: str) -> None:
     """
     A key that signs whole messages signs no hash: it would be a message of its own.
     """
-    key = FileKey.generate(algorithm)
+    key = MemoryKey.generate(algorithm)
 
     assert "signs no hashes" in refused("key-file", lambda: key.sign_digest(bytes(32))).message
 

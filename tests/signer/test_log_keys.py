@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import ORIGIN, REPOSITORY, digest
 from tests.signer.running import running
 from tests.signer.world import World, found_in
@@ -27,7 +27,7 @@ def with_log(trust: TrustRoot, *logs: TrustedLog) -> TrustRoot:
 
 def rotate_in(world: World) -> TrustedLog:
     """Let a second log key sign too, and verifiers know it."""
-    key = FileKey.generate("ed25519")
+    key = MemoryKey.generate("ed25519")
     key.save(world.directory / "keys" / "next.pem")
     world.edit(
         'log = "file:keys/log.pem"\n',

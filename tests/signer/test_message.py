@@ -41,7 +41,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     """A running service with a key for each kind of message, all of which count."""
     world = prepared(tmp_path_factory.mktemp("messages") / "service")
     with running(world) as service:
-        for key in service.server.keys.values():
+        for key in service.server.keys.keys.values():
             key._key = CountingKey(key._key)
         yield service
 
@@ -53,7 +53,7 @@ def sign(service: InProcess, message: bytes = b"", **more: Any) -> SignedMessage
 
 def signatures(service: InProcess) -> int:
     """Return how many signatures were made."""
-    return sum(len(key._key.signed) for key in service.server.keys.values())  # type: ignore[attr-defined]
+    return sum(len(key._key.signed) for key in service.server.keys.keys.values())  # type: ignore[attr-defined]
 
 
 def made(message: Message) -> bytes:
@@ -182,7 +182,7 @@ def test_chain(service: InProcess) -> None:
     A notation message is logged under the key's certificate, and the record keeps what is above.
     """
     record = sign(service, notation(23), key="release").logged.record
-    chain = service.server.keys["release"].chain
+    chain = service.server.keys.keys["release"].chain
 
     assert 2 == len(chain)
     assert chain == (Entry.parse(record.entry).certificate, *jws.split_chain(record.chain))
@@ -430,5 +430,5 @@ def test_get_key(service: InProcess) -> None:
     assert ["approve", "attest", "raw", "approve"] == [key.purpose for key in found]
     assert [key_of(service, name) for name in names] == [key.public for key in found]
     assert [0, 0, 0, 2] == [len(key.chain) for key in found]
-    assert ("release", service.server.keys["release"].forms) == (default.name, default.forms)
+    assert ("release", service.server.keys.keys["release"].forms) == (default.name, default.forms)
     refused("unknown-key", lambda: service.asking(lambda client: client.key("nobody")))

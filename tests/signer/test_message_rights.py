@@ -19,7 +19,7 @@ from signer.authority.certificates import make_root, make_signer
 from signer.dating import Dating
 from signer.forms.all import all_forms
 from signer.keys import SigningKey
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.keys.ring import KeyRing
 from signer.message import MessageOrder, Messages, SignedMessage
 from signer.status.in_force import InForce
@@ -45,13 +45,13 @@ class Desk:
     """Messages over a ledger in memory, at a time that stands still."""
 
     def __init__(self, publication: PublicationFile | None = None) -> None:
-        promising = KEYS._replace(promise=FileKey.generate("ecdsa-p256"))
+        promising = KEYS._replace(promise=MemoryKey.generate("ecdsa-p256"))
         clock = LedgerClock(lambda: NOW, lambda: NOW)
         store, anchor = memory_store(), MemoryAnchor()
         self.ledger = Ledger(store, anchor, promising, clock, publication)
-        made = {name: FileKey.generate("ecdsa-p256") for name in ("release", "attest", "blind")}
+        made = {name: MemoryKey.generate("ecdsa-p256") for name in ("release", "attest", "blind")}
         self.counting = {name: CountingKey(key) for name, key in made.items()}
-        authority, root = make_root(FileKey.generate("ecdsa-p256"), ORIGIN, int(NOW))
+        authority, root = make_root(MemoryKey.generate("ecdsa-p256"), ORIGIN, int(NOW))
         leaf = make_signer(authority, made["release"].public, "release", ORIGIN, int(NOW))
         self.keys = {
             "release": SigningKey(
@@ -77,7 +77,7 @@ class Desk:
         return Messages(
             self.ledger,
             sequencer,
-            KeyRing(self.keys, "release"),
+            KeyRing(self.keys.values(), "release"),
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             in_force=InForce(self.ledger),

@@ -21,7 +21,7 @@ def test_operator_socket(service: InProcess) -> None:
     raw = service.operate("/sealbook.v1.Operator/GetStatus")
     status = operator_pb2.GetStatusResponse.FromString(raw)
     key, attests = status.keys
-    release = service.server.keys["release"].public
+    release = service.server.keys.keys["release"].public
 
     assert 0o700 == stat.S_IMODE((service.directory / "run").stat().st_mode)
     assert ("ledger.example", service.tree_size) == (status.origin, status.tree_size)

@@ -240,7 +240,8 @@ def test_generate(service: InProcess, command: Ask) -> None:
     assert {"keyId": key_id, "keySpec": "EC-256"} == described
     assert (key_id, "ECDSA-SHA-256") == (made["keyId"], made["signingAlgorithm"])
     assert jws.raw_signature("ecdsa-p256", entry.signature) == b64decode(made["signature"])
-    assert service.server.keys["release"].chain == tuple(map(b64decode, made["certificateChain"]))
+    chain = tuple(map(b64decode, made["certificateChain"]))
+    assert service.server.keys.keys["release"].chain == chain
 
 
 @pytest.mark.usefixtures("environment")

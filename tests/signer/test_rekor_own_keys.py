@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.v1 import signer_pb2
 from tests.signer.asking import REPOSITORY, digest, eventually
 from tests.signer.messaging import prepared, statement
@@ -62,7 +62,7 @@ def signed(service: InProcess) -> dict[str, Record]:
 
 def hand(service: InProcess, name: str) -> Hand:
     """Return a key of the service, in somebody's hands."""
-    key = FileKey.load(service.directory / "keys" / f"{name}.pem")
+    key = MemoryKey.load(service.directory / "keys" / f"{name}.pem")
     kind = "ed25519" if key.public.algorithm.name == "ed25519" else "ecdsa-p256"
     return Hand(kind, key._private)
 

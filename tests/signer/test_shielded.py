@@ -11,7 +11,7 @@ from signer.access import Access
 from signer.dating import Dating
 from signer.forms.all import all_forms
 from signer.keys import SigningKey
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.keys.ring import KeyRing
 from signer.order import Item, Order
 from signer.signing import Signing
@@ -29,7 +29,7 @@ def test_cancelled_between_two_signatures() -> None:
     A call that is cancelled when some of its batch is signed still has all of it logged.
     """
     ledger = ledger_over(memory_store())
-    key = CountingKey(FileKey.generate("ecdsa-p256"))
+    key = CountingKey(MemoryKey.generate("ecdsa-p256"))
     principal = Access(TOKEN).authenticate([("authorization", f"Bearer {TOKEN}")])
     before = ledger.head.tree_size
 
@@ -38,7 +38,7 @@ def test_cancelled_between_two_signatures() -> None:
         signing = Signing(
             ledger,
             sequencer,
-            KeyRing({"k": SigningKey("k", key, ("bundle",))}, "k"),
+            KeyRing([SigningKey("k", key, ("bundle",))], "k"),
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             in_force=InForce(ledger),

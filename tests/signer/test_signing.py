@@ -11,7 +11,7 @@ import pytest
 
 from ledger import labels
 from signer.client import AsyncClient, Signed
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from signer.v1 import signer_pb2
 from tests.signer.asking import (
     OTHER_REPOSITORY,
@@ -35,7 +35,7 @@ from verifier.repository import Repository
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     """A running service with a second key."""
     world = found_in(tmp_path_factory.mktemp("signing") / "service")
-    world.add_key("hotfix", FileKey.generate("ecdsa-p256"))
+    world.add_key("hotfix", MemoryKey.generate("ecdsa-p256"))
     with running(world) as service:
         yield service
 

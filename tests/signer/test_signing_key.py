@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from signer import keys
 from signer.errors import KeyFailedError
-from signer.keys import SigningKey, open_key
-from signer.keys.file import FileKey
+from signer.keys import CheckedKey, SigningKey, open_key
+from signer.keys.homes import file
+from signer.keys.memory import MemoryKey
+from signer.keys.messages import Approving
 from tests.signer.asking import REPOSITORY, digest, item, order, refused
 from tests.signer.running import running
 from tests.signer.world import World
@@ -20,8 +22,11 @@ from verifier.publickey import PublicKey
 class FaultyKey:
     """A key whose `nth` signature, counted from 1, is spoiled, or fails."""
 
+    workers = None
+    attributes: Mapping[str, str] = {}
+
     def __init__(self, nth: int, error: Exception | None = None) -> None:
-        self._inner = FileKey.generate("ecdsa-p256")
+        self._inner = MemoryKey.generate("ecdsa-p256")
         self._nth, self._error = nth, error
         self.made = 0
 
@@ -29,6 +34,13 @@ class FaultyKey:
     def public(self) -> PublicKey:
         """The public half, which is good."""
         return self._inner.public
+
+    def close(self) -> None:
+        """Stay."""
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Sign a hash, which is good."""
+        return self._inner.sign_digest(digest)
 
     def sign(self, message: bytes) -> bytes:
         """Sign, or sign something else."""
@@ -45,10 +57,10 @@ def test_checked_at_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     A key that does not sign what its public half verifies is not opened.
     """
     made = {"good": FaultyKey(2), "bad": FaultyKey(1)}
-    monkeypatch.setitem(keys._OPENERS, "test", lambda name, _: made[name])
+    monkeypatch.setattr(file, "open_key", lambda name, _role, _base: made[name])
 
-    assert made["good"] is open_key("test:good", tmp_path)
-    refused("key-failed", lambda: open_key("test:bad", tmp_path))
+    assert made["good"].public == open_key("file:good", tmp_path).public
+    refused("key-failed", lambda: open_key("file:bad", tmp_path))
 
 
 def test_checked_one_in_64() -> None:
@@ -58,11 +70,11 @@ def test_checked_one_in_64() -> None:
     faulty = FaultyKey(128)
     key = SigningKey("release", faulty, ("bundle",))
     for n in range(127):
-        key.public.verify(key.sign(b"%d" % n), b"%d" % n)
+        key.public.verify(key.sign(Approving(b"%d" % n)), b"%d" % n)
     assert key.healthy
-    refused("key-failed", lambda: key.sign(b"127"))
+    refused("key-failed", lambda: key.sign(Approving(b"127")))
     for _ in range(3):
-        refused("key-failed", lambda: key.sign(b"again"))
+        refused("key-failed", lambda: key.sign(Approving(b"again")))
 
     assert (False, 128) == (key.healthy, faulty.made)
 
@@ -74,18 +86,18 @@ def test_key_that_fails(error: Exception) -> None:
     """
     key = SigningKey("release", FaultyKey(1, error), ("bundle",))
 
-    assert "1234" not in refused("key-failed", lambda: key.sign(b"message")).message
-    refused("key-failed", lambda: key.sign(b"message"))
+    assert "1234" not in refused("key-failed", lambda: key.sign(Approving(b"message"))).message
+    refused("key-failed", lambda: key.sign(Approving(b"message")))
 
 
 def test_failed_key_in_a_service(world: World) -> None:
     """
     A key that failed refuses its callers, shows in the status, and leaves the other key in use.
     """
-    world.add_key("hotfix", FileKey.generate("ecdsa-p256"))
+    world.add_key("hotfix", MemoryKey.generate("ecdsa-p256"))
     with running(world) as service:
-        release = service.server.keys["release"]
-        release._key, release._check_every = FaultyKey(3), 1  # type: ignore[assignment]
+        release = service.server.keys.keys["release"]
+        release._key = CheckedKey(FaultyKey(3), 1)
         batch = service.asking(lambda c: c.sign_batch(REPOSITORY, [item(n) for n in range(5)]))
         single = service.raw(order(6).SerializeToString())
         other = service.asking(lambda c: c.sign(digest(7), REPOSITORY, key="hotfix"))
@@ -103,7 +115,7 @@ def test_p256(world: World) -> None:
     """
     A P-256 key signs, is logged, and verifies; the same request again is answered as before.
     """
-    world.add_key("other", FileKey.generate("ecdsa-p256"))
+    world.add_key("other", MemoryKey.generate("ecdsa-p256"))
     with running(world) as service:
         signed = service.asking(lambda client: client.sign(digest(1), REPOSITORY, key="other"))
         again = service.asking(lambda client: client.sign(digest(1), REPOSITORY, key="other"))
@@ -121,7 +133,7 @@ def test_algorithms_that_some_reader_refuses(world: World, private: object) -> N
     """
     A service does not start with a key whose signatures some client could not verify, and says so.
     """
-    world.add_key("other", FileKey(private))  # type: ignore[arg-type]
+    world.add_key("other", MemoryKey(private))  # type: ignore[arg-type]
 
     def start() -> None:
         with running(world):

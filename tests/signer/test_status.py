@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import eventually, refused
 from tests.signer.commands import check_refused
 from tests.signer.revoking import Key, not_revoked, revocations, revoke, sign, status
@@ -25,9 +25,9 @@ def file(world: World) -> Path:
     return world.directory / "status.json"
 
 
-def key(world: World) -> FileKey:
+def key(world: World) -> MemoryKey:
     """Return the status key."""
-    return FileKey.load(world.directory / "keys" / "status.pem")
+    return MemoryKey.load(world.directory / "keys" / "status.pem")
 
 
 def forge(world: World, change: Callable[[StatusPayload], StatusPayload]) -> None:
@@ -57,7 +57,7 @@ def test_signed_by_the_root(world: World) -> None:
     """
     The trust file is signed by its root key, which is in no other file than its own.
     """
-    root = FileKey.load(world.directory / "keys" / "trust-root.pem").public
+    root = MemoryKey.load(world.directory / "keys" / "trust-root.pem").public
     trust = world.trust
 
     assert trust == trust.successor((world.directory / "trust.json").read_bytes())
@@ -151,12 +151,12 @@ def test_version_of_the_future(world: World) -> None:
 
 def other_key(world: World) -> None:
     """Sign it with a key that the trust file does not know."""
-    file(world).write_bytes(status(world).payload.sealed(FileKey.generate("ecdsa-p256")))
+    file(world).write_bytes(status(world).payload.sealed(MemoryKey.generate("ecdsa-p256")))
 
 
 def event_key(world: World) -> None:
     """Sign it with a key of ours that is not for this."""
-    own = FileKey.load(world.directory / "keys" / "event.pem")
+    own = MemoryKey.load(world.directory / "keys" / "event.pem")
     file(world).write_bytes(status(world).payload.sealed(own))
 
 

@@ -7,7 +7,7 @@ from base64 import b64decode
 from typing import Any
 
 from signer.cli.trust import podman
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.revoking import Image, Key, revoke
 from tests.signer.running import running
@@ -45,7 +45,7 @@ def keys(rule: list[dict[str, Any]], field: str = "keyData") -> list[PublicKey]:
 def trusting(trust: TrustRoot, **scopes: str) -> TrustRoot:
     """Return a trust root with more keys that approve, each in one scope."""
     more = [
-        TrustedKey(name, "approve", FileKey.generate("ecdsa-p256").public, (Scope(scope),))
+        TrustedKey(name, "approve", MemoryKey.generate("ecdsa-p256").public, (Scope(scope),))
         for name, scope in scopes.items()
     ]
     return trust._replace(keys=keys_by_hint([*trust.keys.values(), *more]))

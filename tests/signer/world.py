@@ -10,7 +10,7 @@ from typing import Any
 from ledger import labels
 from signer.client import Signed
 from signer.founding import found
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from tests.signer.asking import ORIGIN, REPOSITORY
 from tests.signer.commands import Done, free_address, sealbook, spawn
 from verifier.digest import Digest
@@ -48,7 +48,7 @@ class World:
         assert old in text
         self.config.write_text(text.replace(old, new))
 
-    def add_key(self, name: str, key: FileKey) -> None:
+    def add_key(self, name: str, key: MemoryKey) -> None:
         """Let callers ask for another key, and verifiers trust it."""
         key.save(self.directory / "keys" / f"{name}.pem")
         with self.config.open("a") as file:

@@ -87,7 +87,7 @@ def _check_message(signed: Message, key: PublicKey | None, artifact: Artifact | 
         )
     if key is None:
         return
-    if key.algorithm.hash_name == _SHA256:
+    if key.signs_hashes and key.algorithm.hash_name == _SHA256:
         key.verify_digest(signed.signature, artifact.sha256)
     else:
         key.verify(signed.signature, artifact.message())

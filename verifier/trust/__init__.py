@@ -93,8 +93,8 @@ class TrustRoot(TrustPayload):
         return key
 
     def status_keys(self) -> dict[str, PublicKey]:
-        """Return the keys, by name, each of which may sign `status.json`."""
-        return {key.name: key.public for key in self.keys.values() if key.purpose == "status"}
+        """Return the keys, by label, each of which may sign `status.json`."""
+        return {key.label: key.public for key in self.keys.values() if key.purpose == "status"}
 
     def log_keys(self, origin: str) -> tuple[NoteKey, ...]:
         """Return the checkpoint keys of the log `origin`; none when it is not trusted."""

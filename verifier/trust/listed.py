@@ -16,7 +16,10 @@ PURPOSES = ("approve", "attest", "event", "status", "log", "timestamp", "witness
 
 
 class TrustedKey(NamedTuple):
-    """A key, what it may say, where, and from which to before which ledger position."""
+    """A key, what it may say, where, and from which to before which ledger position.
+
+    `version` counts the keys of one name: a policy that names it means all of them.
+    """
 
     name: str
     purpose: str
@@ -24,6 +27,12 @@ class TrustedKey(NamedTuple):
     scope: tuple[Scope, ...]
     valid_from_tree_size: int = 0
     valid_through_tree_size: int | None = None
+    version: int = 1
+
+    @property
+    def label(self) -> str:
+        """What tells it from other versions: `release`, and then `release@2`."""
+        return self.name if self.version == 1 else f"{self.name}@{self.version}"
 
     def covers(self, repository: Repository) -> bool:
         """Whether the key may speak about `repository`."""
@@ -80,15 +89,18 @@ def keys_by_hint(keys: Iterable[TrustedKey]) -> dict[str, TrustedKey]:
     """Index keys as `TrustRoot.keys` wants them.
 
     Raises:
-        MalformedError: one key or name twice.
+        MalformedError: one key twice, or one version of a name; a name for two purposes.
         UnsupportedKeyError: a key that signs checkpoints only.
     """
     by_hint: dict[str, TrustedKey] = {}
-    names: set[str] = set()
+    labels: set[str] = set()
+    purposes: dict[str, str] = {}
     for key in keys:
-        if key.public.hint in by_hint or key.name in names:
-            raise MalformedError(f"key {key.name} is listed twice, by name or by key")
+        if key.public.hint in by_hint or key.label in labels:
+            raise MalformedError(f"key {key.label} is listed twice, by name or by key")
+        if purposes.setdefault(key.name, key.purpose) != key.purpose:
+            raise MalformedError(f"the versions of key {key.name} are for two purposes")
         key.public.check_for_entries()
         by_hint[key.public.hint] = key
-        names.add(key.name)
+        labels.add(key.label)
     return by_hint

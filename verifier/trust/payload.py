@@ -5,7 +5,8 @@ r"""The payload of a trust file: what an offline root signs, or whoever pins it 
      "logs":[{"origin":"ledger.example","checkpoint_key":"<b64 SPKI>",
               "promise_key":"<b64 SPKI>"}],
      "keys":[{"name":"release","purpose":"approve","key":"<b64 SPKI>","scope":["*"],
-              "valid_from_tree_size":0,"valid_through_tree_size":9007}],
+              "valid_from_tree_size":0,"valid_through_tree_size":9007},
+             {"name":"release","version":2,…}],
      "witnesses":"quorum none\n",
      "authorities":[{"kind":"timestamp","chain":["<b64 DER>","<b64 DER>"]},
                     {"kind":"transparency","key":"<b64 SPKI>"}],
@@ -16,7 +17,7 @@ r"""The payload of a trust file: what an offline root signs, or whoever pins it 
 verifier believes none of it. `roots` says who signs the next version; without them
 there is none. `promise_key` (Rekor v1's SET key), `valid_through_tree_size` and the
 last three fields may be absent. A log whose key rotates, or that signs with ML-DSA-44
-too, is a row for each key. A window counts ledger positions, because those cannot be
+too, is a row for each key. So is a key that rotates: `version` is absent of the first. A window counts ledger positions, because those cannot be
 backdated: an entry at `index` is inside when
 valid_from_tree_size <= index < valid_through_tree_size.
 """
@@ -186,6 +187,11 @@ def _key(value: object, where: str) -> TrustedKey:
     if purpose not in PURPOSES:
         raise MalformedError(f"{where}.purpose: expected one of {', '.join(PURPOSES)}")
     public = PublicKey(b64(fields.text("key")))
+    version = 1
+    if fields.has("version"):
+        version = fields.number("version")
+        if version <= 1:
+            raise MalformedError(f"{where}.version: expected 2 or more, or none for the first")
     scope = tuple(_scope(s, where) for s in fields.items("scope", most=limits.SUBJECTS))
     start = fields.number("valid_from_tree_size")
     through = None
@@ -194,7 +200,7 @@ def _key(value: object, where: str) -> TrustedKey:
     fields.done()
     if through is not None and through < start:
         raise MalformedError(f"{where}: expected a window, found {start} to {through}")
-    return TrustedKey(key_name, purpose, public, scope, start, through)
+    return TrustedKey(key_name, purpose, public, scope, start, through, version)
 
 
 def _scope(value: Any, where: str) -> Scope:
@@ -216,6 +222,7 @@ def _log_json(log: TrustedLog) -> dict[str, object]:
 def _key_json(key: TrustedKey) -> dict[str, object]:
     value: dict[str, object] = {
         "name": key.name,
+        **({"version": key.version} if key.version != 1 else {}),
         "purpose": key.purpose,
         "key": b64encode(key.public.spki),
         "scope": list(key.scope),

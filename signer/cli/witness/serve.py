@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import signal
 import socket
 import ssl
@@ -24,7 +23,7 @@ from signer.address import check_address, is_loopback, listen
 from signer.cli.arguments import parser
 from signer.cli.witness.setup import Setup
 from signer.errors import ConfigError, ListenError
-from signer.keys.file import read_secret
+from signer.keys.secret_files import read_secret
 
 _EX_IOERR = 74  # sysexits.h
 _GRACE_S = 10
@@ -89,7 +88,6 @@ def main(argv: list[str]) -> int:
     made.add_argument("--tls-certificate", type=Path, metavar="FILE", help="PEM chain")
     made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, readable by you alone")
     args = made.parse_args(argv)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys stay out of core dumps
     try:
         check_address(args.listen)
     except ConfigError as e:

@@ -18,7 +18,7 @@ from ledger.durable import write_durably
 from ledger.errors import WitnessSetupError
 from ledger.witness.state import WitnessState
 from signer.keys import open_key
-from signer.keys.file import FileKey
+from signer.keys.memory import MemoryKey
 from verifier._strict import Fields, note_name
 from verifier.errors import MalformedError
 from verifier.note import NoteKey
@@ -56,7 +56,7 @@ class Setup(NamedTuple):
         if post_quantum:
             algorithms["witness-post-quantum"] = "ml-dsa-44"
         for stem, algorithm in algorithms.items():
-            FileKey.generate(algorithm).save(keys / f"{stem}.pem")
+            MemoryKey.generate(algorithm).save(keys / f"{stem}.pem")
         WitnessState.create(directory)
         made = cls(directory, name, tuple(f"file:keys/{stem}.pem" for stem in algorithms))
         uris = ", ".join(f'"{uri}"' for uri in made.uris)

@@ -1,10 +1,8 @@
-"""Keys in files: unencrypted PKCS#8 in PEM, readable by their owner alone."""
+"""Private keys in this process's memory."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,14 +10,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
 
-from signer.errors import KeyFileError, KeyFileModeError
-from verifier import limits
+from signer.errors import KeyFileError
+from signer.keys.secret_files import read_secret, write_secret
 from verifier.publickey import PublicKey
 
 _Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey
 
 
-class FileKey:
+class MemoryKey:
     """A private key in this process's memory: ECDSA P-256 or P-384, Ed25519, or ML-DSA-44."""
 
     def __init__(self, private: _Private) -> None:
@@ -74,6 +72,18 @@ class FileKey:
         """The public half."""
         return self._public
 
+    @property
+    def workers(self) -> None:
+        """None: it signs here."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """Where it is."""
+        return {"home": "memory"}
+
+    def close(self) -> None:
+        """Hold on: there is nothing to give back."""
+
     def sign(self, message: bytes) -> bytes:
         """Return the signature over `message`; ECDSA as ASN.1 DER."""
         if isinstance(self._private, ec.EllipticCurvePrivateKey):
@@ -85,49 +95,3 @@ class FileKey:
         if not isinstance(self._private, ec.EllipticCurvePrivateKey):
             raise KeyFileError(f"a key of {self._public.algorithm.name} signs no hashes")
         return self._private.sign(digest, self._digest_scheme)
-
-
-def read_secret(path: Path) -> bytes:
-    """Return the content of a file that nobody else can read.
-
-    Raises:
-        KeyFileModeError: it is a link, not ours, or group or others have any right on it.
-        KeyFileError: it cannot be read.
-    """
-    try:
-        # Without O_NONBLOCK a pipe in the file's place would wait for a writer.
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as e:
-        if e.errno == errno.ELOOP:
-            raise KeyFileModeError(f"expected a file, {path} is a link") from e
-        raise KeyFileError(f"cannot read {path}: {e.strerror}") from e
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileModeError(f"expected a file, {path} is something else")
-        if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
-            raise KeyFileModeError(
-                f"expected {path} to be readable by its owner alone, found mode "
-                f"{stat.S_IMODE(status.st_mode):04o} of user {status.st_uid}",
-                hint=f"chmod 600 {path}, and think about who may have read it",
-            )
-        return os.read(fd, limits.KEY)
-    finally:
-        os.close(fd)
-
-
-def read_token(path: Path) -> str:
-    """Return the one line of a token file; raises like `read_secret`."""
-    try:
-        return read_secret(path).decode("ascii").strip()
-    except UnicodeDecodeError as e:
-        raise KeyFileError(f"expected a token in ASCII in {path}") from e
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write `content` to the new file `path` with mode 0600, durably."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
