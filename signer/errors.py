@@ -181,6 +181,13 @@ class KeyObjectError(KeyHomeError):
     code = "key-object"
 
 
+class KeyAccessError(KeyHomeError):
+    """The server with the key takes no credentials of ours, or does not let them use the key."""
+
+    code = "key-access"
+    hint = "a refused credential is not tried again: replace the file that it is in"
+
+
 class KeyRoleError(KeyHomeError):
     """A key that was made under another name, or for another purpose."""
 
