@@ -58,7 +58,10 @@ class Events:
                 self._ledger.store.last, "predicate_type", EVENT_PREFIX + kind
             )
             origin = self._ledger.store.origin
-            entry = signed_event(kind, origin, self._key, predicate, previous)
+            # In a thread: the event key may be in a device.
+            entry = await asyncio.to_thread(
+                signed_event, kind, origin, self._key, predicate, previous
+            )
             [answer] = await asyncio.shield(self._sequencer.append([entry], freeze=freeze))
         return _appended(answer)
 

@@ -92,7 +92,7 @@ class RekorSide:
         name = v1_answers.uuid(logged.record.index, logged.record.entry)
         location = f"{ENTRIES}/{name}".encode()
         headers = (*JSON, (b"etag", name.encode()), (b"location", location))
-        return _CREATED, self._reading.answer(logged), headers
+        return _CREATED, await self._reading.answer(logged), headers
 
     def _authorise(self, scope: Scope, token: str | None) -> None:
         if token is None:

@@ -56,22 +56,22 @@ class Reading:
             name = path.removeprefix(_NAMED)
 
             async def named(_: Scope, __: Receive) -> Reply:
-                return 200, self.answer(self._named(name)), JSON
+                return 200, await self.answer(self._named(name)), JSON
 
             return named
         return found
 
-    def answer(self, logged: Logged) -> bytes:
-        """Return the answer about one entry."""
-        return v1_answers.answer(logged, self._heads.note(logged.published))
+    async def answer(self, logged: Logged) -> bytes:
+        """Return the answer about one entry; raises like `TreeHeads.note`."""
+        return v1_answers.answer(logged, await self._heads.note(logged.published))
 
     async def _entry(self, scope: Scope, _: Receive) -> Reply:
         index = decimal(_query(scope).get("logIndex", ""))
-        return 200, self.answer(self._uploads.logged(index)), JSON
+        return 200, await self.answer(self._uploads.logged(index)), JSON
 
     async def _info(self, _: Scope, __: Receive) -> Reply:
         published = self._ledger.published
-        told = v1_answers.log_info(published.checkpoint, self._heads.note(published))
+        told = v1_answers.log_info(published.checkpoint, await self._heads.note(published))
         return 200, told, JSON
 
     async def _key(self, _: Scope, __: Receive) -> Reply:
@@ -88,7 +88,7 @@ class Reading:
         size = published.checkpoint.tree_size
         indices = dict.fromkeys(self._looked_for(await read(receive)))
         found = [self._uploads.logged(index, published) for index in indices if index < size]
-        return 200, v1_answers.answers(found, self._heads.note(published)), JSON
+        return 200, v1_answers.answers(found, await self._heads.note(published)), JSON
 
     def _looked_for(self, body: bytes) -> Iterator[int]:
         """Yield where the entries are that a query asks for."""

@@ -13,11 +13,13 @@ Spec: github.com/sigstore/rekor, openapi.yaml.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable
 
 from ledger.publication import Published
+from signer.keys.home import waits
 from signer.rekor.uploads import Logged
 from verifier._strict import b64encode
 from verifier.checkpoint import Checkpoint
@@ -66,14 +68,23 @@ class TreeHeads:
         self._named = NoteKey.of(origin, key.public)
         self._last: tuple[Checkpoint, str] | None = None
 
-    def note(self, published: Published) -> str:
-        """Return the published checkpoint as a note; signed once, while it is the newest."""
-        checkpoint = published.checkpoint
-        if self._last is None or self._last[0] != checkpoint:
-            text = str(checkpoint)
+    async def note(self, published: Published) -> str:
+        """Return the published checkpoint as a note; signed once, while it is the newest.
+
+        Raises:
+            KeyUnavailableError, KeyFailedError: the key is in a device that does not answer,
+                or failed.
+        """
+        checkpoint, last = published.checkpoint, self._last
+        if last is not None and last[0] == checkpoint:
+            return last[1]
+        text = str(checkpoint)
+        if waits(self._key):
+            signature = await asyncio.to_thread(self._key.sign, text.encode())
+        else:
             signature = self._key.sign(text.encode())
-            line = NoteSignature(self._named.name, self._named.key_id, signature)
-            self._last = (checkpoint, str(Note(text, (line,))))
+        line = NoteSignature(self._named.name, self._named.key_id, signature)
+        self._last = (checkpoint, str(Note(text, (line,))))
         return self._last[1]
 
 
