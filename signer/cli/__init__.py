@@ -84,6 +84,7 @@ _OWN_EXTRAS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or failed, 2 asked wrongly."""
+    is_program = argv is None  # and the process is this command's own
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE, end="")
@@ -100,15 +101,16 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in _COMMANDS:
         print(f"error: there is no command {argv[0]!r}; see sealbook --help", file=sys.stderr)
         return 2
-    return _run(argv)
+    return _run(argv, is_program=is_program)
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], *, is_program: bool) -> int:
     from signer.hardening import harden
     from verifier.errors import SealbookError
 
     try:
-        harden()  # before anything could read a key, a PIN or a token
+        if is_program:
+            harden()  # before anything could read a key, a PIN or a token
         module = importlib.import_module(f"signer.cli.{_COMMANDS[argv[0]]}")
         code: int = module.main(argv)
     except ModuleNotFoundError as e:
