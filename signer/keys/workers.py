@@ -25,7 +25,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from signer.errors import KeyUnavailableError, PinError
+from signer.errors import KeyHomeError, KeyUnavailableError, PinError
 from signer.keys.home import DEADLINE_S
 from verifier.errors import SealbookError
 
@@ -273,12 +273,12 @@ class Workers(Generic[S]):
 
     def _expire(self, task: _Task) -> None:
         late = KeyUnavailableError(f"{self._name} did not answer within {_PATIENCE_S:g} s")
+        self._away(late)
         with self._lock:
             for worker in self._workers:
                 if worker.task is task and not worker.stuck:
                     worker.stuck = True
                     self._serving -= not self._ending.is_set()
-                    self._why = late
         self._fail(task, late)
         if not self._serving:
             self._fail_waiting()
