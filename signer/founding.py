@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Container, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from ledger import opening
@@ -30,6 +32,8 @@ from signer.authority import certificates
 from signer.config import STATUS_EVERY_S, check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
+from signer.keys import create_key, open_key
+from signer.keys.home import HomeKey, Role
 from signer.keys.memory import MemoryKey
 from signer.keys.secret_files import write_secret
 from signer.status.keeping import StatusKeeper
@@ -46,6 +50,16 @@ from verifier.trusted_root import signing_config, trusted_root
 
 _LIFETIME_S = 365 * 24 * 3600  # of the trust file
 _EVERYWHERE = (Scope("*"),)
+_NO_URIS: Mapping[str, str] = MappingProxyType({})
+_ALGORITHMS = {"log": "ed25519", "log_post_quantum": "ml-dsa-44"}  # the others are ECDSA P-256
+# What is not called as what it is for.
+_PURPOSES = {
+    "log_post_quantum": "log",
+    "release": "approve",
+    "issuer": "certificate",
+    "root": "authority",
+    "trust_root": "root",
+}
 
 _CONFIG = """\
 # Sealbook's configuration. Relative paths start here. `sealbook serve --help` has more.
@@ -56,14 +70,14 @@ directory = "ledger"
 anchor = "anchor"  # another disk is better
 
 [keys]
-log = "file:keys/log.pem"
-{quantum}promise = "file:keys/promise.pem"
-event = "file:keys/event.pem"
-status = "file:keys/status.pem"
+log = "{uris[log]}"
+{quantum}promise = "{uris[promise]}"
+event = "{uris[event]}"
+status = "{uris[status]}"
 seal = "keys/seal"
-timestamp = "file:keys/timestamp.pem"
-issuer = "file:keys/issuer.pem"  # of short-lived certificates
-transparency = "file:keys/transparency.pem"  # says when they were issued
+timestamp = "{uris[timestamp]}"
+issuer = "{uris[issuer]}"  # of short-lived certificates
+transparency = "{uris[transparency]}"  # says when they were issued
 
 [certificates]  # made with keys/root.pem, which the service never reads: keep it elsewhere
 timestamp = "certificates/timestamp.pem"
@@ -74,13 +88,13 @@ default_key = "release"
 default_attest_key = "attest"
 
 [signing.keys.release]
-uri = "file:keys/release.pem"
+uri = "{uris[release]}"
 # What a Sign makes that names no forms; there are "certificate" and "notation" too.
 forms = ["bundle", "simplesigning"]
 certificate = "certificates/release.pem"
 
 [signing.keys.attest]
-uri = "file:keys/attest.pem"
+uri = "{uris[attest]}"
 purpose = "attest"
 
 [listen]
@@ -114,41 +128,53 @@ status = "status.json"  # what was revoked; the service writes it
 """
 
 _QUANTUM = """\
-log_post_quantum = "file:keys/log-post-quantum.pem"  # ML-DSA-44, on published checkpoints
+log_post_quantum = "{uri}"  # ML-DSA-44, on published checkpoints
 """
 
 
 class _Keys(NamedTuple):
-    log: MemoryKey
-    promise: MemoryKey
-    event: MemoryKey
-    status: MemoryKey
-    release: MemoryKey
-    attest: MemoryKey
-    timestamp: MemoryKey
-    issuer: MemoryKey
-    transparency: MemoryKey
-    root: MemoryKey
-    trust_root: MemoryKey
-    log_post_quantum: MemoryKey | None  # who brings keys of their own may leave it out
+    """The keys of a new service: `log` is Ed25519, the post-quantum one ML-DSA-44."""
 
-    @classmethod
-    def generate(cls) -> Self:
-        others = {name: MemoryKey.generate("ecdsa-p256") for name in cls._fields[1:-1]}
-        quantum = MemoryKey.generate("ml-dsa-44")
-        return cls(MemoryKey.generate("ed25519"), **others, log_post_quantum=quantum)
+    log: HomeKey
+    promise: HomeKey
+    event: HomeKey
+    status: HomeKey
+    release: HomeKey
+    attest: HomeKey
+    timestamp: HomeKey
+    issuer: HomeKey
+    transparency: HomeKey
+    root: HomeKey
+    trust_root: HomeKey
+    log_post_quantum: HomeKey | None  # who brings keys of their own may leave it out
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        paths = {name: directory / f"{name.replace('_', '-')}.pem" for name in cls._fields}
-        quantum = paths.pop("log_post_quantum")
-        found = {name: MemoryKey.load(path) for name, path in paths.items()}
-        return cls(**found, log_post_quantum=MemoryKey.load(quantum) if quantum.exists() else None)
+        """Read the keys in `directory`."""
+        *names, last = cls._fields
+        quantum = directory / _file(last)
+        return cls(
+            *(MemoryKey.load(directory / _file(name)) for name in names),
+            log_post_quantum=MemoryKey.load(quantum) if quantum.exists() else None,
+        )
 
     def save(self, directory: Path) -> None:
+        """Write keys that `load` read."""
         for name, key in self._asdict().items():
-            if key is not None:
-                key.save(directory / f"{name.replace('_', '-')}.pem")
+            if isinstance(key, MemoryKey):
+                key.save(directory / _file(name))
+
+    @classmethod
+    def make(cls, uris: Mapping[str, str], given: Container[str], base: Path) -> Self:
+        """Open the keys that are `given`, and make the others where `uris` say."""
+
+        def key(name: str) -> HomeKey:
+            role = Role(_called(name), _PURPOSES.get(name, name))
+            if name in given:
+                return open_key(uris[name], base, role)
+            return create_key(uris[name], base, role, _ALGORITHMS.get(name, "ecdsa-p256"))
+
+        return cls(*map(key, cls._fields))
 
 
 class _Chains(NamedTuple):
@@ -178,20 +204,30 @@ def found(
     grpc: str = "127.0.0.1:8640",
     http: str = "127.0.0.1:8641",
     keys_from: Path | None = None,
+    *,
+    uris: Mapping[str, str] = _NO_URIS,
+    passphrase_source: str | None = None,
 ) -> None:
     """Make a service in `directory`, which must not hold one; everything is durable on return.
 
-    Its keys are new, or copies of those in `keys_from`.
+    Its keys are copies of those in `keys_from`, or new: those of `uris`, by name, are there
+    already, in a device, say. New ones are sealed with a passphrase when it has a source.
 
     Raises:
-        ConfigError: there is something already, or `origin` is no bare host name.
-        KeyFileError: a key of `keys_from` cannot be used, or must not be.
+        ConfigError: there is something already, `origin` is no bare host name, or `uris` name
+            a key that no service has.
+        KeyHomeError: a key cannot be used, or must not be.
+        KeyUnavailableError, KeyFailedError: one that is in a device.
     """
     config = directory / "sealbook.toml"
     check_origin(origin)
     for address in (grpc, http):
         check_address(address)
-    keys = _Keys.load(keys_from) if keys_from else _Keys.generate()
+    given = {name.replace("-", "_"): uri for name, uri in uris.items()}
+    if given.keys() - set(_Keys._fields):
+        names = ", ".join(map(_called, _Keys._fields))
+        raise ConfigError(f"expected keys of {names}, found {', '.join(uris)}")
+    keys = _Keys.load(keys_from) if keys_from else None
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(directory.iterdir()):
@@ -203,7 +239,11 @@ def found(
         (directory / "certificates").mkdir(mode=0o755)
     except OSError as e:
         raise ConfigError(f"cannot make {directory}: {e.strerror}") from e
-    keys.save(directory / "keys")
+    at = {name: _uri(name, passphrase_source) for name in _Keys._fields} | given
+    if keys is None:
+        keys = _Keys.make(at, given, directory)
+    else:
+        keys.save(directory / "keys")
     seal = secrets.token_bytes(32)
     write_secret(directory / "keys" / "seal", seal)
     write_secret(directory / "token", f"sealbook_{secrets.token_urlsafe(32)}\n".encode())
@@ -226,8 +266,8 @@ def found(
     with opening.open_ledger(home, LogKeys(keys.log, seal)) as ledger:
         StatusKeeper(ledger, keys.status, handed, every_s=STATUS_EVERY_S, previous=None).make()
     # Last: a directory without it is no service.
-    quantum = _QUANTUM if keys.log_post_quantum else ""
-    text = _CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum)
+    quantum = _QUANTUM.format(uri=at["log_post_quantum"]) if keys.log_post_quantum else ""
+    text = _CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum, uris=at)
     _write(config, text.encode())
     for made in (directory / "keys", directory / "certificates", directory, directory.parent):
         sync(made)
@@ -272,6 +312,21 @@ def _trust(origin: str, keys: _Keys, chains: _Chains, now: int) -> TrustRoot:
     roots = Roots(1, {"root": keys.trust_root.public})
     expires = now + _LIFETIME_S
     return TrustRoot(1, now, expires, tuple(logs), trusted, quorum, authorities, roots)
+
+
+def _called(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _file(name: str) -> str:
+    return f"{_called(name)}.pem"
+
+
+def _uri(name: str, passphrase_source: str | None) -> str:
+    """Return where a new key goes."""
+    if passphrase_source is None:
+        return f"file:keys/{_file(name)}"
+    return f"file:keys/{_called(name)}.key?passphrase-source={passphrase_source}"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,7 +12,10 @@ import re
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
-_EXTRAS = ("", "audit", "witness", "server", "keyless", "timestamp")
+_EXTRAS = (
+    *("", "audit", "witness", "server", "keyless", "timestamp"),
+    *("pkcs11", "openbao", "cosign"),
+)
 _GPL = re.compile(r"(?<!L)(?<!Lesser )(?:\bA?GPL|General Public License)")
 _LESSER = re.compile(r"LGPL|Lesser General Public License")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signer.cli.arguments import parser, show
+from signer.errors import RequestError
 from signer.founding import found
 
 
@@ -31,9 +32,31 @@ def main(argv: list[str]) -> int:
     made.add_argument(
         "--keys", type=Path, metavar="DIR", help="copy the keys in DIR instead of making new ones"
     )
+    made.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        metavar="NAME=URI",
+        help="use the key at this URI, in an HSM, say, instead of making NAME; repeatable",
+    )
+    made.add_argument(
+        "--passphrase-source",
+        metavar="SOURCE",
+        help="seal the new key files: file:PATH, credential:NAME (systemd's), or prompt",
+    )
     args = made.parse_args(argv[1:])
     directory: Path = args.directory
-    found(directory, args.origin, args.grpc, args.http, args.keys)
+    if args.keys and (args.key or args.passphrase_source):
+        raise RequestError("--keys copies all keys as they are: no --key, no --passphrase-source")
+    found(
+        directory,
+        args.origin,
+        args.grpc,
+        args.http,
+        args.keys,
+        uris=dict(map(_named, args.key)),
+        passphrase_source=args.passphrase_source,
+    )
     show(
         {"directory": str(directory), "origin": args.origin},
         as_json=args.json,
@@ -53,3 +76,10 @@ next:
   cd {directory} && sealbook serve""",
     )
     return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, uri = text.partition("=")
+    if not equals or not uri:
+        raise RequestError(f"expected NAME=URI, found {text[:120]!r}")
+    return name, uri

@@ -24,7 +24,8 @@ class Role(NamedTuple):
     """What a key is called and what it is for.
 
     `purpose` is one of trust.json's (approve, attest, event, status, log, witness), or one of
-    ours: promise, timestamp, certificate, transparency; root signs trust files, person requests.
+    ours: promise, timestamp, certificate, transparency; authority makes certificates, root signs
+    trust files, person requests.
     An empty name is any: whoever brings a key by hand.
     """
 
