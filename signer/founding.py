@@ -155,7 +155,7 @@ class _Keys(NamedTuple):
         quantum = directory / _file(last)
         return cls(
             *(MemoryKey.load(directory / _file(name)) for name in names),
-            log_post_quantum=MemoryKey.load(quantum) if quantum.exists() else None,
+            MemoryKey.load(quantum) if quantum.exists() else None,
         )
 
     def save(self, directory: Path) -> None:

@@ -6,11 +6,11 @@ checkpoints or events that nobody accepts: that shows at start, not in an audit.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from ledger.signatory import LogKeys
 from signer.config import Config
-from signer.keys import open_key
+from signer.keys import CheckedKey, open_key
 from signer.keys.home import Role
 from verifier.errors import KeyPurposeError, UnsupportedKeyError, UntrustedLogError
 from verifier.note import NoteKey
@@ -98,8 +98,18 @@ class OwnKeys(NamedTuple):
         return (self.ledger.log, *self.ledger.also, *((quantum,) if quantum else ()))
 
     @property
-    def publics(self) -> tuple[PublicKey, ...]:
-        """The public halves of all of them."""
+    def all(self) -> tuple[CheckedKey, ...]:
+        """All of them."""
         optional = (self.timestamp, self.issuer, self.transparency)
         keys = (*self.logs, self.promise, self.event, self.status, *optional)
-        return tuple(key.public for key in keys if key)
+        return tuple(cast("CheckedKey", key) for key in keys if key)
+
+    def close(self) -> None:
+        """Log out of the devices that they are in."""
+        for key in self.all:
+            key.close()
+
+    @property
+    def publics(self) -> tuple[PublicKey, ...]:
+        """The public halves of all of them."""
+        return tuple(key.public for key in self.all)

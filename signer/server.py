@@ -30,6 +30,7 @@ from signer.config import Config
 from signer.daily import keep_receipts
 from signer.dating import Dating
 from signer.events import Events
+from signer.expiry import Expiry
 from signer.flows import Flows
 from signer.forms.all import all_forms
 from signer.guard import Guard, Method
@@ -104,6 +105,7 @@ class Server:
                 every_s=config.trust.status_every_s,
                 previous=status,
             )
+            self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
         except BaseException:
             self._opened.close()
             raise
@@ -185,7 +187,7 @@ class Server:
                     ready=lambda: self._ready and publishing.alarm is None,
                 )
                 serving = asyncio.create_task(http.serve([http_socket]))
-                work = [self._status.keep()]
+                work = [self._status.keep(), self._expiry.keep()]
                 work += [keep_receipts(ledger, receipts)] if receipts is not None else []
                 for one in work:
                     stack.callback(asyncio.create_task(one).cancel)
@@ -219,14 +221,17 @@ class Server:
         log.info("stopping")
 
     def close(self) -> None:
-        """Close the ledger and give its lock back."""
+        """Close the ledger, give its lock back, and log out of the devices with keys."""
         self._opened.close()
+        self._own.close()
+        self.keys.close()
 
     def _metrics(self, sequencer: Sequencer, publishing: Publishing) -> Metrics:
         metrics = Metrics()
         metrics.watch(self._opened.ledger, sequencer, self.keys)
         publishing.watch(metrics)
         metrics.watch_status(lambda: self._status.age_s)
+        metrics.watch_endings(self._expiry.endings)
         return metrics
 
     def _receipts(self) -> Receipts | None:

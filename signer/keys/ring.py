@@ -32,6 +32,11 @@ class KeyRing:
         """Let `keys` sign from now on, and no others; what is under way ends with its own."""
         self._current = MappingProxyType({key.name: key for key in keys})
 
+    def close(self) -> None:
+        """Log out of the devices that the keys are in; they sign no more."""
+        for key in self._current.values():
+            key.close()
+
     def named(self, name: str) -> SigningKey:
         """Return the key `name`, or the one that approves by default.
 
