@@ -61,9 +61,9 @@ class Question(NamedTuple):
 
 
 class Testimony(NamedTuple):
-    """A good statement about the image. `signer` tells signers apart: all versions of one key are
-    one signer.
+    """A good statement about the image.
 
+    `signer` tells signers apart: all versions of one key are one.
     `trusted_key` is the key's name in trust.json; "" when a certificate alone says whose it is.
     """
 

@@ -17,9 +17,9 @@ r"""The payload of a trust file: what an offline root signs, or whoever pins it 
 verifier believes none of it. `roots` says who signs the next version; without them
 there is none. `promise_key` (Rekor v1's SET key), `valid_through_tree_size` and the
 last three fields may be absent. A log whose key rotates, or that signs with ML-DSA-44
-too, is a row for each key. So is a key that rotates: `version` is absent of the first. A window counts ledger positions, because those cannot be
-backdated: an entry at `index` is inside when
-valid_from_tree_size <= index < valid_through_tree_size.
+too, is a row for each key; so is a key that rotates, whose first version is written without
+`version`. A window counts ledger positions, because those cannot be backdated: an entry at
+`index` is inside when valid_from_tree_size <= index < valid_through_tree_size.
 """
 
 from __future__ import annotations
