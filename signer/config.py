@@ -24,6 +24,7 @@ from signer.keys.home import Role
 from signer.keys.secret_files import read_secret
 from verifier._strict import name as check_key_name
 from verifier.errors import SealbookError
+from verifier.repository import Scope
 
 STATUS_EVERY_S = 3600.0
 
@@ -67,6 +68,8 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
 Address = Annotated[str, _checked(check_address)]
 Origin = Annotated[str, _checked(check_origin)]
 Name = Annotated[str, _checked(check_key_name)]
+Under = Annotated[str, _checked(Scope)]
+Approvals = Annotated[int, Field(ge=1, le=16)]
 
 
 class LedgerSection(_Section):
@@ -163,6 +166,7 @@ class SigningKeySection(_Section):
 
     `certificate` is a PEM chain for the form `notation`, the key's own certificate first.
     `also` names keys that sign the same statement again, each as a bundle of its own.
+    `rotate_every_days` is how old the key may get before the service warns.
     """
 
     uri: str
@@ -171,6 +175,7 @@ class SigningKeySection(_Section):
     forms: Annotated[tuple[str, ...], Field(min_length=1)] = ("bundle",)
     certificate: Path | None = None
     also: tuple[Name, ...] = ()
+    rotate_every_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
     @model_validator(mode="after")
     def _one_purpose(self) -> Self:
@@ -178,6 +183,8 @@ class SigningKeySection(_Section):
             raise ValueError("forms are for keys that approve")
         if self.raw and self.purpose != "approve":
             raise ValueError("raw and a purpose exclude each other")
+        if self.raw and self.rotate_every_days:
+            raise ValueError("of a raw key nobody knows since when it is trusted")
         return self
 
 
@@ -256,6 +263,39 @@ class TrustSection(_Section):
     policy: Path | None = None
 
 
+class WarnSection(_Section):
+    """How long before something ends the service begins to say so."""
+
+    days: Annotated[int, Field(ge=1, le=365)] = 30
+
+
+class ApproverSection(_Section):
+    """A person who may approve: the PEM of their public key, and who they are when they call."""
+
+    key: Path
+    principals: tuple[str, ...] = ()
+
+
+class ProtectedSection(_Section):
+    """So many others have to approve what is signed under a scope, or by a key."""
+
+    approvals: Approvals
+    under: Under | None = None
+    key: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.under is None) == (self.key is None):
+            raise ValueError("expected either under or key")
+        return self
+
+
+class KeyChangesSection(_Section):
+    """So many others have to approve what is done to keys, and new trust files."""
+
+    approvals: Approvals
+
+
 class Config(_Section):
     """Everything that `sealbook serve` needs to know; `base` is where relative paths start."""
 
@@ -272,6 +312,10 @@ class Config(_Section):
     anchor: AnchorSection = AnchorSection()
     witnesses: WitnessesSection = WitnessesSection()
     mirror: MirrorSection = MirrorSection()
+    warn: WarnSection = WarnSection()
+    approvers: dict[Name, ApproverSection] = {}
+    protected: tuple[ProtectedSection, ...] = ()
+    key_changes: KeyChangesSection | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from ledger.ledger import Ledger
 from ledger.mirrored import Mirrored
 from ledger.sequencer import Sequencer
+from signer.expiry import Ending
 from signer.keys.ring import KeyRing
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -84,6 +85,10 @@ class Metrics:
         Gauge(
             "sealbook_status_age_seconds", "Age of the status file", registry=self._registry
         ).set_function(age_s)
+
+    def watch_endings(self, endings: Callable[[], Iterable[Ending]]) -> None:
+        """Read at every scrape what ends, and when; names are the configuration's."""
+        self._registry.register(_Endings(endings))
 
     def watch_publishing(
         self,
@@ -166,3 +171,19 @@ class _KeyStates(Collector):
             available.add_metric([key.name], float(key.available))
             version.add_metric([key.name], float(key.version))
         return healthy, available, version
+
+
+class _Endings(Collector):
+    """What ends, and when."""
+
+    def __init__(self, endings: Callable[[], Iterable[Ending]]) -> None:
+        self._endings = endings
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield a row for each."""
+        ends = GaugeMetricFamily(
+            "sealbook_expires_timestamp_seconds", "When it ends, POSIX seconds", labels=["what"]
+        )
+        for ending in self._endings():
+            ends.add_metric([ending.what], ending.at)
+        return (ends,)
