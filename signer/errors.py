@@ -119,6 +119,46 @@ class NotFoundError(SigningError):
     code = "not-found"
 
 
+# Who has to agree.
+
+
+class ApprovalNeededError(SigningError):
+    """Others have to approve this first; the same call goes through once they did."""
+
+    code = "approval-needed"
+
+    def __init__(self, message: str, request: str) -> None:
+        """Name the request that is to be approved, by its id."""
+        super().__init__(message, hint=f"sealbook approve {request}")
+        self.request = request
+
+
+class RequesterNeededError(RequestError):
+    """Nobody says who asks, and others could not be told apart from them."""
+
+    code = "requester-needed"
+    hint = "sealbook key … --as NAME --as-key FILE, by your name in [approvers]"
+
+
+class UnknownApproverError(NotFoundError):
+    """Nobody who may approve has this name."""
+
+    code = "unknown-approver"
+
+
+class UnknownRequestError(NotFoundError):
+    """No such request is open."""
+
+    code = "unknown-request"
+    hint = "it has expired, or the service was restarted: the same call again opens it again"
+
+
+class OwnRequestError(PermissionDeniedError):
+    """Somebody approves what they ask for themselves."""
+
+    code = "own-request"
+
+
 # What keeps us from doing it.
 
 
@@ -126,6 +166,47 @@ class ReportError(RequestError):
     """A scanner's report that cannot be read, or does not say enough."""
 
     code = "bad-report"
+
+
+class CeremonyError(RequestError):
+    """Something about a key ceremony. Never raised itself."""
+
+
+class CeremonyFileError(CeremonyError):
+    """The file of a ceremony does not say what is to be made, and before whom."""
+
+    code = "ceremony-file"
+
+
+class CeremonyFolderError(CeremonyError):
+    """A ceremony would write where something is already."""
+
+    code = "ceremony-folder"
+    hint = "nothing is ever overwritten; name another folder"
+
+
+class CeremonyFailedError(CeremonyError):
+    """A ceremony stopped; its transcript says where."""
+
+    code = "ceremony-failed"
+
+
+class TranscriptError(CeremonyError):
+    """The transcript of a ceremony that cannot be read, or does not hold."""
+
+    code = "ceremony-transcript"
+
+
+class RehearsalError(CeremonyError):
+    """A rehearsal, where a ceremony was expected; or the other way round."""
+
+    code = "ceremony-rehearsal"
+
+
+class NotLoggedError(CeremonyError):
+    """What is shown of the ledger is not about this ceremony."""
+
+    code = "ceremony-not-logged"
 
 
 class UploadError(SigningError):

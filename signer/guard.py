@@ -40,6 +40,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.RequestError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.UnknownSigningKeyError, grpc.StatusCode.NOT_FOUND),
     (errors.NotFoundError, grpc.StatusCode.NOT_FOUND),
+    (errors.ApprovalNeededError, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.UploadError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
     (errors.KeyUnavailableError, grpc.StatusCode.UNAVAILABLE),
@@ -69,12 +70,16 @@ _MOST_CALLS = 512  # under way at once
 
 
 class Refused(NamedTuple):
-    """What a caller is told. `message` holds nothing that is ours alone."""
+    """What a caller is told. `message` holds nothing that is ours alone.
+
+    `request` is the id of the request that others have to approve first, if any.
+    """
 
     status: grpc.StatusCode
     code: str
     message: str
     hint: str
+    request: str = ""
 
 
 class Method(NamedTuple):
@@ -217,7 +222,8 @@ def refused(error: Exception) -> Refused:
     """Return what a caller may be told about `error`, and log what they may not."""
     for kind, status in _STATUS:
         if isinstance(error, kind):
-            return Refused(status, error.code, error.message, error.hint)
+            request = error.request if isinstance(error, errors.ApprovalNeededError) else ""
+            return Refused(status, error.code, error.message, error.hint, request)
     reference = secrets.token_hex(4)
     log.error("internal error", reference=reference, exc_info=error)
     return Refused(
@@ -239,6 +245,8 @@ async def refuse(context: _Context, error: Exception) -> None:
         ("sealbook-code", told.code),
         ("sealbook-hint", told.hint.encode("ascii", "replace").decode()),
     ]
+    if told.request:
+        metadata.append(("sealbook-request", told.request))
     if isinstance(error, _PASSING):
         metadata.append(("grpc-retry-pushback-ms", str(_PUSHBACK_MS)))
     context.set_trailing_metadata(tuple(metadata))

@@ -1,0 +1,82 @@
+"""Control: asked by every flow, before anything is signed or changed, whether it may.
+
+Freezing a ledger, accepting its clock and revoking ask nobody: they only take away, and the
+hour in which somebody has to is no hour to look for a second person in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+from signer.approvals.persons import Persons
+from signer.approvals.protection import Protection
+from signer.approvals.request import Asked
+from signer.approvals.requests import Requests
+from signer.errors import ApprovalNeededError, RequesterNeededError
+from verifier.repository import Repository
+
+What = Mapping[str, object]
+
+
+class Control:
+    """Dual control. Safe in many threads."""
+
+    def __init__(
+        self, protection: Protection, persons: Persons, requests: Requests | None = None
+    ) -> None:
+        """Ask for what `protection` says, from `persons`, who answer to `requests`."""
+        self._protection = protection
+        self._persons = persons
+        self._requests = requests
+
+    @classmethod
+    def off(cls) -> Self:
+        """Return one that asks for nothing."""
+        return cls(Protection(), Persons())
+
+    def check(
+        self,
+        action: str,
+        requester: str,
+        repositories: Sequence[Repository],
+        keys: Sequence[str],
+        what: Callable[[], What],
+    ) -> None:
+        """Return once enough others agree that `keys` sign this for `repositories`.
+
+        `requester` is who asks, as `issuer#subject`; `what` says what is to be signed. It is
+        asked when nothing was signed yet, and only for what is not signed already.
+
+        Raises:
+            ApprovalNeededError: they do not, yet.
+            LimitError: it is more than others could read.
+            QueueFullError, ClockError: as `Requests.ask`.
+        """
+        if self._protection.needed(action, repositories, keys):
+            self._check(Asked(action, requester, tuple(repositories), tuple(keys), what()))
+
+    def check_key_change(self, action: str, requester: str, what: What) -> None:
+        """Return once enough others agree to a change of keys that the person `requester` asks for.
+
+        Whoever opens the admin socket is nobody in particular, so the person who asks has to
+        sign the request too. `what` names, in `after`, the last event about keys: then the
+        approval is for this one change, and none that comes later.
+
+        Raises:
+            RequesterNeededError: nobody is named.
+            UnknownApproverError: there is no such person.
+            ApprovalNeededError: they do not agree, yet.
+        """
+        if not self._protection.needed(action, ()):
+            return
+        if not requester:
+            raise RequesterNeededError(f"expected who asks for {action}: others have to agree")
+        asks = self._persons.named(requester).requester
+        self._check(Asked(action, asks, (), (), what))
+
+    def _check(self, asked: Asked) -> None:
+        assert self._requests is not None, "what is protected has requests"
+        standing = self._requests.ask(asked)
+        if not standing.granted:
+            raise ApprovalNeededError(f"{standing}, request {standing.id}", standing.id)

@@ -1,0 +1,87 @@
+"""Protection: how many approvals a request needs.
+
+    [[protected]]                       whatever is signed for these repositories
+    under = "registry.bank/payments"
+    approvals = 2
+
+    [[protected]]                       whatever is signed by this key
+    key = "payments"
+    approvals = 2
+
+    [key_changes]                       making, rotating, retiring keys; installing trust files
+    approvals = 2
+
+Of all rules that fit, the strictest counts: a rule that is added never lets more through. What
+names no repository may be for any, so it needs what the most protected one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+from signer.approvals.persons import Persons
+from signer.config import Config
+from signer.errors import ConfigError
+from verifier.repository import Repository, Scope
+
+SIGN, ATTEST, MESSAGE = SIGNED = ("sign", "attest", "message")
+
+
+class Rule(NamedTuple):
+    """So many approvals for what is signed in a scope, or by a key."""
+
+    approvals: int
+    under: Scope | None = None
+    key: str | None = None
+
+    def fits(self, repositories: Sequence[Repository], keys: Sequence[str]) -> bool:
+        """Whether it says something of what `keys` are to sign for `repositories`."""
+        if self.under is None:
+            return self.key in keys
+        # Where no repository is named, nobody can say that it is not for this one.
+        return not repositories or any(map(self.under.covers, repositories))
+
+
+class Protection:
+    """What is protected."""
+
+    def __init__(self, rules: Sequence[Rule] = (), key_changes: int = 0) -> None:
+        """Protect by `rules` what is signed; changes of keys by so many approvals, or not at 0."""
+        self._rules = tuple(rules)
+        self._key_changes = key_changes
+
+    @classmethod
+    def read(cls, config: Config, persons: Persons) -> Self:
+        """Read what `config` protects.
+
+        Raises:
+            ConfigError: more approvals than there are persons who could give them, or a key
+                that is not there.
+        """
+        rules = []
+        for section in config.protected:
+            if section.approvals > len(persons):
+                raise ConfigError(
+                    f"{section.approvals} approvals for {section.under or section.key}, "
+                    f"and {len(persons)} approvers"
+                )
+            if section.key is not None and section.key not in config.signing.keys:
+                raise ConfigError(f"the protected key {section.key!r} is not among the keys")
+            under = None if section.under is None else Scope(section.under)
+            rules.append(Rule(section.approvals, under, section.key))
+        changes = config.key_changes.approvals if config.key_changes else 0
+        if changes and changes >= len(persons):  # one of them asks
+            raise ConfigError(
+                f"{changes} approvals for key changes besides who asks, {len(persons)} approvers"
+            )
+        return cls(rules, changes)
+
+    def needed(
+        self, action: str, repositories: Sequence[Repository], keys: Sequence[str] = ()
+    ) -> int:
+        """Return how many approvals a request needs; 0: whoever may, may alone."""
+        if action not in SIGNED:
+            return self._key_changes
+        fitting = (rule.approvals for rule in self._rules if rule.fits(repositories, keys))
+        return max(fitting, default=0)
