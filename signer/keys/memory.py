@@ -1,71 +1,67 @@
-"""Private keys in this process's memory."""
+"""Private keys in this process's memory, of every algorithm in `verifier.algorithms`' table.
+
+A `HeldKey` signs, and cannot be written anywhere. A `MemoryKey` is one that was never
+encrypted, and can be; so nothing that was ever in a container gets out of it in plain.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, NoReturn, Self, cast
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa, utils
 
 from signer.errors import KeyFileError
 from signer.keys.secret_files import read_secret, write_secret
+from verifier.algorithms import Algorithm
 from verifier.publickey import PublicKey
 
-_Private = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey
+Private = (
+    ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | rsa.RSAPrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+)
+
+RSA_BITS = 3072  # at least: what is shorter is verified for others' sake, and signs nothing here
+_RSA_EXPONENT = 65_537
+_GENERATE: Mapping[str, Callable[[], Private]] = {
+    "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "rsa-3072": lambda: rsa.generate_private_key(_RSA_EXPONENT, RSA_BITS),
+    "ml-dsa-44": mldsa.MLDSA44PrivateKey.generate,
+    "ml-dsa-65": mldsa.MLDSA65PrivateKey.generate,
+}
+PLAIN = {"home": "file", "form": "pkcs8"}  # the attributes of a key in a file, not encrypted
+ALGORITHMS = tuple(_GENERATE)  # that a new key can be of
+_HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}  # by the table's names
 
 
-class MemoryKey:
-    """A private key in this process's memory: ECDSA P-256 or P-384, Ed25519, or ML-DSA-44."""
+class HeldKey:
+    """A private key that this process holds and does not give away."""
 
-    def __init__(self, private: _Private) -> None:
-        """Use `private`."""
+    def __init__(self, private: Private, attributes: Mapping[str, str] | None = None) -> None:
+        """Use `private`; `attributes` are what its home says of it.
+
+        Raises:
+            UnsupportedKeyError: it is of no algorithm in the table.
+            KeyFileError: an RSA key of fewer than `RSA_BITS`.
+        """
+        if isinstance(private, rsa.RSAPrivateKey) and private.key_size < RSA_BITS:
+            raise KeyFileError(
+                f"expected an RSA key of {RSA_BITS} bits or more, found {private.key_size}"
+            )
         spki = private.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self._public = PublicKey(spki)
-        self._private = private
-        is_p384 = self._public.algorithm.hash_name == "sha384"
-        hash_ = hashes.SHA384() if is_p384 else hashes.SHA256()
-        self._scheme = ec.ECDSA(hash_)
-        self._digest_scheme = ec.ECDSA(utils.Prehashed(hash_))
-
-    @classmethod
-    def generate(cls, algorithm: str) -> Self:
-        """Make a new key; `algorithm` is "ecdsa-p256", "ed25519" or "ml-dsa-44"."""
-        if algorithm == "ed25519":
-            return cls(ed25519.Ed25519PrivateKey.generate())
-        if algorithm == "ml-dsa-44":
-            return cls(mldsa.MLDSA44PrivateKey.generate())
-        assert algorithm == "ecdsa-p256"
-        return cls(ec.generate_private_key(ec.SECP256R1()))
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Load the key in `path`.
-
-        Raises:
-            KeyFileModeError: somebody else can read it.
-            KeyFileError: it cannot be read, or holds no key of ours.
-        """
-        try:
-            private = serialization.load_pem_private_key(read_secret(path), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as e:
-            raise KeyFileError(f"{path} holds no unencrypted PKCS#8 private key") from e
-        if not isinstance(private, _Private):
-            raise KeyFileError(f"expected an ECDSA, Ed25519 or ML-DSA-44 key in {path}")
-        return cls(private)
-
-    def save(self, path: Path) -> None:
-        """Write the key to the new file `path`, readable by its owner alone."""
-        pem = self._private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        write_secret(path, pem)
+        self._private: Any = private
+        self._message_scheme, self._digest_scheme = _schemes(private, self._public.algorithm)
+        self._attributes = dict(attributes or {"home": "memory"})
 
     @property
     def public(self) -> PublicKey:
@@ -79,19 +75,86 @@ class MemoryKey:
     @property
     def attributes(self) -> Mapping[str, str]:
         """Where it is."""
-        return {"home": "memory"}
+        return self._attributes
 
     def close(self) -> None:
         """Hold on: there is nothing to give back."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature over `message`; ECDSA as ASN.1 DER."""
-        if isinstance(self._private, ec.EllipticCurvePrivateKey):
-            return self._private.sign(message, self._scheme)
-        return self._private.sign(message)
+        """Return the signature over `message`; ECDSA as ASN.1 DER, RSA as PKCS #1 v1.5."""
+        return cast("bytes", self._private.sign(message, *self._message_scheme))
 
     def sign_digest(self, digest: bytes) -> bytes:
-        """Return the same over the message with this hash; raises `KeyFileError` if not ECDSA."""
-        if not isinstance(self._private, ec.EllipticCurvePrivateKey):
+        """Return the same over the message with this hash; for ECDSA and RSA.
+
+        Raises:
+            KeyFileError: the algorithm signs messages, and a hash would be one of its own.
+        """
+        if self._digest_scheme is None:
             raise KeyFileError(f"a key of {self._public.algorithm.name} signs no hashes")
-        return self._private.sign(digest, self._digest_scheme)
+        return cast("bytes", self._private.sign(digest, *self._digest_scheme))
+
+    def __repr__(self) -> str:
+        """Name the public half, and nothing of the private one."""
+        return f"<{type(self).__name__} {self._public!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("a private key stays where it is")
+
+
+class MemoryKey(HeldKey):
+    """A private key that was made here, or read from a file that is not encrypted."""
+
+    @classmethod
+    def generate(cls, algorithm: str) -> Self:
+        """Make a new key; raises like `generate`."""
+        return cls(generate(algorithm))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Load the key in `path`, unencrypted PKCS#8 in PEM.
+
+        Raises:
+            KeyFileModeError: somebody else can read it, or replace it.
+            KeyFileError: it cannot be read, or holds no key of ours.
+        """
+        from signer.keys.importing import read_plain
+
+        return cls(read_plain(read_secret(path), str(path)), PLAIN)
+
+    def save(self, path: Path) -> None:
+        """Write the key to the new file `path`, readable by its owner alone.
+
+        Raises:
+            KeyExistsError: there is something already.
+            KeyFileError: it cannot be written there, or must not be.
+        """
+        pem = self._private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        write_secret(path, pem)
+
+
+def generate(algorithm: str) -> Private:
+    """Make a new private key; `algorithm` is one of `ALGORITHMS`.
+
+    Raises:
+        KeyFileError: it is another one.
+    """
+    if algorithm not in _GENERATE:
+        raise KeyFileError(f"expected one of {', '.join(ALGORITHMS)}, found {algorithm[:40]!r}")
+    return _GENERATE[algorithm]()
+
+
+def _schemes(private: Private, row: Algorithm) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
+    """Return what a signature over a message, and over its hash, takes beside them."""
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        hash_ = _HASHES[row.hash_name]
+        return (ec.ECDSA(hash_),), (ec.ECDSA(utils.Prehashed(hash_)),)
+    if isinstance(private, rsa.RSAPrivateKey):
+        hash_, filled = _HASHES[row.hash_name], padding.PKCS1v15()
+        return (filled, hash_), (filled, utils.Prehashed(hash_))
+    return (), None

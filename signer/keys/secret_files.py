@@ -46,9 +46,11 @@ def read_secret(path: Path) -> bytes:
         if e.errno == errno.ELOOP:
             raise KeyFileModeError(f"expected a file, {path} is a link") from e
         raise KeyFileError(f"cannot read {path}: {e.strerror}") from e
-    with os.fdopen(fd, "rb") as file:
+    try:
         _check_file(path, fd)
-        content = file.read(limits.KEY + 1)
+        content = os.read(fd, limits.KEY + 1)
+    finally:
+        os.close(fd)
     if len(content) > limits.KEY:
         raise KeyFileError(f"expected at most {limits.KEY} bytes in {path}, found more")
     return content
@@ -144,8 +146,9 @@ def _check_way(path: Path) -> None:
             if links > _LINKS:
                 raise KeyFileError(f"cannot read {path}: {way}: {os.strerror(errno.ELOOP)}")
             left.extendleft(reversed(target.parts))  # an absolute one has "/" as its first part
-            way = way.parent
-        elif _strangers_write(status, last=not left):
+            way = way.parent  # looked at again: behind a link to "." it is where the file is
+            continue
+        if _strangers_write(status, last=not left):
             raise KeyFileModeError(
                 f"expected {way}, on the way to {path}, to be writable by its owner alone, "
                 f"found mode {stat.S_IMODE(status.st_mode):04o}",
