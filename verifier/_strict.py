@@ -219,6 +219,10 @@ class Fields:
         """Whether `field` is there and was not taken yet."""
         return field in self._left
 
+    def has_list(self, field: str) -> bool:
+        """Whether `field` is there, was not taken yet, and is a list."""
+        return isinstance(self._left.get(field), list)
+
     def take(self, field: str, kind: type[_T]) -> _T:
         """Take `field`, which must be there and be exactly a `kind`.
 

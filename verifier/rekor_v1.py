@@ -214,7 +214,7 @@ def _digest(fields: Fields) -> bytes:
 
 def _check_hash(key: PublicKey) -> None:
     """Refuse keys whose signature is over another hash than the one that is logged."""
-    if key.algorithm.hash_name != _HASH:
+    if not key.signs_hashes or key.algorithm.hash_name != _HASH:
         raise UnsupportedKeyError(f"expected a key that signs SHA-256, found {key.algorithm.name}")
 
 

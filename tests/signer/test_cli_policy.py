@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from signer.keys.memory import MemoryKey
 from tests.signer.asking import REPOSITORY, digest
-from tests.signer.commands import Done, check_refused, one
+from tests.signer.commands import Done, check_refused, one, sealbook
 from tests.signer.revoking import Image, revoke, sign
 from tests.signer.roots import POLICY, advance, created, good, rules, sha256
 from tests.signer.running import InProcess, running
@@ -49,7 +50,7 @@ allow = [{ cve = "CVE-2026-1234", until = 2026-12-31, why = "the parser is not b
 """ % ("ab" * 32)
 SPOKEN = f"""\
 Images under harbor.bank/payments may run only if 2 different signers gave an approval \
-(key release or key qa) in the last 90 days, asked for by somebody with project_id '4711' and \
+(key release and key qa) in the last 90 days, asked for by somebody with project_id '4711' and \
 ref_protected 'true', and one signer gave an attestation of type https://slsa.dev/provenance/v1 \
 (ci@bank as https://gitlab.bank knows them), and each scanner's newest report (key attest), from \
 the last 7 days, holds nothing worse than medium that has a fix.
@@ -312,6 +313,27 @@ def test_trust_directory(shared: InProcess) -> None:
     )
 
     check_refused(attempt(shared, "--trust", "alone"), "no-status")
+
+
+def test_second_algorithm_in_words(tmp_path: Path) -> None:
+    """
+    Two approvals that are both needed are read aloud as two, and of five signers five as all.
+    """
+    file = tmp_path / "policy.toml"
+    names = ", ".join(f'"k{n}"' for n in range(5))
+    file.write_text(
+        'type = "urn:sealbook:policy:v1"\n[[images]]\nunder = "a.example"\n'
+        '[[images.approval]]\nkeys = ["release", "release-2"]\n'
+        '[[images.approval]]\nkeys = ["release-pq"]\n'
+        f'[[images]]\nunder = "b.example"\n[images.approval]\nkeys = [{names}]\nsigners = 5\n'
+    )
+    told = sealbook("policy", "check", file).stdout
+
+    assert (
+        "may run only if one signer gave an approval (key release or key release-2), "
+        "and one signer gave an approval (key release-pq)."
+    ) in told
+    assert "(all of key k0, key k1, key k2, key k3, key k4)" in told
 
 
 def test_two_signers(world: World) -> None:

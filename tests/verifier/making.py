@@ -87,21 +87,25 @@ class Signer:
             "ed25519": Ed25519PrivateKey.generate,
             "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
             "ml-dsa-44": mldsa.MLDSA44PrivateKey.generate,
+            "ml-dsa-65": mldsa.MLDSA65PrivateKey.generate,
         }
         how: dict[str, tuple[Any, ...]] = {
             "ecdsa-p256": (ec.ECDSA(hashes.SHA256(), deterministic_signing=True),),
             "ecdsa-p384": (ec.ECDSA(hashes.SHA384(), deterministic_signing=True),),
             "ed25519": (),
             "ml-dsa-44": (),
+            "ml-dsa-65": (),
             "rsa-2048": (padding.PKCS1v15(), hashes.SHA256()),
         }
         self._key, self._how = generate[algorithm](), how[algorithm]
+        self._made: dict[bytes, bytes] = {}  # ML-DSA draws each signature anew
         self.public = public(self._key.public_key())
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature over `message`, as `PublicKey.verify` takes it."""
-        signature: bytes = self._key.sign(message, *self._how)
-        return signature
+        if message not in self._made:
+            self._made[message] = self._key.sign(message, *self._how)
+        return self._made[message]
 
 
 class NoteSigner:

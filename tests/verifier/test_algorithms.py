@@ -16,14 +16,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import verifier
-from tests.verifier.making import Signer, public, refused, rows
+from tests.verifier.making import IMAGE, NOW, REPOSITORY, Signer, public, refused, rows
 from verifier.algorithms import ALGORITHMS, ED25519, RSA_2048, RSA_4096
 from verifier.publickey import PublicKey
+from verifier.trust import TrustRoot
+from verifier.verify import Verifier
 
 ROOT = Path(__file__).parents[2]
 ROOMS = Path(verifier.__file__).parents[1]
 
-# Two algorithms that the product does not have, as somebody would add them.
+# Three algorithms that the product does not have, as somebody would add them.
 ADDED = """
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
@@ -40,15 +42,20 @@ ALGORITHMS += (
         order=2**521 - 1,
     ),
     Algorithm(
-        "ml-dsa-65",
-        bytes.fromhex("308207b2300b0609608648016503040312038207a100"),
-        1952,
-        lambda raw: Checks(mldsa.MLDSA65PublicKey.from_public_bytes(raw).verify, None),
+        "ml-dsa-87",
+        bytes.fromhex("30820a32300b060960864801650304031303820a2100"),
+        2592,
+        lambda raw: Checks(mldsa.MLDSA87PublicKey.from_public_bytes(raw).verify, None),
         log_kind=7,
         witness_kind=7,
-        signature_size=3309,
+        signature_size=4627,
     ),
 )
+"""
+ADDED_SM2 = """
+from tests.verifier.sm2 import ROW
+
+ALGORITHMS += (ROW,)
 """
 
 # What the product does with an algorithm: a bundle, an entry, a JWS, a note, a cosignature.
@@ -99,7 +106,7 @@ message = jws.signing_input("ecdsa-p521", 1, payload)
 assert jws.parse(message).algorithm == "ES512"
 assert len(jws.raw_signature("ecdsa-p521", signer.sign(message))) == 132
 
-quantum = Signer(mldsa.MLDSA65PrivateKey.generate())
+quantum = Signer(mldsa.MLDSA87PrivateKey.generate())
 log, witness = Cosigner(ORIGIN, NoteKey.of), Cosigner("w.example", NoteKey.witness)
 assert log.key == NoteKey.parse(str(log.key))
 note = Note.parse(World(log=log, witnesses=(witness,), quorum=policy(1, (witness,))).note)
@@ -109,6 +116,39 @@ for cosigner, line in zip((log, witness), note.signatures, strict=True):
 print("done")
 """
 
+# The same statement by P-256 and by SM2, each its own bundle and entry; whoever has the row
+# may ask for both.
+BESIDE = """
+import sys
+
+sys.path[:0] = sys.argv[1:]
+from tests.verifier import books
+from tests.verifier.making import verdict
+from tests.verifier.sm2 import Sm2Key
+from verifier.entry import Entry
+from verifier.publickey import PublicKey
+from verifier.trust import TrustRoot
+from verifier.verify import Verifier
+
+beside = Sm2Key()
+beside.public = PublicKey(beside.spki)
+book = books.Book()
+old = book.trust.json()
+books.NAMES += ("sm2",)
+books.SIGNERS["sm2"], books.PURPOSES["sm2"] = beside, "approve"
+entries = [book.approve(), book.approve("sm2")]
+both = '[[images]]\\nunder = "*"\\n' + "".join(
+    f'[[images.approval]]\\nkeys = ["{name}"]\\n' for name in ("release", "sm2")
+)
+assert book.judge(both, *entries).allowed
+for index in entries:
+    assert "not-approved" == verdict(lambda: book.judge(both, index))
+assert book.trust == TrustRoot.parse(book.trust.json())
+entry = Entry.parse(book.entries[1])
+assert entry.key == beside.public and b"SM2_SM3" in book.entries[1]
+sys.stdout.buffer.write(b"\\0".join([old, *map(book.bundle, entries), book.trust.json()]))
+"""
+
 # What the product makes and takes is a choice of each place; none of them knows
 # anything about an algorithm that the table should.
 CHOICES = {
@@ -116,7 +156,7 @@ CHOICES = {
     "signer/founding.py",  # a new service's keys
     "signer/foreign.py",  # what notation's plugin asks to have signed
     "signer/forms/algorithms.py",  # what every reader of a form takes
-    "signer/keys/file.py",  # what `sealbook init` asks for
+    "signer/keys/memory.py",  # what can be made in memory
     "signer/own_keys.py",  # what Rekor's clients take as the log's promise
     "signer/cli/trust/podman.py",  # the one kind of promise that Podman reads
     "signer/plugins/notation.py",  # what notation asks a plugin for
@@ -124,17 +164,35 @@ CHOICES = {
 }
 
 
+def with_rows(directory: Path, added: str, program: str) -> bytes:
+    """Run a program on a copy of the verifier whose table has more; return what it prints."""
+    shutil.copytree(ROOMS / "verifier", directory / "verifier")
+    with (directory / "verifier" / "algorithms.py").open("a") as file:
+        file.write(added)
+    words = [sys.executable, "-I", "-c", program, str(directory), str(ROOT)]
+    done = subprocess.run(words, capture_output=True, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr.decode())
+    return done.stdout
+
+
 def test_a_row_is_enough(tmp_path: Path) -> None:
     """
     An algorithm that gets a row approves images, signs for notation, and for logs and witnesses.
     """
-    shutil.copytree(ROOMS / "verifier", tmp_path / "verifier")
-    with (tmp_path / "verifier" / "algorithms.py").open("a") as file:
-        file.write(ADDED)
-    words = [sys.executable, "-I", "-c", PROGRAM, str(tmp_path), str(ROOT)]
-    done = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert b"done\n" == with_rows(tmp_path, ADDED, PROGRAM)
 
-    assert ("done\n", "") == (done.stdout, done.stderr)
+
+def test_a_row_for_sm2(tmp_path: Path) -> None:
+    """
+    SM2 gets a row and signs beside P-256: both may be required, and who has no row goes on.
+    """
+    old, one, two, new = with_rows(tmp_path, ADDED_SM2, BESIDE).split(b"\0")
+    verdict = Verifier(TrustRoot.parse(old), clock=lambda: NOW).judge([one, two], IMAGE, REPOSITORY)
+
+    assert ["release"] == [approval.key for approval in verdict.approvals]
+    assert [(1, "unknown-key")] == [(bad.number, bad.code) for bad in verdict.refused]
+    refused("unsupported-key", lambda: TrustRoot.parse(new))
 
 
 def test_no_other_table() -> None:
@@ -255,7 +313,7 @@ def test_keys_are_cut_at_their_row() -> None:
     """
     A row prints the SPKI of a key, and finds the key in it again.
     """
-    for name in ("ed25519", "ml-dsa-44", "ecdsa-p384", "rsa-2048"):
+    for name in ("ed25519", "ml-dsa-44", "ml-dsa-65", "ecdsa-p384", "rsa-2048"):
         key = Signer(name).public
         assert key.spki == key.algorithm.spki(key.algorithm.key(key.spki))
     refused("unsupported-key", lambda: ED25519.key(ED25519.spki(bytes(33))))

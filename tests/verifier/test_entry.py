@@ -57,6 +57,7 @@ def test_body() -> None:
         ("ecdsa-p384", "PKIX_ECDSA_P384_SHA_384", "SHA2_384", 48),
         ("ed25519", "PKIX_ED25519", "SHA2_512", 64),
         ("rsa-2048", "PKIX_RSA_PKCS1V15_2048_SHA256", "SHA2_256", 32),
+        ("ml-dsa-65", "ML_DSA_65", "SHA2_256", 32),
     ],
 )
 def test_other_algorithms(name: str, details: str, algorithm: str, size: int) -> None:

@@ -164,6 +164,29 @@ def test_one_rule_is_enough(rules: str) -> None:
     assert policy(f'[[images]]\nunder = "a.example"\n{rules}\n').images
 
 
+def test_several_approvals() -> None:
+    """
+    Several approvals are as many demands, in their order; a single one may be written either way.
+    """
+    two = """
+        [[images]]
+        under = "a.example"
+        [[images.approval]]
+        keys = ["release", "release-2"]
+        max_age = "1 day"
+        [[images.approval]]
+        keys = ["release-pq"]
+    """
+    [images] = policy(two).images
+    [one] = policy('[[images]]\nunder = "a.example"\n[[images.approval]]\n').images
+
+    assert images.demands == (
+        Demand(APPROVAL, ("release", "release-2"), max_age_s=DAY),
+        Demand(APPROVAL, ("release-pq",)),
+    )
+    assert one == policy('[[images]]\nunder = "a.example"\n[images.approval]\n').images[0]
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -17,7 +17,7 @@ from verifier._strict import b64encode
 from verifier.errors import VerificationError
 from verifier.publickey import PublicKey, ed25519
 
-ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048")
+ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048", "ml-dsa-65")
 KEY = Signer()
 SPKI = KEY.public.spki
 PEM = KEY.public.pem()
@@ -270,7 +270,7 @@ def test_digests(algorithm: str) -> None:
         refused("bad-signature", partial(key.verify_digest, made, hashed))
 
 
-@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44"])
+@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44", "ml-dsa-65"])
 def test_keys_that_sign_messages(algorithm: str) -> None:
     """
     A key that signs whole messages verifies nothing by a hash.

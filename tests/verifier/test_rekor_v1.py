@@ -174,7 +174,7 @@ def test_envelope_without_signatures() -> None:
     refused("malformed", lambda: parse(ENVELOPE._replace(signatures=()).body()))
 
 
-@pytest.mark.parametrize("algorithm", ["ecdsa-p384", "ed25519"])
+@pytest.mark.parametrize("algorithm", ["ecdsa-p384", "ed25519", "ml-dsa-65"])
 def test_keys_of_other_hashes(algorithm: str) -> None:
     """
     A key that does not sign SHA-256 has no legacy entry: its readers hash with nothing else.

@@ -50,7 +50,9 @@ from verifier.tlogpolicy import TlogPolicy
 from verifier.trust import TrustRoot
 
 WORLD = World()
-KEYS = [Signer(algorithm).public for algorithm in ("ecdsa-p256", "ecdsa-p384", "ed25519")]
+KEYS = [
+    Signer(algorithm).public for algorithm in ("ecdsa-p256", "ecdsa-p384", "ed25519", "ml-dsa-65")
+]
 NOTE_KEYS = [Signer(algorithm).public for algorithm in ("ecdsa-p256", "ed25519", "ml-dsa-44")]
 WITNESS_KEYS = NOTE_KEYS[1:]
 

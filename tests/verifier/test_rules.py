@@ -34,6 +34,20 @@ def test_two_signers(book: Book) -> None:
     assert book.judge(rules, first, other).met
 
 
+def test_approvals_of_two_kinds(book: Book) -> None:
+    """
+    Of two approvals that are asked for, each has its own keys: many by the one are not both.
+    """
+    rules = IMAGES + "".join(f'[[images.approval]]\nkeys = ["{k}"]\n' for k in ("release", "qa"))
+    first, again, other = book.approve(), book.approve(), book.approve("qa")
+
+    told = said(lambda: book.judge(rules, first, again)).message
+    assert "needs an approval by qa, found one by release" == told
+    told = said(lambda: book.judge(rules, other)).message
+    assert "needs an approval by release, found one by qa" == told
+    assert book.judge(rules, first, other).met
+
+
 @pytest.mark.parametrize(
     ("rules", "code", "told"),
     rows(

@@ -65,7 +65,7 @@ def test_message(kind: tuple[str, str], *, digest_alone: bool) -> None:
     assert Foreign(*kind, envelope=False, digest_alone=digest_alone).judge()
 
 
-@pytest.mark.parametrize("algorithm", ["ecdsa-p384", "ed25519", "rsa-2048"])
+@pytest.mark.parametrize("algorithm", ["ecdsa-p384", "ed25519", "rsa-2048", "ml-dsa-65"])
 def test_other_algorithms(algorithm: str) -> None:
     """
     Keys of every algorithm are judged; of one that signs no SHA-256 a digest is not enough.

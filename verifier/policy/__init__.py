@@ -27,9 +27,10 @@ r"""Policies: what an image needs before it may run, in words that can be read a
 Of the `[[images]]` that cover a repository, the one with the longest `under` rules, alone:
 nothing is inherited. Who may sign is `keys`, by their names in trust.json, and
 `identities = [{ identity = "…", issuer = "…" }]` of certificates, as whole strings;
-without either, whatever key trust.json has for the purpose. What a file may say, and no
-more, is in `verifier.policy.demands`. A time is a day, until whose end it lasts, or
-a moment in UTC.
+without either, whatever key trust.json has for the purpose. Of several `[[images.approval]]`,
+as of several attestations, all are needed: one of the keys here and one of the keys there.
+What a file may say, and no more, is in `verifier.policy.demands`. A time is a day, until
+whose end it lasts, or a moment in UTC.
 """
 
 from __future__ import annotations

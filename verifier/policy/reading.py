@@ -44,9 +44,7 @@ def read_images(fields: Fields) -> tuple[Images, ...]:
 
 
 def _images(fields: Fields, number: int) -> Images:
-    demands = []
-    if fields.has("approval"):
-        demands.append(_demand(fields.inside("approval"), APPROVAL))
+    demands = [_demand(one, APPROVAL) for one in _approvals(fields, number)]
     rows = fields.items("attestation", most=_MOST) if fields.has("attestation") else []
     for i, value in enumerate(rows):
         row = Fields(value, f"images[{number}].attestation[{i}]")
@@ -74,6 +72,14 @@ def _images(fields: Fields, number: int) -> Images:
     if not demands and scan is None:
         raise PolicyError(f"the rules for {images.under} ask for nothing, so all would be allowed")
     return images
+
+
+def _approvals(fields: Fields, number: int) -> list[Fields]:
+    """Return the one `[images.approval]`, or each `[[images.approval]]`: all of them are needed."""
+    if fields.has_list("approval"):
+        rows = fields.items("approval", most=_MOST)
+        return [Fields(v, f"images[{number}].approval[{i}]") for i, v in enumerate(rows)]
+    return [fields.inside("approval")] if fields.has("approval") else []
 
 
 def _demand(fields: Fields, predicate_type: str) -> Demand:

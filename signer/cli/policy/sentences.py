@@ -54,7 +54,9 @@ def _demanded(demand: Demand) -> str:
     approves = demand.predicate_type == APPROVAL
     what = "an approval" if approves else f"an attestation of type {demand.predicate_type}"
     signers = "one signer" if demand.signers == 1 else f"{demand.signers} different signers"
-    whom = _whom(demand.keys, demand.identities, "approve" if approves else "attest")
+    purpose, every = "approve" if approves else "attest", demand.signers > 1
+    every = every and demand.signers == len(demand.keys) + len(demand.identities)
+    whom = _whom(demand.keys, demand.identities, purpose, every=every)
     told = f"{signers} gave {what} ({whom})"
     if demand.max_age_s is not None:
         told += f" in the last {span(demand.max_age_s)}"
@@ -72,15 +74,17 @@ def _scanned(rule: Vulnerabilities) -> str:
     return f"each scanner's newest report ({whom}){age} holds {least}{fixed}"
 
 
-def _whom(keys: Sequence[str], identities: Sequence[Identity], purpose: str) -> str:
-    """Return who may sign."""
+def _whom(
+    keys: Sequence[str], identities: Sequence[Identity], purpose: str, *, every: bool = False
+) -> str:
+    """Return who may sign, or who must when it takes `every` one of them."""
     if not keys and not identities:
         return f"any key of the trust file that may {purpose}"
     named = [f"key {one}" for one in keys]
     named += [f"{one.identity} as {one.issuer} knows them" for one in identities]
     if len(named) <= _WIDEST:
-        return " or ".join(named)
-    return f"one of {', '.join(named)}"
+        return (" and " if every else " or ").join(named)
+    return f"{'all' if every else 'one'} of {', '.join(named)}"
 
 
 def _count(number: int, singular: str, plural: str) -> str:

@@ -55,6 +55,15 @@ def _hints() -> Iterator[Case]:
         "bad-signature",
         trusted(other),
     )
+    # The same statement by two keys, each pinned; neither's signature counts as the other's.
+    quantum, first = Signer("ml-dsa-65"), Signer()
+    message = World().envelope.message
+    for name, of, by in (("ML-DSA-65", quantum, first), ("P-256", first, quantum)):
+        made = World(signer=of, signature=by.sign(message))
+        yield asked("C1", f"the second algorithm's signature for {name}", made, "bad-signature",
+                    trusted(by))  # fmt: skip
+    made = World(signer=quantum, hint=first.public.hint)
+    yield asked("C1", "hint of the first algorithm", made, "bad-signature", trusted(first))
     good = World().signer.public.hint
     hints = {
         "of nobody": two.public.hint,

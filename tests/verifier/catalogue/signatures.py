@@ -24,6 +24,7 @@ from verifier.note import NoteSignature
 from verifier.trust.listed import PURPOSES
 
 P384, ED25519, RSA = Signer("ecdsa-p384"), Signer("ed25519"), Signer("rsa-2048")
+QUANTUM = Signer("ml-dsa-65")
 CURVES = {
     "P-256": (GOOD.signer, 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551),
     "P-384": (
@@ -153,6 +154,56 @@ def _edwards() -> Iterator[Case]:
     yield signed("S11", "Ed25519 as it is", edwards.sign(seed, MESSAGE), "yes", ED25519)
 
 
+def _lattices() -> Iterator[Case]:
+    """S1, S11: ML-DSA-65 in another length, with another hint vector, and its relatives.
+
+    FIPS 204 signs mu, a hash of the key and of M'; that begins with 0 and the length of the
+    context where the message itself is signed, and with 1 where it is hashed beforehand.
+    """
+    good, key = QUANTUM.sign(MESSAGE), QUANTUM._key
+    of_key = hashlib.shake_256(QUANTUM.public.algorithm.key(QUANTUM.public.spki)).digest(64)
+
+    def signed_as(made: bytes) -> bytes:
+        signature: bytes = key.sign_mu(hashlib.shake_256(of_key + made).digest(64))
+        return signature
+
+    sha512 = bytes.fromhex("0609608648016503040203") + hashlib.sha512(MESSAGE).digest()
+    hint = 3309 - 61  # 55 positions, and the 6 ends of their rows
+    wrong = [
+        ("S1", "trailing byte", good + b"\0"),
+        ("S1", "cut off", good[:-1]),
+        ("S1", "of zeros", bytes(3309)),
+        ("S1", "of ones", b"\xff" * 3309),
+        ("S1", "of the length of ML-DSA-44", good[:2420]),
+        ("S1", "of the length of ML-DSA-87", good + bytes(4627 - 3309)),
+        ("S1", "twice", good * 2),
+        ("S1", "in octets", der(OCTETS, good)),
+        ("S1", "the key before", QUANTUM.public.spki[-1952:] + good),
+        ("S1", "no hints", good[:hint] + bytes(61)),
+        ("S1", "hints of too many", good[:-1] + b"\xff"),
+        ("S1", "hints turned round", good[:hint] + good[hint:-6][::-1] + good[-6:]),
+        *(
+            ("S1", f"bit in byte {at}", good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+            for at in (0, 47, 48, 49, 1000, 3247, 3248, 3303, 3308)
+        ),
+        ("S11", "a context", key.sign(MESSAGE, b"x")),
+        ("S11", "the context DSSEv1", key.sign(MESSAGE, b"DSSEv1")),
+        ("S11", "a context of 255 bytes", key.sign(MESSAGE, bytes(255))),
+        ("S11", "hashed beforehand", signed_as(b"\1\0" + sha512)),
+        ("S11", "M' without its prefix", signed_as(MESSAGE)),
+        ("S11", "mu of the message alone", key.sign_mu(hashlib.shake_256(MESSAGE).digest(64))),
+        ("S11", "over the hash", QUANTUM.sign(hashlib.sha256(MESSAGE).digest())),
+    ]
+    for row, name, signature in wrong:
+        yield signed(row, f"ML-DSA-65, {name}", signature, "bad-signature", QUANTUM)
+    # Made in the same way, so that it is the prefix alone that the others fail by; it is
+    # also another signature than the first one, which ML-DSA draws anew each time.
+    yield signed("S11", "ML-DSA-65 as it is", signed_as(b"\0\0" + MESSAGE), "yes", QUANTUM)
+    made = World(signer=QUANTUM, signature=signed_as(b"\0\0" + MESSAGE))
+    made.logged = Entry.of(MESSAGE, good, QUANTUM.public).body()
+    yield world("S2", "ML-DSA-65, another signature is logged", made, "entry-mismatch")
+
+
 def _hashes() -> Iterator[Case]:
     """S7, S8: the right key, and another hash or padding than the key's own."""
     for curve, right in (("P-256", hashes.SHA256), ("P-384", hashes.SHA384)):
@@ -224,7 +275,7 @@ def _messages() -> Iterator[Case]:
         "message and a newline": MESSAGE + b"\n",
         "nothing": b"",
     }
-    for signer in (GOOD.signer, ED25519, RSA):
+    for signer in (GOOD.signer, ED25519, RSA, QUANTUM):
         kind = signer.public.algorithm.name
         for name, message in messages.items():
             signature = signer.sign(message)
@@ -266,6 +317,7 @@ def cases() -> Iterator[Case]:
     for curve in CURVES:
         yield from _malformed(curve)
     yield from _edwards()
+    yield from _lattices()
     yield from _hashes()
     yield from _messages()
     yield from _contexts()

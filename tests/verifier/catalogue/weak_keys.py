@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, mldsa, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.verifier import edwards
@@ -34,6 +34,7 @@ PLACES: dict[str, Path] = {
 ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")
 P256 = Signer().public.spki
 P384 = Signer("ecdsa-p384").public.spki
+QUANTUM = Signer("ml-dsa-65").public.spki
 
 # What names an algorithm: RFC 5480 section 2.1, RFC 8017 appendix C, SEC 2.
 ID_EC, ID_RSA, ID_PSS = "2a8648ce3d0201", "2a864886f70d010101", "2a864886f70d01010a"
@@ -137,6 +138,7 @@ def _unsupported() -> Iterator[Case]:
         "secp256k1": lambda: ec.generate_private_key(ec.SECP256K1()),
         "brainpool": lambda: ec.generate_private_key(ec.BrainpoolP256R1()),
         "DSA": lambda: dsa.generate_private_key(1024),
+        "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
         "X25519": x25519.X25519PrivateKey.generate,
         "Ed448": ed448.Ed448PrivateKey.generate,
         "RSA of 2056 bits": lambda: rsa.generate_private_key(65_537, 2056),
@@ -180,6 +182,15 @@ def _unsupported() -> Iterator[Case]:
             "Ed25519 with null",
             bytes.fromhex("302c300706032b65700500032100") + b"\x58" + b"\x66" * 31,
         ),
+        ("ML-DSA-65, one byte less", QUANTUM[:-1]),
+        ("ML-DSA-65, trailing byte", QUANTUM + b"\0"),
+        ("ML-DSA-65, unused bits", QUANTUM.replace(b"\x03\x82\x07\xa1\0", b"\x03\x82\x07\xa1\1")),
+        (
+            "ML-DSA-65 with null",
+            bytes.fromhex("308207b4300d06096086480165030403120500038207a100") + QUANTUM[-1952:],
+        ),
+        ("ML-DSA-65, the key alone", QUANTUM[-1952:]),
+        ("ML-DSA-65, with SHA-512 beforehand", QUANTUM.replace(b"\x04\x03\x12", b"\x04\x03\x21")),
         ("PEM", Signer().public.pem()),
         ("nothing", b""),
         ("zeros", bytes(91)),
@@ -194,6 +205,8 @@ def _unsupported() -> Iterator[Case]:
         modulus = (2**2047 // factor + 1) * factor
         spki = _rsa_key(ID_RSA, b"\5\0", modulus, 65_537)
         yield from everywhere("S6", f"RSA with the factor {factor}", spki, "weak-key")
+    head = QUANTUM[:-1952]
+    yield from everywhere("S6", "ML-DSA-65, t1 of zeros", head + bytes(1952), "weak-key")
     yield from everywhere("S6", "8,192 zeros", bytes(8192), "unsupported-key")
     yield from everywhere("S6", "8,193 zeros", bytes(8193), "over-limit")
     yield from everywhere("S6", "RSA of 65,536 bits", _rsa(65_536), "over-limit")
