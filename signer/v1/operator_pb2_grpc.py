@@ -55,6 +55,46 @@ class OperatorStub:
                 request_serializer=signer_dot_v1_dot_operator__pb2.RevokeRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_operator__pb2.RevokeResponse.FromString,
                 _registered_method=True)
+        self.RecordCeremony = channel.unary_unary(
+                '/sealbook.v1.Operator/RecordCeremony',
+                request_serializer=signer_dot_v1_dot_operator__pb2.RecordCeremonyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.RecordCeremonyResponse.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/sealbook.v1.Operator/ListKeys',
+                request_serializer=signer_dot_v1_dot_operator__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.CreateKey = channel.unary_unary(
+                '/sealbook.v1.Operator/CreateKey',
+                request_serializer=signer_dot_v1_dot_operator__pb2.CreateKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/sealbook.v1.Operator/RotateKey',
+                request_serializer=signer_dot_v1_dot_operator__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.FromString,
+                _registered_method=True)
+        self.ImportKey = channel.unary_unary(
+                '/sealbook.v1.Operator/ImportKey',
+                request_serializer=signer_dot_v1_dot_operator__pb2.ImportKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.FromString,
+                _registered_method=True)
+        self.SwitchKey = channel.unary_unary(
+                '/sealbook.v1.Operator/SwitchKey',
+                request_serializer=signer_dot_v1_dot_operator__pb2.SwitchKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.ChangeKeyResponse.FromString,
+                _registered_method=True)
+        self.RetireKey = channel.unary_unary(
+                '/sealbook.v1.Operator/RetireKey',
+                request_serializer=signer_dot_v1_dot_operator__pb2.RetireKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.ChangeKeyResponse.FromString,
+                _registered_method=True)
+        self.InstallTrust = channel.unary_unary(
+                '/sealbook.v1.Operator/InstallTrust',
+                request_serializer=signer_dot_v1_dot_operator__pb2.InstallTrustRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.InstallTrustResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServicer:
@@ -90,6 +130,63 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordCeremony(self, request, context):
+        """Logs that a key ceremony was held: checks its transcript as an auditor does, and logs its hash
+        as an event. The same transcript again is answered with that event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """The keys that callers may ask for, each version of them, and what became of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateKey(self, request, context):
+        """Makes a key under a new name and announces it. It signs nothing before SwitchKey.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Makes the next version of a key and announces it: the old one signs on until SwitchKey.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportKey(self, request, context):
+        """Announces a key that is there already, as a new name or as the next version of one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchKey(self, request, context):
+        """Lets an announced version sign from now on, once verifiers had the time to hear of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireKey(self, request, context):
+        """Ends a version that nobody asks for any more: it has signed its last entry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InstallTrust(self, request, context):
+        """Takes a trust file that follows the one in force, and hands it out from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +209,46 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.Revoke,
                     request_deserializer=signer_dot_v1_dot_operator__pb2.RevokeRequest.FromString,
                     response_serializer=signer_dot_v1_dot_operator__pb2.RevokeResponse.SerializeToString,
+            ),
+            'RecordCeremony': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordCeremony,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.RecordCeremonyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.RecordCeremonyResponse.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.ListKeysRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'CreateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateKey,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.CreateKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.RotateKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.SerializeToString,
+            ),
+            'ImportKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportKey,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.ImportKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.SerializeToString,
+            ),
+            'SwitchKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchKey,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.SwitchKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.ChangeKeyResponse.SerializeToString,
+            ),
+            'RetireKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireKey,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.RetireKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.ChangeKeyResponse.SerializeToString,
+            ),
+            'InstallTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.InstallTrust,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.InstallTrustRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.InstallTrustResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +360,222 @@ class Operator:
             '/sealbook.v1.Operator/Revoke',
             signer_dot_v1_dot_operator__pb2.RevokeRequest.SerializeToString,
             signer_dot_v1_dot_operator__pb2.RevokeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordCeremony(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/RecordCeremony',
+            signer_dot_v1_dot_operator__pb2.RecordCeremonyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.RecordCeremonyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/ListKeys',
+            signer_dot_v1_dot_operator__pb2.ListKeysRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/CreateKey',
+            signer_dot_v1_dot_operator__pb2.CreateKeyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/RotateKey',
+            signer_dot_v1_dot_operator__pb2.RotateKeyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/ImportKey',
+            signer_dot_v1_dot_operator__pb2.ImportKeyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.AnnounceKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/SwitchKey',
+            signer_dot_v1_dot_operator__pb2.SwitchKeyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.ChangeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/RetireKey',
+            signer_dot_v1_dot_operator__pb2.RetireKeyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.ChangeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InstallTrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/InstallTrust',
+            signer_dot_v1_dot_operator__pb2.InstallTrustRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.InstallTrustResponse.FromString,
             options,
             channel_credentials,
             insecure,
