@@ -9,6 +9,8 @@ from ledger import orphans
 from ledger.ledger import Ledger
 from ledger.sequencer import Sequencer
 from ledger.store.reading import SqliteReader
+from signer.approvals.approving import Approving
+from signer.approvals.control import Control
 from signer.attest.attesting import Attesting
 from signer.dating import Dating
 from signer.forms import Forms
@@ -16,18 +18,26 @@ from signer.guard import Method
 from signer.keys.ring import KeyRing
 from signer.message import Messages
 from signer.metrics import Metrics
-from signer.service import AttestService, Bundles, LedgerService, MessageService, SignerService
+from signer.service import (
+    ApprovalsService,
+    AttestService,
+    Bundles,
+    LedgerService,
+    MessageService,
+    SignerService,
+)
 from signer.signing import Signing
 from signer.status.in_force import InForce
 
 
 class Flows(NamedTuple):
-    """Approvals, attestations, and messages of other tools."""
+    """Approvals, attestations, messages of other tools; and what others agree to of these."""
 
     ledger: Ledger
     signing: Signing
     attesting: Attesting
     messages: Messages
+    approving: Approving
 
     @classmethod
     def over(
@@ -39,9 +49,11 @@ class Flows(NamedTuple):
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        approving: Approving,
+        control: Control,
         behind_issuer: tuple[str, ...] = (),
     ) -> Self:
-        """Sign with `keys` what goes through `sequencer` into `ledger`."""
+        """Sign with `keys` what goes through `sequencer` into `ledger`, as `control` lets it."""
         return cls(
             ledger,
             Signing(
@@ -51,10 +63,20 @@ class Flows(NamedTuple):
                 forms=forms,
                 dating=dating,
                 in_force=in_force,
+                control=control,
                 behind_issuer=behind_issuer,
             ),
-            Attesting(ledger, sequencer, keys, dating, in_force=in_force),
-            Messages(ledger, sequencer, keys, forms=forms, dating=dating, in_force=in_force),
+            Attesting(ledger, sequencer, keys, dating, in_force=in_force, control=control),
+            Messages(
+                ledger,
+                sequencer,
+                keys,
+                forms=forms,
+                dating=dating,
+                in_force=in_force,
+                control=control,
+            ),
+            approving,
         )
 
     def table(self, metrics: Metrics) -> dict[str, Method]:
@@ -66,11 +88,17 @@ class Flows(NamedTuple):
             | MessageService(self.messages, ledger, metrics).table()
             | Bundles(ledger).table()
             | LedgerService(ledger).table()
+            | self.approvals()
         )
+
+    def approvals(self) -> dict[str, Method]:
+        """Return the methods of dual control, which admins are given too."""
+        return ApprovalsService(self.approving).table()
 
     async def drain(self) -> None:
         """Return when everything that was under way has its leaf and its answer."""
-        await asyncio.gather(self.signing.drain(), self.attesting.drain(), self.messages.drain())
+        flows = (self.signing, self.attesting, self.messages, self.approving)
+        await asyncio.gather(*(flow.drain() for flow in flows))
 
     def sweep(self) -> int:
         """Remove large bodies that no entry names, and return how many; may run meanwhile."""

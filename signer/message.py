@@ -3,7 +3,8 @@
 1. Read the whole message: what it says, and about which repositories.
 2. The key is for that. A bare hash, or what cannot be read, is for a raw key alone.
 3. Authorise the caller on each repository; what names none, for those who may everywhere.
-   Neither the key nor what the message is about is revoked.
+   Neither the key nor what the message is about is revoked. What is new, and protected,
+   others agree to.
 4. Look the message up: the same again is answered as before.
 5. Sign it, and have the signature dated if its form wants that.
 6. Append it: the ledger answers once it is durable and published.
@@ -32,6 +33,8 @@ from ledger.publication import Published
 from ledger.sequencer import Sequencer
 from signer import foreign
 from signer.access import Action, Principal, authorise, authorise_everywhere
+from signer.approvals import asked
+from signer.approvals.control import Control
 from signer.dating import Dating
 from signer.errors import (
     BlindSigningError,
@@ -93,11 +96,13 @@ class Messages:
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        control: Control,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Sign with `keys` as `forms` do, dated by `dating`, appending through `sequencer`.
 
-        Nothing that is revoked by what is `in_force` is signed, or answered again.
+        Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
+        new where `control` wants others to agree first.
         """
         self._ledger = ledger
         self._sequencer = sequencer
@@ -105,6 +110,7 @@ class Messages:
         self._forms = forms
         self._dating = dating
         self._in_force = in_force
+        self._control = control
         self._clock = clock
         self._under_way: dict[tuple[str, bytes], asyncio.Task[SignedMessage]] = {}
 
@@ -116,6 +122,7 @@ class Messages:
                 SigningTimeError, VerificationError: nothing was signed.
             PermissionDeniedError: the caller may not sign this.
             RevokedError: the key is revoked, what the message is about, or the answer of before.
+            ApprovalNeededError: others have to agree first; nothing was signed.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
         if bool(order.message) == bool(order.digest):
@@ -124,9 +131,9 @@ class Messages:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
         key = self.key(order.key)
         self._in_force.check_key(key.public, key.name)
-        asked = Repository(order.repository) if order.repository else None
+        named = Repository(order.repository) if order.repository else None
         read = self._raw if key.raw else self._read
-        job = read(principal, key, asked, order)
+        job = read(principal, key, named, order)
         same = (key.name, hashlib.sha256(job.content).digest())
         task = self._under_way.get(same)
         if task is None:
@@ -144,7 +151,7 @@ class Messages:
         return self._keys.named(name)
 
     def _read(
-        self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
+        self, principal: Principal, key: SigningKey, named: Repository | None, order: MessageOrder
     ) -> _Job:
         # 1.
         if not order.message:
@@ -161,15 +168,17 @@ class Messages:
         if len(order.message) > LARGEST_IN_ROW and form.name != labels.BUNDLE:
             raise LimitError(f"expected at most {LARGEST_IN_ROW} bytes in the form {form.name}")
         # 3.
-        about = said.about(asked)
+        about = said.about(named)
         for repository in {repository for _, repository in about}:
             _authorise(principal, _ACTIONS[said.purpose], repository)
         for digest, repository in about:
             self._in_force.check_digest(digest, repository or "")
-        return _Job(key, form, PURPOSED[said.purpose](order.message))
+        job = _Job(key, form, PURPOSED[said.purpose](order.message))
+        self._check_agreed(principal, order, job, said)
+        return job
 
     def _raw(
-        self, principal: Principal, key: SigningKey, asked: Repository | None, order: MessageOrder
+        self, principal: Principal, key: SigningKey, named: Repository | None, order: MessageOrder
     ) -> _Job:
         """Do steps 1 to 3 for a key that signs what nobody reads."""
         foreign.check_size(order.message)
@@ -178,8 +187,41 @@ class Messages:
             raise RequestError(
                 f"expected a digest of {hashed.digest_size} bytes, found {len(order.digest)}"
             )
-        _authorise(principal, "sign-raw", asked)
-        return _Job(key, None, Unread(order.digest or hashed.digest()))
+        _authorise(principal, "sign-raw", named)
+        job = _Job(key, None, Unread(order.digest or hashed.digest()))
+        self._check_agreed(principal, order, job)
+        return job
+
+    def _check_agreed(
+        self, principal: Principal, order: MessageOrder, job: _Job, said: foreign.Said | None = None
+    ) -> None:
+        """Check that others agree to what is not signed yet.
+
+        Only a repository counts that the message itself names: what the caller names is in no
+        signature, so that the signature could be taken elsewhere.
+        """
+        named = [repository for _, repository in said.about(None)] if said else [None]
+        repositories = [one for one in named if one is not None]
+        if None in named:
+            repositories = []
+        keys = [job.key.name]
+        if not self._control.wants("message", repositories, keys) or self._find(job) is not None:
+            return
+        digest = hashlib.sha256(job.content).digest() if job.form else bytes(job.content)
+        self._control.check(
+            "message",
+            principal.name,
+            repositories,
+            keys,
+            lambda: asked.to_sign_message(
+                job.key,
+                form=job.form.name if job.form else "",
+                digest=digest,
+                about=said.subjects if said else (),
+                named=order.repository,
+                reason=order.reason,
+            ),
+        )
 
     async def _make(self, job: _Job) -> SignedMessage:
         # 4.

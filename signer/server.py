@@ -25,6 +25,7 @@ from ledger.sequencer import Sequencer
 from signer import listening
 from signer.access import Access
 from signer.address import listen
+from signer.approvals.opening import DualControl
 from signer.authority.opening import opened
 from signer.config import Config
 from signer.daily import keep_receipts
@@ -48,6 +49,7 @@ from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
 from signer.trust_files import Handed, handed_out, public_signing_config, read_policy, read_trust
 from verifier.errors import SealbookError
+from verifier.publickey import PublicKey
 
 log = structlog.get_logger()
 
@@ -105,6 +107,8 @@ class Server:
                 every_s=config.trust.status_every_s,
                 previous=status,
             )
+            taken = (*self._publics, *self._trust.publics())
+            self._dual = DualControl.open(config, self._opened.ledger, taken)
             self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
         except BaseException:
             self._opened.close()
@@ -116,8 +120,13 @@ class Server:
 
     def refuse_example_keys(self) -> None:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for public in (*(key.public for key in self.keys.keys.values()), *self._own.publics):
+        for public in (*self._publics, *self._dual.persons.publics()):
             public.refuse_example()
+
+    @property
+    def _publics(self) -> tuple[PublicKey, ...]:
+        """The public halves of all keys that are ours."""
+        return (*self._own.publics, *(key.public for key in self.keys.keys.values()))
 
     async def run(self, started: Callable[[listening.Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.
@@ -141,6 +150,7 @@ class Server:
             ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
         )
         publishing.start(sequencer.release, fail)
+        events = Events(ledger, sequencer, self._own.event)
         flows = Flows.over(
             ledger,
             sequencer,
@@ -148,9 +158,10 @@ class Server:
             forms=self._forms,
             dating=Dating(self._authorities.timestamps),
             in_force=self._status.in_force,
+            approving=self._dual.approving(events),
+            control=self._dual.control,
             behind_issuer=self._authorities.behind_issuer,
         )
-        events = Events(ledger, sequencer, self._own.event)
         revoking = Revoking(ledger, events, self._status, self._trust)
         receipts = self._receipts()
         metrics = self._metrics(sequencer, publishing)
@@ -176,7 +187,8 @@ class Server:
                         receipts=receipts,
                         revoking=revoking,
                         in_force=self._status.in_force,
-                    ).table(),
+                    ).table()
+                    | flows.approvals(),
                 )
                 await asyncio.gather(calls.start(), operator.start())
                 http = self._http_server(
@@ -260,8 +272,7 @@ class Server:
             table=table,
         )
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
-        own = (*self._own.publics, *(one.public for one in self.keys.keys.values()))
-        uploads = Uploads(self._opened.ledger, sequencer, own)
+        uploads = Uploads(self._opened.ledger, sequencer, self._publics)
         logging.getLogger("uvicorn.access").disabled = True  # a path may hold a token
         return _Http(
             uvicorn.Config(

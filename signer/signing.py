@@ -4,6 +4,7 @@
 2. Build the content of each form of each item. It is a function of the request.
 3. Look its dedup key up: a re-run of the same request is answered as before, unless the
    answer was revoked. Neither a revoked key nor a revoked digest comes this far.
+   What is new, and protected, others agree to: all of a batch or nothing.
 4. Sign what is new, and have the signatures dated that want it.
 5. Append it: the ledger answers once it is durable and published.
 6. Answer with each record, proven under one checkpoint.
@@ -29,6 +30,8 @@ from ledger.sequencer import Answer, Sequencer
 from ledger.store import MAX_BATCH
 from signer import rerun
 from signer.access import Principal, authorise
+from signer.approvals import asked
+from signer.approvals.control import Control
 from signer.dating import Dating
 from signer.errors import (
     BatchTooLargeError,
@@ -94,6 +97,7 @@ class _Wanted(NamedTuple):
     labels: labels.Labels
     known_by: bytes
     claim: tuple[bytes, bytes] | None
+    supersedes: int | None
 
     def sign(self) -> _Fresh | SealbookError:
         """Return it, signed, or why it is not."""
@@ -120,12 +124,14 @@ class Signing:
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        control: Control,
         behind_issuer: tuple[str, ...] = (),
     ) -> None:
         """Sign with `keys` in `forms`, dated by `dating`, appending through `sequencer`.
 
         Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
-        under a certificate once one of the authorities `behind_issuer` is revoked.
+        under a certificate once one of the authorities `behind_issuer` is revoked; nothing
+        new where `control` wants others to agree first.
         """
         self._ledger = ledger
         self._sequencer = sequencer
@@ -133,6 +139,7 @@ class Signing:
         self._forms = forms
         self._dating = dating
         self._in_force = in_force
+        self._control = control
         self._behind_issuer = behind_issuer
         self._under_way: set[asyncio.Task[Answers]] = set()
 
@@ -144,6 +151,7 @@ class Signing:
             RequestError, UnknownSigningKeyError, WrongPurposeError, RepositoryError,
                 UnsupportedKeyError: nothing was signed.
             RevokedError: the key is revoked, or who would certify it.
+            ApprovalNeededError: others have to agree first; nothing was signed.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
         # 1.
@@ -172,7 +180,7 @@ class Signing:
                 for form in forms
                 if form.name == labels.BUNDLE
             ]
-        task = asyncio.ensure_future(self._make(principal, repository, signers, order.items))
+        task = asyncio.ensure_future(self._make(principal, repository, signers, order))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
@@ -187,11 +195,11 @@ class Signing:
         principal: Principal,
         repository: Repository,
         signers: Sequence[_Signer],
-        items: Sequence[Item],
+        order: Order,
     ) -> Answers:
         # 2, 3.
         looked_up: list[list[_Place]] = []
-        for n, item in enumerate(items, 1):
+        for n, item in enumerate(order.items, 1):
             try:
                 request = _Request(principal, repository, item)
                 self._in_force.check_digest(request.digest, repository)
@@ -200,6 +208,14 @@ class Signing:
                 looked_up.append([e])
             if n % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        if any(isinstance(place, _Wanted) for places in looked_up for place in places):
+            self._control.check(
+                "sign",
+                principal.name,
+                [repository],
+                list(dict.fromkeys(signer.key.name for signer in signers)),
+                lambda: _to_sign(signers, order, looked_up),
+            )
         # 4.
         places = await _signed(looked_up)
         fresh = await self._dated([p for place in places for p in place if isinstance(p, _Fresh)])
@@ -227,13 +243,13 @@ class Signing:
     def _place(self, request: _Request, signer: _Signer) -> int | _Wanted:
         """Return where the approval is, or what is to be signed to make it."""
         form, key, _ = signer
-        asked: dict[int | None, tuple[Approval, Approving, bytes]] = {}
+        tried: dict[int | None, tuple[Approval, Approving, bytes]] = {}
 
         def known_by(supersedes: int | None) -> bytes:
             approval = request.approval(supersedes)
             content = form.content(approval)
-            asked[supersedes] = approval, content, found_by(form, key, content)
-            return asked[supersedes][2]
+            tried[supersedes] = approval, content, found_by(form, key, content)
+            return tried[supersedes][2]
 
         claim = request.claim(signer)
         place = rerun.place(
@@ -245,8 +261,9 @@ class Signing:
         )
         if isinstance(place, int):
             return place
-        approval, content, known = asked[place.supersedes]
-        return _Wanted(form, key, content, form.labels(approval, key), known, claim)
+        approval, content, known = tried[place.supersedes]
+        named = form.labels(approval, key)
+        return _Wanted(form, key, content, named, known, claim, place.supersedes)
 
     def _answer(
         self, places: Sequence[_Signed], appended: Iterator[Answer], published: Published
@@ -267,6 +284,21 @@ class Signing:
                 proof = self._ledger.prove(record.index, published.checkpoint.tree_size)
                 proven.append(Proven(record, proof))
         return refusal or proven
+
+
+def _to_sign(
+    signers: Sequence[_Signer], order: Order, looked_up: Sequence[Sequence[_Place]]
+) -> asked.What:
+    """Say what is to be signed, without what is refused anyway."""
+    items = [
+        (
+            item,
+            [p.supersedes for p in places if isinstance(p, _Wanted) and p.supersedes is not None],
+        )
+        for item, places in zip(order.items, looked_up, strict=True)
+        if not isinstance(places[0], SealbookError)
+    ]
+    return asked.to_sign([(form.name, key) for form, key, _ in signers], items, order.reason)
 
 
 async def _signed(items: Sequence[Sequence[_Place]]) -> list[list[_Signed]]:
@@ -339,10 +371,10 @@ class _Request:
         """Return the idempotency key, per principal and signer, and what it stands for."""
         if not self.item.idempotency_key:
             return None
-        asked = signer.form.content(self.approval(None))
+        content = signer.form.content(self.approval(None))
         return (
             rerun.claim_key(self._principal.name, signer.name, self.item.idempotency_key),
-            dedup.request(signer.key.public, asked, renew=self.item.renew),
+            dedup.request(signer.key.public, content, renew=self.item.renew),
         )
 
     def _with(self, supersedes: int | None) -> Mapping[str, str]:

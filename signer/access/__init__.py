@@ -18,8 +18,8 @@ from typing import Literal, NamedTuple
 from signer.errors import KeyFileError, PermissionDeniedError, UnauthenticatedError
 from verifier.repository import EVERYWHERE, Repository, Scope
 
-Action = Literal["sign", "sign-raw", "attest", "append", "read", "mirror", "operate"]
-_HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "mirror")
+Action = Literal["sign", "sign-raw", "attest", "append", "read", "agree", "mirror", "operate"]
+_HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "agree", "mirror")
 APPENDER = "append"  # the user name under which Basic carries an append token
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)

@@ -40,7 +40,7 @@ class Approving:
 
     def __init__(self, requests: Requests, persons: Persons, events: Events) -> None:
         """Take what `persons` sign of `requests`, logging by `events`."""
-        self._requests = requests
+        self.requests = requests
         self._persons = persons
         self._events = events
         self._turn = asyncio.Lock()
@@ -69,7 +69,7 @@ class Approving:
     async def _approve(self, id_: str, name: str, signature: bytes) -> Approved:
         async with self._turn:
             # 1.
-            standing = self._requests.named(id_)
+            standing = self.requests.named(id_)
             # 2.
             person = self._persons.named(name)
             # 3.
@@ -86,8 +86,8 @@ class Approving:
                 event = await self._events.record(EVENT, approval.predicate())
             finally:
                 # 7. Also of an event that waits for its witnesses: what it lets through waits too.
-                await asyncio.to_thread(self._requests.refresh)
-            return Approved(self._requests.named(id_), event, known=False)
+                await asyncio.to_thread(self.requests.refresh)
+            return Approved(self.requests.named(id_), event, known=False)
 
 
 def _refuse_own(request: Request, person: Person) -> None:

@@ -35,6 +35,10 @@ class Control:
         """Return one that asks for nothing."""
         return cls(Protection(), Persons())
 
+    def wants(self, action: str, repositories: Sequence[Repository], keys: Sequence[str]) -> bool:
+        """Whether others have to agree to this."""
+        return self._protection.needed(action, repositories, keys) > 0
+
     def check(
         self,
         action: str,
@@ -53,7 +57,7 @@ class Control:
             LimitError: it is more than others could read.
             QueueFullError, ClockError: as `Requests.ask`.
         """
-        if self._protection.needed(action, repositories, keys):
+        if self.wants(action, repositories, keys):
             self._check(Asked(action, requester, tuple(repositories), tuple(keys), what()))
 
     def check_key_change(self, action: str, requester: str, what: What) -> None:
@@ -68,7 +72,7 @@ class Control:
             UnknownApproverError: there is no such person.
             ApprovalNeededError: they do not agree, yet.
         """
-        if not self._protection.needed(action, ()):
+        if not self.wants(action, (), ()):
             return
         if not requester:
             raise RequesterNeededError(f"expected who asks for {action}: others have to agree")

@@ -5,6 +5,7 @@
 2. Take the pieces: spooled, and read as strictly as a verifier reads them.
 3. The predicate is of the type that it is said to be.
 4. Splice it into the statement; look the statement's hash up: a re-run is answered as before.
+   To what is new, and protected, others agree.
 5. Sign the hash, and have the signature dated.
 6. Put a large body into its file, durably; then append.
 7. Answer with the record, proven.
@@ -32,6 +33,8 @@ from ledger.publication import Published
 from ledger.sequencer import Sequencer
 from signer import rerun
 from signer.access import Principal, authorise
+from signer.approvals import asked
+from signer.approvals.control import Control
 from signer.attest import types
 from signer.attest.scan import Outline, Path, Scanner
 from signer.dating import Dating
@@ -142,16 +145,19 @@ class Attesting:
         dating: Dating,
         *,
         in_force: InForce,
+        control: Control,
     ) -> None:
         """Sign with `keys`, dated by `dating`, appending through `sequencer` to `ledger`.
 
-        Nothing that is revoked by what is `in_force` is signed, or answered again.
+        Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
+        new where `control` wants others to agree first.
         """
         self._ledger = ledger
         self._sequencer = sequencer
         self._keys = keys
         self._dating = dating
         self._in_force = in_force
+        self._control = control
         self._under_way: set[asyncio.Task[Attested]] = set()
         self._uploads = 0
 
@@ -165,6 +171,7 @@ class Attesting:
                 nothing was signed.
             PermissionDeniedError: the caller may not attest in this repository.
             RevokedError: the key is revoked, a digest, or the answer of before.
+            ApprovalNeededError: others have to agree first; nothing was signed.
             QueueFullError: too many uploads are under way.
             TimestampError: what was signed has no leaf, and nobody gets it.
         """
@@ -267,6 +274,7 @@ class Attesting:
         )
         if isinstance(place, int):
             return place
+        self._check_agreed(job, spool, place.supersedes)
         digest = hashes[place.supersedes]
         signature = job.key.sign_digest(Attestation(digest))
         entry = Entry(digest, signature, job.key.public).body()
@@ -276,6 +284,25 @@ class Attesting:
         found_by = dedup.key_of(labels.BUNDLE, job.key.public, digest)
         new = NewEntry(entry, b"", named, found_by, claim)
         return _message(job, spool, place.supersedes), new
+
+    def _check_agreed(self, job: _Job, spool: Spool, supersedes: int | None) -> None:
+        """Check that others agree to this attestation, if they have to."""
+
+        def what() -> asked.What:
+            hashed = hashlib.sha256()
+            for piece in spool.pieces():
+                hashed.update(piece)
+            return asked.to_attest(
+                [job.key],
+                job.digests,
+                predicate_type=job.predicate_type,
+                predicate=(hashed.digest(), spool.size),
+                supersedes=[supersedes] if supersedes is not None and job.order.renew else [],
+                reason=job.order.reason,
+            )
+
+        keys = [job.key.name]
+        self._control.check("attest", job.principal.name, [job.repository], keys, what)
 
     def _with_body(self, entry: NewEntry, message: _Message) -> NewEntry:
         if message.size <= LARGEST_IN_ROW:

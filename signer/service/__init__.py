@@ -3,6 +3,7 @@
 Each service is a class whose `table` lists its methods for the guard.
 """
 
+from signer.service.approvals import ApprovalsService
 from signer.service.attest import AttestService
 from signer.service.bundles import Bundles
 from signer.service.ledger import LedgerService
@@ -12,6 +13,7 @@ from signer.service.pull import PullService
 from signer.service.signer import SignerService
 
 __all__ = [
+    "ApprovalsService",
     "AttestService",
     "Bundles",
     "LedgerService",

@@ -15,6 +15,7 @@ from ledger.ledger import Ledger
 from ledger.publication import PublicationFile
 from ledger.sequencer import Sequencer
 from signer.access import Action, Principal
+from signer.approvals.control import Control
 from signer.authority.certificates import make_root, make_signer
 from signer.dating import Dating
 from signer.forms.all import all_forms
@@ -81,6 +82,7 @@ class Desk:
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             in_force=InForce(self.ledger),
+            control=Control.off(),
             clock=lambda: NOW,
         )
 

@@ -8,6 +8,7 @@ import pytest
 
 from ledger.sequencer import Sequencer
 from signer.access import Access
+from signer.approvals.control import Control
 from signer.dating import Dating
 from signer.forms.all import all_forms
 from signer.keys import SigningKey
@@ -42,6 +43,7 @@ def test_cancelled_between_two_signatures() -> None:
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             in_force=InForce(ledger),
+            control=Control.off(),
         )
         order = Order(REPOSITORY, [Item(digest(n)) for n in range(ITEMS)])
         call = asyncio.create_task(signing.sign(principal, order))

@@ -1,0 +1,71 @@
+"""`sealbook.v1.Approvals`: what others have to agree to."""
+
+from __future__ import annotations
+
+from signer.access import Principal
+from signer.approvals.approving import Approving
+from signer.approvals.requests import Standing
+from signer.guard import Method
+from signer.v1 import approvals_pb2
+
+
+class ApprovalsService:
+    """`sealbook.v1.Approvals`."""
+
+    def __init__(self, approving: Approving) -> None:
+        """Show what is open, and take approvals by `approving`."""
+        self._requests = approving.requests
+        self._approving = approving
+
+    def table(self) -> dict[str, Method]:
+        """Return the methods, by full name."""
+        prefix, pb = "/sealbook.v1.Approvals/", approvals_pb2
+        return {
+            prefix + "ListRequests": Method("read", pb.ListRequestsRequest, self.list_requests),
+            prefix + "GetRequest": Method("read", pb.GetRequestRequest, self.get_request),
+            prefix + "Approve": Method("agree", pb.ApproveRequest, self.approve),
+        }
+
+    async def list_requests(
+        self, _: Principal, __: approvals_pb2.ListRequestsRequest
+    ) -> approvals_pb2.ListRequestsResponse:
+        """Say what is open."""
+        found = [_open(standing) for standing in self._requests.all()]
+        return approvals_pb2.ListRequestsResponse(requests=found)
+
+    async def get_request(
+        self, _: Principal, request: approvals_pb2.GetRequestRequest
+    ) -> approvals_pb2.OpenRequest:
+        """Return what is to be read and signed."""
+        standing = self._requests.named(request.id)
+        found = _open(standing)
+        found.canonical = standing.request.canonical()
+        return found
+
+    async def approve(
+        self, _: Principal, request: approvals_pb2.ApproveRequest
+    ) -> approvals_pb2.ApproveResponse:
+        """Take a signature."""
+        approved = await self._approving.approve(request.id, request.person, request.signature)
+        return approvals_pb2.ApproveResponse(
+            request=_open(approved.standing),
+            index=approved.event.record.index,
+            note=approved.event.published.note,
+            known=approved.known,
+        )
+
+
+def _open(standing: Standing) -> approvals_pb2.OpenRequest:
+    asked = standing.request.asked
+    return approvals_pb2.OpenRequest(
+        id=standing.id,
+        action=asked.action,
+        requester=asked.requester,
+        repositories=asked.repositories,
+        keys=asked.keys,
+        expires=standing.request.expires,
+        needed=standing.needed,
+        approved_by=standing.approved_by,
+        unsigned_by=standing.unsigned,
+        granted=standing.granted,
+    )
