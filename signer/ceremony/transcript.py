@@ -1,6 +1,6 @@
 """Transcripts of key ceremonies: canonical JSON, by whose SHA-256 the ledger names one.
 
-    {"failure":"","file":"type = \"urn:sealbook:ceremony:v1\"\n…","keys":[{"attributes":{…},
+    {"failure":"","file":"…","keys":[{"attributes":{…},
      "name":"release-2027","public_key":"MFkw…","self_test":"MEUC…","uri":"pkcs11:…"}],
      "outcome":"done","program":"sealbook 0.1.0","steps":[{"at":"2026-11-26T09:30:00Z",
      "did":"…","found":"…"}],"type":"urn:sealbook:ceremony-transcript:v1"}

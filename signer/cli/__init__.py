@@ -41,6 +41,7 @@ take care
   revoke       take an entry, a key or an image back, for offline verifiers too
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
+  key          import, ceremony: keys, from their making to their end
   trust        create, sign, diff, sync, show: whom verifiers believe; podman: for Podman
   policy       check, try: what an image needs before it may run
   trusted-root print what cosign pins, after trust.json changed
@@ -61,6 +62,7 @@ _COMMANDS = {
     "status": "look",
     "revoke": "revoke",
     "migrate": "migrate",
+    "key": "key",
     "trust": "trust",
     "policy": "policy",
     "trusted-root": "trusted_root",

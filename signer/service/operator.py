@@ -13,6 +13,7 @@ from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import __version__
 from signer.access import Principal
+from signer.ceremony.recording import Ceremonies
 from signer.errors import RequestError
 from signer.events import Events
 from signer.guard import Method
@@ -59,6 +60,7 @@ class OperatorService:
         self._receipts = receipts
         self._revoking = revoking
         self._in_force = in_force
+        self._ceremonies = Ceremonies(ledger, events)
         self._clock = clock
         self._started_at = int(clock())
 
@@ -70,6 +72,9 @@ class OperatorService:
             prefix + "Freeze": Method("operate", pb.FreezeRequest, self.freeze),
             prefix + "AcceptClock": Method("operate", pb.AcceptClockRequest, self.accept_clock),
             prefix + "Revoke": Method("operate", pb.RevokeRequest, self.revoke),
+            prefix + "RecordCeremony": Method(
+                "operate", pb.RecordCeremonyRequest, self.record_ceremony
+            ),
         }
 
     async def status(
@@ -144,6 +149,18 @@ class OperatorService:
             claim=canonical_json(revoked.revocation.claim()).decode(),
             known=revoked.known,
             status_version=revoked.status_version,
+        )
+
+    async def record_ceremony(
+        self, _: Principal, request: operator_pb2.RecordCeremonyRequest
+    ) -> operator_pb2.RecordCeremonyResponse:
+        """Log that a key ceremony was held."""
+        recorded = await self._ceremonies.record(request.transcript)
+        return operator_pb2.RecordCeremonyResponse(
+            index=recorded.event.record.index,
+            note=recorded.event.published.note,
+            claim=recorded.claim.decode(),
+            known=recorded.known,
         )
 
 
