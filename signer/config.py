@@ -183,17 +183,26 @@ class SigningKeySection(_Section):
             raise ValueError("forms are for keys that approve")
         if self.raw and self.purpose != "approve":
             raise ValueError("raw and a purpose exclude each other")
+        if self.raw and self.also:
+            raise ValueError("only what is read is signed by a second key also")
         if self.raw and self.rotate_every_days:
             raise ValueError("of a raw key nobody knows since when it is trusted")
         return self
 
 
 class SigningSection(_Section):
-    """The signing keys by name, and those that are meant when none is named."""
+    """The signing keys by name, and those that are meant when none is named.
+
+    A key that was made or rotated by command lives where `book` says, which the service
+    writes. It signs once a trust file with it was handed out for `overlap_s`: until then
+    there may be verifiers who have not heard of it.
+    """
 
     default_key: Name
     default_attest_key: Name | None = None
     keys: dict[Name, SigningKeySection]
+    book: Path = Path("keys/book.json")
+    overlap_s: Annotated[float, Field(ge=0, le=90 * 86_400)] = 86_400.0
 
     @model_validator(mode="after")
     def _defaults_exist(self) -> Self:

@@ -296,6 +296,47 @@ class KeyFailedError(SigningError):
     hint = "the key is out of use until the service is restarted"
 
 
+class KeyRetiredError(SigningError):
+    """The key was retired while the request was under way; nothing was signed."""
+
+    code = "key-retired"
+    hint = "the same request again is signed by the key that took its place"
+
+
+class KeyStandingError(SigningError):
+    """A key is not at the point of its life where this can be done."""
+
+    code = "key-standing"
+    hint = "sealbook key list says where each version stands"
+
+
+class KeyUntrustedError(SigningError):
+    """The trust file in force does not let a key say what it would have to."""
+
+    code = "key-not-trusted"
+    hint = "have the roots sign trust-next.json, then: sealbook trust install"
+
+
+class KeyOverlapError(SigningError):
+    """A key is trusted for so short a time that verifiers may not have heard of it."""
+
+    code = "key-overlap"
+    hint = "wait, or say --now: who has not synced since then refuses what it signs"
+
+
+class KeyBookError(SigningError):
+    """The book of keys cannot be read or written, or does not say where a key lives."""
+
+    code = "key-book"
+
+
+class TrustRestartError(SigningError):
+    """A trust file changes what a running service cannot."""
+
+    code = "trust-restart"
+    hint = "stop the service, put the file in the place of trust.json, and start it again"
+
+
 class TimestampError(SigningError):
     """The timestamp authority gave no timestamp that holds; nothing was logged."""
 
@@ -339,12 +380,16 @@ class ListenError(SigningError):
 
 
 class ServiceError(SigningError):
-    """The service refused; `code`, message and hint are its own."""
+    """The service refused; `code`, message and hint are its own.
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    `request` is the id of the request that others have to approve first, if there is one.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", request: str = "") -> None:
         """Carry what the service said."""
         super().__init__(message, hint=hint)
         self.code = code
+        self.request = request
 
 
 class ServiceUnreachableError(SigningError):

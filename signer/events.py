@@ -2,24 +2,31 @@
 
 Each names in `previous` the last event of its kind, so that A, then B, then A
 again are three entries, and nobody can leave one out unseen. Kinds so far:
-`genesis`, `frozen`, `clock-accepted`, `revocation`.
+`genesis`, `frozen`, `clock-accepted`, `revocation`, `key-added`, `key-activated`,
+`key-retired`, `key-ceremony`, `trust-installed`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from ledger import dedup, labels
 from ledger.answer import Appended
-from ledger.errors import FrozenError
+from ledger.errors import DamagedError, FrozenError
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.sequencer import Answer, Sequencer
+from ledger.store import SLICE
 from verifier import dsse
+from verifier._strict import Fields
 from verifier.entry import Entry
+from verifier.errors import VerificationError
 from verifier.publickey import Key
-from verifier.statement import EVENT_PREFIX, event
+from verifier.statement import EVENT_PREFIX, Statement, event
+
+_T = TypeVar("_T")
 
 
 def signed_event(
@@ -31,6 +38,39 @@ def signed_event(
     entry = Entry.of(message, key.sign(message), key.public).body()
     key_of_it = dedup.key(labels.EVENT, key.public, message)
     return NewEntry(entry, message, labels.of(entry, message), key_of_it)
+
+
+def logged(
+    ledger: Ledger, kind: str, last: int | None, read: Callable[[Fields], _T]
+) -> Iterator[tuple[int, _T]]:
+    """Yield what the events of this kind after the one at `last` say, and where, oldest first.
+
+    Also those that are not published yet. `read` takes the fields of a predicate without
+    `previous`.
+
+    Raises:
+        DamagedError: one cannot be read, or is missing.
+    """
+    while True:
+        after = -1 if last is None else last
+        page = ledger.store.search("predicate_type", EVENT_PREFIX + kind, after, SLICE)
+        for index in page:
+            row = ledger.stored(index)
+            try:
+                statement = Statement.parse(dsse.parse_pae(row.body or b"")[1])
+                fields = Fields(statement.predicate, "predicate")
+                previous = fields.nullable("previous", int)
+                found = read(fields)
+            except VerificationError as e:
+                raise DamagedError(f"the {kind} at {index} cannot be read: {e.message}") from e
+            if previous != last:
+                raise DamagedError(
+                    f"the {kind} at {index} follows one at {previous}, the store shows {last}"
+                )
+            yield index, found
+            last = index
+        if len(page) < SLICE:
+            return
 
 
 class Events:

@@ -5,21 +5,16 @@ Events name the last one of their kind, so that one which the store does not sho
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from threading import Lock
 
-from ledger.errors import DamagedError
 from ledger.ledger import Ledger
-from ledger.store import SLICE
-from verifier import dsse
+from signer.events import logged
 from verifier._strict import Fields
 from verifier.digest import Digest
-from verifier.errors import RevokedError, VerificationError
+from verifier.errors import RevokedError
 from verifier.publickey import PublicKey
-from verifier.statement import EVENT_PREFIX, Statement
 from verifier.trust.revocation import EVENT, Revocation, Revocations
-
-PREDICATE_TYPE = EVENT_PREFIX + EVENT
 
 
 class InForce:
@@ -47,7 +42,9 @@ class InForce:
         """
         with self._lock:
             known = self._all
-            new = tuple(self._logged(known[-1].index if known else None))
+            last = known[-1].index if known else None
+            found = logged(self._ledger, EVENT, last, _claimed)
+            new = tuple(one._replace(index=index) for index, one in found)
             if new:
                 self._all = known + new
                 self._indexed = Revocations(self._all)
@@ -91,28 +88,6 @@ class InForce:
                 e.message, hint="if the image is good, sign it again with renew (--renew)"
             ) from e
 
-    def _logged(self, last: int | None) -> Iterator[Revocation]:
-        """Yield what was logged after the revocation at `last`."""
-        while True:
-            after = -1 if last is None else last
-            page = self._ledger.store.search("predicate_type", PREDICATE_TYPE, after, SLICE)
-            for index in page:
-                yield self._read(index, last)
-                last = index
-            if len(page) < SLICE:
-                return
 
-    def _read(self, index: int, last: int | None) -> Revocation:
-        row = self._ledger.stored(index)
-        try:
-            statement = Statement.parse(dsse.parse_pae(row.body or b"")[1])
-            fields = Fields(statement.predicate, "predicate")
-            previous = fields.nullable("previous", int)
-            found = Revocation.claimed(fields, index)
-        except VerificationError as e:
-            raise DamagedError(f"the revocation at {index} cannot be read: {e.message}") from e
-        if previous != last:
-            raise DamagedError(
-                f"the revocation at {index} follows one at {previous}, the store shows {last}"
-            )
-        return found
+def _claimed(fields: Fields) -> Revocation:
+    return Revocation.claimed(fields, 0)
