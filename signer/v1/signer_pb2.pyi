@@ -129,14 +129,23 @@ class AttestRequest(_message.Message):
     def __init__(self, start: _Optional[_Union[AttestRequest.Start, _Mapping]] = ..., predicate: _Optional[bytes] = ...) -> None: ...
 
 class AttestResponse(_message.Message):
-    __slots__ = ("checkpoint", "signature", "after")
+    __slots__ = ("checkpoint", "signature", "after", "also")
+    class Also(_message.Message):
+        __slots__ = ("signature", "after")
+        SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+        AFTER_FIELD_NUMBER: _ClassVar[int]
+        signature: _record_pb2.Signature
+        after: bytes
+        def __init__(self, signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ..., after: _Optional[bytes] = ...) -> None: ...
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    ALSO_FIELD_NUMBER: _ClassVar[int]
     checkpoint: _record_pb2.Checkpoint
     signature: _record_pb2.Signature
     after: bytes
-    def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ..., after: _Optional[bytes] = ...) -> None: ...
+    also: _containers.RepeatedCompositeFieldContainer[AttestResponse.Also]
+    def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ..., after: _Optional[bytes] = ..., also: _Optional[_Iterable[_Union[AttestResponse.Also, _Mapping]]] = ...) -> None: ...
 
 class SignMessageRequest(_message.Message):
     __slots__ = ("message", "digest", "key", "repository", "reason")
