@@ -34,7 +34,7 @@ def decrypt(content: bytes, passphrase: bytes, where: str) -> bytes:
         from nacl.secret import SecretBox
     except ModuleNotFoundError as e:
         raise KeyLibraryError(
-            f"{where} is a key of cosign's: reading it needs {e.name}",
+            f"{where} is a key of cosign's: reading it needs PyNaCl",
             hint="pip install 'sealbook[cosign]'",
         ) from e
     try:

@@ -36,7 +36,7 @@ _PARAMETERS = re.compile(
 _PEM = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\n([A-Za-z0-9+/=\n]+)-----END \1-----\n?", re.ASCII
 )
-_SEQUENCE = 0x30
+_SEQUENCE = b"\x30"  # what DER begins with
 
 
 def read_plain(content: bytes, where: str) -> Private:
@@ -75,27 +75,29 @@ def read_any(content: bytes, ask: Ask | None, where: str) -> Private:
     Raises:
         PassphraseError: it has one and `ask` is None, or raised by `read_encrypted`.
         KeyLibraryError: it is cosign's, and what reads that is not installed.
-        KeyFileError: it is in no form of those, or not as it should be.
+        KeyFileError: it is in no form of those, has no passphrase and `ask` gives one, or
+            asks for too much work or too little.
     """
     content = content.replace(b"\r\n", b"\n")
     label, der = _block(_PARAMETERS.sub(b"", content))
     if label in _COSIGN:
         from signer.keys import cosign_key
 
-        # cosign encrypts under the empty passphrase when it was told none.
-        plain = cosign_key.decrypt(der, ask() if ask else b"", where)
-        return read_der(plain, where)
-    if label in (_PLAIN, _SEC1):
-        return read_der(der, where)
-    if label == _ENCRYPTED:
-        return _decrypted(der, _required(ask, where), where)
-    if content[:1] == bytes([_SEQUENCE]):
+        # cosign encrypts under the empty passphrase when it was given none.
+        return read_der(cosign_key.decrypt(der, ask() if ask else b"", where), where)
+    if not label and content[:1] == _SEQUENCE:
         from signer.keys import pbes2
 
-        if pbes2.is_encrypted(content):
-            return _decrypted(content, _required(ask, where), where)
-        return read_der(content, where)
-    raise KeyFileError(f"{where} holds no private key in a form that we know")
+        label, der = _ENCRYPTED if pbes2.is_encrypted(content) else _PLAIN, content
+    if label == _ENCRYPTED:
+        if ask is None:
+            raise PassphraseError(f"{where} is encrypted", hint="name its passphrase's source")
+        return _decrypted(der, ask, where)
+    if label not in (_PLAIN, _SEC1):
+        raise KeyFileError(f"{where} holds no private key in a form that we know")
+    if ask:
+        raise KeyFileError(f"expected {where} to be encrypted, as a passphrase was named for it")
+    return read_der(der, where)
 
 
 def read_der(der: bytes, where: str) -> Private:
@@ -120,12 +122,6 @@ def _ours(private: object, where: str) -> Private:
     if not isinstance(private, Private):
         raise KeyFileError(f"expected an ECDSA, Ed25519, RSA or ML-DSA key in {where}")
     return private
-
-
-def _required(ask: Ask | None, where: str) -> Ask:
-    if ask is None:
-        raise PassphraseError(f"{where} is encrypted: name its passphrase's source")
-    return ask
 
 
 def _block(content: bytes) -> tuple[str, bytes]:

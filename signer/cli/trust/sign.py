@@ -9,7 +9,10 @@ from signer.cli.arguments import parser, show
 from signer.cli.trust.draft import Draft, read, standing
 from signer.errors import RequestError
 from signer.keys import open_key
+from signer.keys.home import Role
 from verifier.trust import TrustRoot
+
+_ROOT = Role("", "root")  # whose it is, its public half says: the file lists the roots by that
 
 
 def main(argv: list[str]) -> int:
@@ -27,13 +30,20 @@ def main(argv: list[str]) -> int:
         "--key", required=True, metavar="KEY", help="the root's private key: a file, or a key URI"
     )
     made.add_argument(
+        "--passphrase-source",
+        metavar="SOURCE",
+        help="where the key file's passphrase is: file:PATH, credential:NAME or prompt",
+    )
+    made.add_argument(
         "--previous", type=Path, metavar="FILE", help="the trust file that this one follows"
     )
     args = made.parse_args(argv)
     draft = Draft.parse(read(args.file))
     previous = TrustRoot.parse(read(args.previous)) if args.previous else None
     uri = args.key if ":" in args.key else f"file:{args.key}"
-    key = open_key(uri, Path.cwd())
+    if args.passphrase_source is not None:
+        uri += f"?passphrase-source={args.passphrase_source}"
+    key = open_key(uri, Path.cwd(), _ROOT)
     roots = {
         public: called
         for trust in (previous, draft.trust)

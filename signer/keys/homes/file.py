@@ -61,18 +61,24 @@ def create_key(rest: str, role: Role, base: Path, algorithm: str) -> HeldKey:
         key = MemoryKey.generate(algorithm)
         key.save(path)
         return key
-    private = generate(algorithm)
-    write_secret(path, Container.seal(private, role, ask()).content())
-    return _held(private, role)
+    return _sealed(generate(algorithm), role, path, ask)
+
+
+def import_key(rest: str, role: Role, base: Path, private: Private) -> HeldKey:
+    """Write `private`, a key from elsewhere, into a new container; raises like `create_key`.
+
+    There has to be a passphrase: who has none keeps the file that there is.
+    """
+    path, ask = _parsed(rest, base, twice=True)
+    return _sealed(private, role, path, ask or _nowhere(path))
 
 
 def _parsed(rest: str, base: Path, *, twice: bool = False) -> tuple[Path, Ask | None]:
     """Return the path that a URI names, and how to get the passphrase if it has one."""
     match = _REST.fullmatch(rest)
     if match is None:
-        raise KeyUriError(
-            f"expected file:PATH or file:PATH?{_SOURCE}=SOURCE, found {'file:' + rest[:120]!r}"
-        )
+        shown = "file:" + rest.partition("?")[0]  # behind that may be what somebody took for one
+        raise KeyUriError(f"expected file:PATH or file:PATH?{_SOURCE}=SOURCE, found {shown!r}")
     path, source = base / match[1], match[2]
     if source is None:
         return path, None
@@ -87,6 +93,11 @@ def _nowhere(path: Path) -> Ask:
         )
 
     return ask
+
+
+def _sealed(private: Private, role: Role, path: Path, ask: Ask) -> HeldKey:
+    write_secret(path, Container.seal(private, role, ask()).content())
+    return _held(private, role)
 
 
 def _held(private: Private, role: Role) -> HeldKey:
