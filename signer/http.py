@@ -120,6 +120,7 @@ def _guarded(
             told = refused(e)
             status = _STATUS.get(told.status, 503)
             body = {"code": told.code, "message": told.message, "hint": told.hint}
+            body |= {"request": told.request} if told.request else {}
             # What is not there yet may be there in a second: no cache may remember a refusal.
             headers = {"cache-control": "no-store"}
             if told.status is StatusCode.UNAUTHENTICATED:

@@ -44,7 +44,8 @@ def ask(
             if code is None:
                 raise ServiceUnreachableError(f"no answer on {socket}") from e
             message = (e.details() or "").removesuffix(f" ({code})")
-            raise ServiceError(code, message, trailing.get("sealbook-hint", "")) from e
+            hint, wanted = (trailing.get(f"sealbook-{n}", "") for n in ("hint", "request"))
+            raise ServiceError(code, message, hint, wanted) from e
         return found
 
 
@@ -68,6 +69,7 @@ def lines(found: operator_pb2.GetStatusResponse) -> str:
         told.append(("mirror", f"{found.mirror_size} entries, asked {day_time(found.mirrored_at)}"))
     if found.receipt_day:
         told.append(("receipt", found.receipt_day))
+    told += [("ends", _ending(ending)) for ending in found.endings]
     if found.frozen:
         told.append(("FROZEN", "it takes no more entries, for good"))
     if found.alarm:
@@ -81,6 +83,10 @@ def day_time(seconds: int) -> str:
     from datetime import UTC, datetime
 
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _ending(ending: operator_pb2.GetStatusResponse.Ending) -> str:
+    return f"{ending.what}, {day_time(ending.at)}"
 
 
 def _state(key: operator_pb2.GetStatusResponse.KeyStatus) -> str:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Self
 import grpc
 
 from signer.client import answer as answered
-from signer.client import attesting, messages
+from signer.client import approvals, attesting, messages
 from signer.client.answer import Signed
+from signer.client.approvals import Approved, OpenRequest
 from signer.client.attesting import Attested, Predicate
 from signer.client.listing import Listed, gathered
 from signer.client.messages import KeyInfo, SignedMessage
@@ -22,7 +23,7 @@ from signer.errors import (
     WrongAnswerError,
 )
 from signer.order import Item
-from signer.v1 import ledger_pb2, record_pb2, signer_pb2
+from signer.v1 import approvals_pb2, ledger_pb2, record_pb2, signer_pb2
 from verifier import limits
 from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
@@ -247,6 +248,26 @@ class AsyncClient:
         method = "/sealbook.v1.Signer/GetKey"
         answer = await self._unary(method, request, signer_pb2.GetKeyResponse)
         return messages.key_info(answer, name)
+
+    async def requests(self) -> list[OpenRequest]:
+        """Return the requests that wait for approvals, the oldest first, without their bytes."""
+        name = "/sealbook.v1.Approvals/ListRequests"
+        request = approvals_pb2.ListRequestsRequest()
+        answer = await self._unary(name, request, approvals_pb2.ListRequestsResponse)
+        return [approvals.open_request(one) for one in answer.requests]
+
+    async def request(self, id_: str) -> OpenRequest:
+        """Return one of them, with its bytes, once they are seen to be those of this id."""
+        name = "/sealbook.v1.Approvals/GetRequest"
+        request = approvals_pb2.GetRequestRequest(id=id_)
+        return approvals.checked(await self._unary(name, request, approvals_pb2.OpenRequest), id_)
+
+    async def approve(self, id_: str, person: str, signature: bytes) -> Approved:
+        """Hand in the signature of `person` over the request; raises as `sign` does."""
+        name = "/sealbook.v1.Approvals/Approve"
+        request = approvals_pb2.ApproveRequest(id=id_, person=person, signature=signature)
+        answer = await self._unary(name, request, approvals_pb2.ApproveResponse)
+        return approvals.approved(answer)
 
     async def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from signer.client.aio import TIMEOUT_S, AsyncClient
 from signer.client.answer import Signed
+from signer.client.approvals import Approved, OpenRequest
 from signer.client.attesting import Attested
 from signer.client.listing import Listed
 from signer.client.messages import KeyInfo, SignedMessage
@@ -95,6 +96,18 @@ class Client:
     def key(self, name: str = "") -> KeyInfo:
         """Return what a signing key is, and what it may be used for."""
         return self._run(self._client.key(name))
+
+    def requests(self) -> list[OpenRequest]:
+        """Return the requests that wait for approvals, the oldest first, without their bytes."""
+        return self._run(self._client.requests())
+
+    def request(self, id_: str) -> OpenRequest:
+        """Return one of them, with its bytes; see `AsyncClient.request`."""
+        return self._run(self._client.request(id_))
+
+    def approve(self, id_: str, person: str, signature: bytes) -> Approved:
+        """Hand in a signature over the request; see `AsyncClient.approve`."""
+        return self._run(self._client.approve(id_, person, signature))
 
     def checkpoint(self) -> str:
         """Return the newest signed checkpoint."""
