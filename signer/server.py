@@ -187,6 +187,7 @@ class Server:
                         receipts=receipts,
                         revoking=revoking,
                         in_force=self._status.in_force,
+                        expiry=self._expiry,
                     ).table()
                     | flows.approvals(),
                 )

@@ -16,6 +16,7 @@ from signer.access import Principal
 from signer.ceremony.recording import Ceremonies
 from signer.errors import RequestError
 from signer.events import Events
+from signer.expiry import Expiry
 from signer.guard import Method
 from signer.keys.ring import KeyRing
 from signer.publishing import Publishing
@@ -48,6 +49,7 @@ class OperatorService:
         receipts: Receipts | None,
         revoking: Revoking,
         in_force: InForce,
+        expiry: Expiry,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Report on these, log what an operator does as `events`, and revoke by `revoking`."""
@@ -60,6 +62,7 @@ class OperatorService:
         self._receipts = receipts
         self._revoking = revoking
         self._in_force = in_force
+        self._expiry = expiry
         self._ceremonies = Ceremonies(ledger, events)
         self._clock = clock
         self._started_at = int(clock())
@@ -117,6 +120,10 @@ class OperatorService:
             mirrored_at=int(mirrored.heard_at),
             database_bytes=self._home.size_bytes(),
             receipt_day=self._receipts.last_day if self._receipts else "",
+            endings=[
+                operator_pb2.GetStatusResponse.Ending(what=ending.what, at=ending.at)
+                for ending in self._expiry.soon()
+            ],
         )
 
     async def freeze(

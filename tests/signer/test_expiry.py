@@ -12,11 +12,13 @@ import structlog
 from cryptography import x509
 
 from signer import expiry
+from signer.cli.operator import day_time
 from signer.config import Config
 from signer.keys.memory import MemoryKey
 from signer.server import Server
 from tests.signer.asking import REPOSITORY, digest, eventually
 from tests.signer.authorities import Foreign, pem
+from tests.signer.commands import one
 from tests.signer.running import running, start_refused
 from tests.signer.test_tls import use_tls
 from tests.signer.world import World
@@ -266,3 +268,19 @@ def test_at_start(world: World) -> None:
 
     [line] = [line for line in logged if line.get("what") == "tls"]
     assert "critical" == line["log_level"]
+
+
+def test_status(world: World) -> None:
+    """
+    `sealbook status` shows what ends soon, and nothing else of what ends.
+    """
+    use_tls(world)
+    with running(world):
+        told = world.command("status")
+        asked = one(world.command("status", "--json"))
+    at = ends(world.directory / "tls.pem")
+
+    assert [{"what": "tls", "at": str(at)}] == asked["endings"]
+    assert [f"  ends        tls, {day_time(at)}"] == [
+        line for line in told.stdout.splitlines() if "ends" in line
+    ]
