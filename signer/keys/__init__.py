@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from signer.errors import KeyFailedError, KeyUnavailableError, WrongPurposeError
+from signer.errors import KeyFailedError, KeyHomeError, KeyUnavailableError, WrongPurposeError
 from signer.keys.home import HomeKey, Role, T, Workers
 from signer.keys.homes import home_of
 from signer.keys.messages import Announcing, Message
@@ -86,7 +86,7 @@ class CheckedKey:
         """Return a signature over `message`.
 
         Raises:
-            KeyUnavailableError: where it lives does not answer.
+            KeyUnavailableError, KeyHomeError: where it lives does not answer, or refuses us now.
             KeyFailedError: it failed, now or earlier.
         """
         return self._checked(
@@ -109,7 +109,8 @@ class CheckedKey:
             self._made += 1
             if self._made % self._check_every == 0:
                 verify(signature)
-        except KeyUnavailableError:
+        except (KeyUnavailableError, KeyHomeError):
+            # Not for ever: a device is looked for again, and what it says now may change.
             self.available = False
             raise
         except SealbookError:
@@ -188,14 +189,14 @@ class SigningKey:
         A device's thread does it meanwhile, and the event loop goes on.
 
         Raises:
-            KeyUnavailableError: the device did not answer in time.
+            KeyUnavailableError, KeyHomeError: the device did not answer in time, or refuses us.
         """
         workers = self._key.workers
         if workers is None:
             return job()
         try:
             return await asyncio.wrap_future(workers.submit(job))
-        except KeyUnavailableError:
+        except (KeyUnavailableError, KeyHomeError):
             self._key.available = False
             raise
 
