@@ -37,7 +37,7 @@ from signer.keys.home import HomeKey, Role
 from signer.keys.memory import MemoryKey
 from signer.keys.secret_files import write_secret
 from signer.status.keeping import StatusKeeper
-from signer.trust_files import Handed
+from signer.trust_files import Handed, LiveTrust
 from verifier._strict import b64encode
 from verifier.note import NoteKey
 from verifier.publickey import Key
@@ -262,7 +262,7 @@ def found(
     write_secret(directory / "signing_config.json", uploading)
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
-    handed = Handed(trust, directory / "status.json", directory / "trusted_root.json")
+    handed = Handed(LiveTrust(trust), directory / "status.json", directory / "trusted_root.json")
     with opening.open_ledger(home, LogKeys(keys.log, seal)) as ledger:
         StatusKeeper(ledger, keys.status, handed, every_s=STATUS_EVERY_S, previous=None).make()
     # Last: a directory without it is no service.

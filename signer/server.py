@@ -47,9 +47,10 @@ from signer.rekor.uploads import Uploads
 from signer.service import OperatorService, PullService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
-from signer.trust_files import Handed, handed_out, public_signing_config, read_policy, read_trust
+from signer.trust_files import Handed, LiveTrust, handed_out, public_signing_config, read_policy
 from verifier.errors import SealbookError
 from verifier.publickey import PublicKey
+from verifier.trust import TrustRoot
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ class Server:
             SealbookError: whatever keeps the service from starting, with its code.
         """
         self._config = config
-        self._trust = read_trust(config)
+        self._live = LiveTrust.read(config)
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
@@ -91,7 +92,7 @@ class Server:
         )
         self._tls = listening.tls(config)
         read_policy(config, self._trust)
-        handed = Handed.of(config, self._trust)
+        handed = Handed.of(config, self._live)
         status = read_status(handed.status, self._trust, config.origin)
         self._opened: OpenLedger = open_ledger(
             config.home,
@@ -122,6 +123,11 @@ class Server:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
         for public in (*self._publics, *self._dual.persons.publics()):
             public.refuse_example()
+
+    @property
+    def _trust(self) -> TrustRoot:
+        """The trust file in force."""
+        return self._live.root
 
     @property
     def _publics(self) -> tuple[PublicKey, ...]:
@@ -162,7 +168,7 @@ class Server:
             control=self._dual.control,
             behind_issuer=self._authorities.behind_issuer,
         )
-        revoking = Revoking(ledger, events, self._status, self._trust)
+        revoking = Revoking(ledger, events, self._status, self._live)
         receipts = self._receipts()
         metrics = self._metrics(sequencer, publishing)
         try:

@@ -1,4 +1,8 @@
-"""The files that verifiers pin, as the service hands them out, seen to be about this ledger."""
+"""The files that verifiers pin, as the service hands them out, seen to be about this ledger.
+
+`LiveTrust` is the one object that knows the trust file in force: it can be followed by another
+one while the service runs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from signer.config import Config
 from signer.errors import ConfigError, TrustedRootError
@@ -14,6 +18,7 @@ from verifier import limits
 from verifier._strict import json_object
 from verifier.errors import PolicyMismatchError, VerificationError
 from verifier.trust import TrustRoot
+from verifier.trust.listed import TrustedKey
 from verifier.trust.revocation import Revocation
 from verifier.trusted_root import signing_config, trusted_root
 
@@ -21,17 +26,58 @@ _NEVER = "9999-12-31T23:59:59Z"
 _OTHERS = ("ctlogs", "certificateAuthorities", "timestampAuthorities")
 
 
-class Handed(NamedTuple):
-    """The files of one service that say what no longer counts, and the trust root beside them."""
+class LiveTrust:
+    """The trust file in force. Safe in many threads: it is swapped whole."""
 
-    trust: TrustRoot
+    def __init__(self, root: TrustRoot, since: float = 0.0) -> None:
+        """Let `root` be in force `since` then, POSIX seconds."""
+        self._root = root
+        self._since = dict.fromkeys(root.keys.values(), since)
+
+    @classmethod
+    def read(cls, config: Config) -> Self:
+        """Read the one that is handed out, since its file was written.
+
+        Raises:
+            ConfigError, VerificationError, TrustedRootError: as `read_trust`.
+        """
+        root, path = read_trust(config), config.path(config.trust.trust)
+        try:
+            return cls(root, path.stat().st_mtime)
+        except OSError as e:
+            raise ConfigError(f"cannot read {path}: {e.strerror}") from e
+
+    @property
+    def root(self) -> TrustRoot:
+        """What it says."""
+        return self._root
+
+    def since(self, key: TrustedKey) -> float:
+        """Return since when a key of it is trusted just like that, POSIX seconds."""
+        return self._since[key]
+
+    def follow(self, root: TrustRoot, now: float) -> None:
+        """Let `root` be in force from `now` on."""
+        self._since = {key: self._since.get(key, now) for key in root.keys.values()}
+        self._root = root
+
+
+class Handed(NamedTuple):
+    """The files of one service that say what no longer counts, and the trust file beside them."""
+
+    live: LiveTrust
     status: Path
     trusted_root: Path
 
     @classmethod
-    def of(cls, config: Config, trust: TrustRoot) -> Handed:
+    def of(cls, config: Config, live: LiveTrust) -> Handed:
         """Take the paths that are configured."""
-        return cls(trust, config.path(config.trust.status), config.path(config.trust.trusted_root))
+        return cls(live, config.path(config.trust.status), config.path(config.trust.trusted_root))
+
+    @property
+    def trust(self) -> TrustRoot:
+        """The trust file in force."""
+        return self.live.root
 
     def ended(self, revocations: Iterable[Revocation]) -> bytes | None:
         """Return trusted_root.json as it has to become, or None when it is right.

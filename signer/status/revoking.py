@@ -21,11 +21,13 @@ from ledger.ledger import Ledger
 from signer.errors import RequestError, UnknownSigningKeyError, WrongPurposeError
 from signer.events import Events
 from signer.status.keeping import StatusKeeper
+from signer.trust_files import LiveTrust
 from verifier import limits
 from verifier.digest import Digest
 from verifier.errors import LimitError
 from verifier.repository import EVERYWHERE, Scope
 from verifier.trust import TrustRoot
+from verifier.trust.listed import TrustedKey
 from verifier.trust.revocation import EVENT, Revocation
 
 _PURPOSES = ("approve", "attest")
@@ -38,7 +40,10 @@ class EntryTarget(NamedTuple):
 
 
 class KeyTarget(NamedTuple):
-    """What a key of trust.json signed at `after` or later; None: after the newest entry."""
+    """What a key of trust.json signed at `after` or later; None: after the newest entry.
+
+    `name` says which version, as in `release@2`, where there are several.
+    """
 
     name: str
     after: int | None = None
@@ -77,7 +82,7 @@ class Revoking:
     """Revokes, one after the other. Runs on one event loop."""
 
     def __init__(
-        self, ledger: Ledger, events: Events, status: StatusKeeper, trust: TrustRoot
+        self, ledger: Ledger, events: Events, status: StatusKeeper, trust: LiveTrust
     ) -> None:
         """Log in `ledger` by `events`, have `status` carry it, and know the keys of `trust`."""
         self._ledger = ledger
@@ -162,12 +167,7 @@ class Revoking:
 
     def _key(self, name: str, after: int | None, reason: str) -> Revocation:
         tree_size = self._ledger.head.tree_size
-        key = next((key for key in self._trust.keys.values() if key.name == name), None)
-        if key is None:
-            known = ", ".join(k.name for k in self._trust.keys.values() if k.purpose in _PURPOSES)
-            raise UnknownSigningKeyError(
-                f"the trust file knows no key {name[:80]!r}", hint=f"there are: {known or 'none'}"
-            )
+        key = _named(self._trust.root, name)
         if key.purpose not in _PURPOSES:
             # It would have to sign its own end, and nobody could tell what still counts.
             raise WrongPurposeError(
@@ -179,9 +179,10 @@ class Revoking:
         return Revocation("key", key.public.hint, reason, 0, tree_size if after is None else after)
 
     def _authority(self, name: str, until: int | None, reason: str) -> Revocation:
-        named = [one for one in self._trust.authorities if name in (one.kind, one.fingerprint)]
+        known = self._trust.root.authorities
+        named = [one for one in known if name in (one.kind, one.fingerprint)]
         if not named:
-            kinds = ", ".join(dict.fromkeys(one.kind for one in self._trust.authorities))
+            kinds = ", ".join(dict.fromkeys(one.kind for one in known))
             raise UnknownSigningKeyError(
                 f"the trust file knows no authority {name[:80]!r}",
                 hint=f"there are: {kinds or 'none'}",
@@ -195,6 +196,22 @@ class Revoking:
         if until is not None and not 0 < until <= now:
             raise RequestError("expected a moment that has passed")
         return Revocation("authority", named[0].fingerprint, reason, 0, until or now)
+
+
+def _named(trust: TrustRoot, name: str) -> TrustedKey:
+    """Return the key with this name, or with name and version, as in `release@2`."""
+    found = [key for key in trust.keys.values() if name in (key.name, f"{key.name}@{key.version}")]
+    if not found:
+        known = ", ".join(k.label for k in trust.keys.values() if k.purpose in _PURPOSES)
+        raise UnknownSigningKeyError(
+            f"the trust file knows no key {name[:80]!r}", hint=f"there are: {known or 'none'}"
+        )
+    if len(found) > 1:
+        versions = ", ".join(f"{key.name}@{key.version}" for key in found)
+        raise RequestError(
+            f"the trust file has {len(found)} versions of key {name}", hint=f"name one: {versions}"
+        )
+    return found[0]
 
 
 def _check_reason(text: str) -> None:
