@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import grp
 import hashlib
 import os
+import pwd
+import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,11 +30,16 @@ from signer.keys.memory import ALGORITHMS, MemoryKey
 from signer.keys.secret_files import read_secret, write_secret
 from tests.signer.asking import refused
 from tests.signer.commands import ROOT
+from verifier import limits
 from verifier.publickey import Key
 
 NOBODY = 65534
 BAD_MODES = (0o644, 0o640, 0o604, 0o660, 0o610, 0o601, 0o602, 0o620, 0o777, 0o700 | 0o4)
 GOOD_MODES = (0o600, 0o400, 0o700)
+BAD_DIRECTORIES = (0o777, 0o1777, 0o702, 0o1703, 0o3777)
+# Tags of a list of rights, linux/posix_acl.h, in the order that the kernel wants.
+ACL_USER_OBJ, ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK, ACL_OTHER = 1, 2, 4, 8, 0x10, 0x20
+NO_ID = 2**32 - 1
 
 # Judges key files, as another user if one is named; what it imports on use is imported before.
 JUDGE = """
@@ -138,6 +147,127 @@ def test_pipe(tmp_path: Path) -> None:
     assert {"key.pem": "key-file-permissions"} == judged(tmp_path, "", ["key.pem"])
 
 
+def test_hard_link(tmp_path: Path) -> None:
+    """
+    A file that has another name too is refused under both: who knows where that is.
+    """
+    path = write(tmp_path / "key.pem", GOOD)
+    os.link(path, tmp_path / "other.pem")
+
+    assert "2 of them" in refused("key-file-permissions", lambda: opened(path)).message
+    (tmp_path / "other.pem").unlink()
+    opened(path)
+
+
+@pytest.mark.parametrize("mode", BAD_DIRECTORIES, ids=oct)
+def test_directory_of_everybody(tmp_path: Path, mode: int) -> None:
+    """
+    A key is not read from, nor written to, a directory in which everybody may write.
+    """
+    (tmp_path / "keys").mkdir()
+    path = write(tmp_path / "keys" / "key.pem", GOOD)
+    path.parent.chmod(mode)
+    error = refused("key-file-permissions", lambda: opened(path))
+    refused("key-file-permissions", lambda: write_secret(path.with_name("new.pem"), GOOD))
+
+    assert f"found mode {mode:04o}" in error.message
+    assert f"chmod go-w {path.parent}" in error.hint
+    assert ["key.pem"] == [found.name for found in path.parent.iterdir()]
+
+
+@pytest.mark.parametrize("mode", BAD_DIRECTORIES, ids=oct)
+def test_directory_above(tmp_path: Path, mode: int) -> None:
+    """
+    Where everybody may write on the way to it, only what is theirs may be theirs to take away.
+    """
+    (tmp_path / "above" / "keys").mkdir(parents=True)
+    path = write(tmp_path / "above" / "keys" / "key.pem", GOOD)
+    (tmp_path / "above").chmod(mode)
+
+    if mode & stat.S_ISVTX:
+        opened(path)
+    else:
+        assert (
+            f"{path.parent.parent},"
+            in refused("key-file-permissions", lambda: opened(path)).message
+        )
+
+
+@pytest.mark.parametrize("target", ["keys", "../{here}/keys", "{tmp}/keys", ".//keys/."])
+def test_link_on_the_way(tmp_path: Path, target: str) -> None:
+    """
+    A directory may be a link; where it leads is looked at as if it were named.
+    """
+    (tmp_path / "keys").mkdir()
+    write(tmp_path / "keys" / "key.pem", GOOD)
+    (tmp_path / "link").symlink_to(target.format(here=tmp_path.name, tmp=tmp_path))
+    opened(tmp_path / "link" / "key.pem")
+    (tmp_path / "keys").chmod(0o777)
+
+    refused("key-file-permissions", lambda: opened(tmp_path / "link" / "key.pem"))
+
+
+def test_link_to_itself(tmp_path: Path) -> None:
+    """
+    A link is no way around the directory that the file is in, and one without an end is none.
+    """
+    write(tmp_path / "key.pem", GOOD)
+    (tmp_path / "here").symlink_to(".")
+    (tmp_path / "loop").symlink_to("loop")
+    opened(tmp_path / "here" / "key.pem")
+    refused("key-file", lambda: opened(tmp_path / "loop" / "key.pem"))
+    tmp_path.chmod(0o1777)
+
+    refused("key-file-permissions", lambda: opened(tmp_path / "here" / "key.pem"))
+
+
+def test_no_way(tmp_path: Path) -> None:
+    """
+    Where there is no way, no file is read or written.
+    """
+    write(tmp_path / "key.pem", GOOD)
+    for path in (tmp_path / "none" / "key.pem", tmp_path / "key.pem" / "key.pem"):
+        refused("key-file", lambda path=path: opened(path))  # type: ignore[misc]
+        refused("key-file", lambda path=path: write_secret(path, GOOD))  # type: ignore[misc]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("owned", ["above", "above/keys", "above/link"])
+def test_directory_of_another_user(tmp_path: Path, owned: str) -> None:
+    """
+    What belongs to another user on the way to a key is refused, even by root.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory away")
+    (tmp_path / "above" / "keys").mkdir(parents=True)
+    (tmp_path / "above" / "link").symlink_to("keys")
+    write(tmp_path / "above" / "keys" / "key.pem", GOOD)
+    path = tmp_path / "above" / "link" / "key.pem"
+    opened(path)
+    os.chown(tmp_path / owned, NOBODY, NOBODY, follow_symlinks=False)
+
+    assert f"of user {NOBODY}" in refused("key-file-permissions", lambda: opened(path)).message
+
+
+@pytest.mark.root
+def test_group_of_strangers(tmp_path: Path) -> None:
+    """
+    A group may write there if nobody but we and root is in it.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory to a group")
+    path = write(tmp_path / "key.pem", GOOD)
+    tmp_path.chmod(0o770)
+    users = {user.pw_gid for user in pwd.getpwall() if user.pw_uid != 0}
+    private = {group.gr_gid for group in grp.getgrall() if not group.gr_mem} - users
+    for gid in (min(users), 123_456):  # the group of a user, and one that nobody knows
+        os.chown(tmp_path, 0, gid)
+        refused("key-file-permissions", lambda: opened(path))
+    os.chown(tmp_path, 0, min(private))
+
+    opened(path)
+
+
 @pytest.mark.root
 def test_file_of_another_user(tmp_path: Path) -> None:
     """
@@ -177,6 +307,73 @@ def test_as_nobody(open_directory: Path) -> None:
     other = write(open_directory / "other-604", GOOD, 0o604)
     os.chown(other, 12345, 12345)
     expected[other.name] = "key-file-permissions"
+
+    assert expected == judged(open_directory, NOBODY, expected)
+
+
+@pytest.mark.root
+def test_directories_as_nobody(open_directory: Path) -> None:
+    """
+    A user without rights judges directories as root does, and trusts root's.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    expected = {}
+    for who, mode, code in (
+        (NOBODY, 0o700, "opened"),
+        (NOBODY, 0o755, "opened"),
+        (NOBODY, 0o777, "key-file-permissions"),
+        (NOBODY, 0o1777, "key-file-permissions"),
+        (0, 0o755, "opened"),
+        (0, 0o775, "key-file-permissions"),  # root's group is not nobody's
+        (0, 0o777, "key-file-permissions"),
+        (0, 0o700, "key-file"),
+        (12345, 0o755, "key-file-permissions"),
+    ):
+        directory = open_directory / f"{who}-{mode:o}"
+        directory.mkdir()
+        path = write(directory / "key.pem", GOOD)
+        os.chown(path, NOBODY, NOBODY)
+        os.chown(directory, who, 12345)
+        directory.chmod(mode)
+        expected[f"{directory.name}/key.pem"] = code
+
+    assert expected == judged(open_directory, NOBODY, expected)
+
+
+@pytest.mark.root
+def test_list_of_rights(open_directory: Path) -> None:
+    """
+    A file of root's whose list of rights names one user is that user's, as systemd hands it over.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    expected = {}
+    for name, rights, code in (
+        ("ours", {(ACL_USER, NOBODY): 4}, "opened"),
+        ("theirs", {(ACL_USER, 12345): 4}, "key-file"),  # cannot be opened at all
+        ("both", {(ACL_USER, NOBODY): 4, (ACL_USER, 12345): 4}, "key-file-permissions"),
+        ("group", {(ACL_USER, NOBODY): 4, (ACL_GROUP, 12345): 4}, "key-file-permissions"),
+        ("own-group", {(ACL_USER, NOBODY): 4, (ACL_GROUP_OBJ, NO_ID): 4}, "key-file-permissions"),
+        ("others", {(ACL_USER, NOBODY): 4, (ACL_OTHER, NO_ID): 4}, "key-file-permissions"),
+    ):
+        path = write(open_directory / name, GOOD, 0o400)
+        entries = {
+            (ACL_USER_OBJ, NO_ID): 4,
+            (ACL_GROUP_OBJ, NO_ID): 0,
+            (ACL_MASK, NO_ID): 4,
+            (ACL_OTHER, NO_ID): 0,
+            **rights,
+        }
+        packed = b"".join(
+            struct.pack("<HHI", tag, right, who) for (tag, who), right in sorted(entries.items())
+        )
+        try:
+            os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+        except OSError as e:
+            pytest.skip(f"this file system keeps no lists of rights: {e}")
+        assert path.stat().st_mode & 0o077
+        expected[name] = code
 
     assert expected == judged(open_directory, NOBODY, expected)
 
@@ -314,7 +511,22 @@ def test_sign_digest(curve: ec.EllipticCurve, name: str) -> None:
     key.public.verify_digest(key.sign(b"message"), digest)
 
 
-@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44"])
+@pytest.mark.parametrize("algorithm", ["rsa-3072"])
+def test_sign_digest_rsa(algorithm: str) -> None:
+    """
+    RSA signs as verifiers check it: PKCS #1 v1.5 over SHA-256.
+    """
+    key = MemoryKey.generate(algorithm)
+    digest = hashlib.sha256(b"message").digest()
+
+    assert key.sign(b"message") == key.sign_digest(digest)
+    key.public.verify_digest(key.sign(b"message"), digest)
+    for wrong in (b"", bytes(20), bytes(48)):
+        with pytest.raises(ValueError, match="digest"):
+            key.sign_digest(wrong)
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ml-dsa-44", "ml-dsa-65"])
 def test_sign_no_digest(algorithm: str) -> None:
     """
     A key that signs whole messages signs no hash: it would be a message of its own.
@@ -330,3 +542,5 @@ def test_read_secret(tmp_path: Path) -> None:
     """
     assert b"\0secret\n" == read_secret(write(tmp_path / "secret", b"\0secret\n"))
     refused("key-file", lambda: read_secret(tmp_path / "none"))
+    assert limits.KEY == len(read_secret(write(tmp_path / "secret", bytes(limits.KEY))))
+    refused("key-file", lambda: read_secret(write(tmp_path / "secret", bytes(limits.KEY + 1))))
