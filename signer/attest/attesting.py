@@ -4,14 +4,15 @@
    neither the key nor a digest is revoked.
 2. Take the pieces: spooled, and read as strictly as a verifier reads them.
 3. The predicate is of the type that it is said to be.
-4. Splice it into the statement; look the statement's hash up: a re-run is answered as before.
-   To what is new, and protected, others agree.
-5. Sign the hash, and have the signature dated.
+4. For each key that signs: splice it into the statement; look the statement's hash up: a
+   re-run is answered as before. To what is new, and protected, others agree.
+5. Sign the hashes, and have the signatures dated.
 6. Put a large body into its file, durably; then append.
-7. Answer with the record, proven.
+7. Answer with the records, proven.
 
 Steps 3 to 7 run in a task of their own that the caller's cancellation does not reach.
-Nothing holds more than a piece of the predicate.
+Nothing holds more than a piece of the predicate, but for a second algorithm that signs no
+hashes: see `signer.attest.placing`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ledger import dedup, labels
 from ledger.answer import Appended
@@ -30,30 +31,30 @@ from ledger.errors import QueueFullError
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
-from ledger.sequencer import Sequencer
+from ledger.sequencer import Answer, Sequencer
 from signer import rerun
 from signer.access import Principal, authorise
 from signer.approvals import asked
 from signer.approvals.control import Control
 from signer.attest import types
+from signer.attest.placing import AttestOrder, Job, Signed, Wanted, payload_size
 from signer.attest.scan import Outline, Path, Scanner
 from signer.dating import Dating
 from signer.errors import (
     RequestError,
     UploadError,
 )
+from signer.forms.algorithms import check_algorithm
 from signer.keys import SigningKey
-from signer.keys.messages import Attesting as Attestation
 from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from signer.status.in_force import InForce
-from verifier import dsse, limits
+from verifier import limits
 from verifier import statement as statements
 from verifier.digest import Digest
-from verifier.entry import Entry
 from verifier.errors import LimitError, SealbookError
+from verifier.record import Record
 from verifier.repository import Repository
-from verifier.statement import Statement, Subject
 
 MOST_PREDICATE = 16 << 20  # bytes
 MOST_PIECE = 256 << 10
@@ -62,76 +63,17 @@ _UPLOAD_S = 120.0
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
-class AttestOrder(NamedTuple):
-    """What the predicate is about; each field is documented in signer.proto, Start."""
-
-    digests: Sequence[str]
-    repository: str
-    predicate_type: str
-    key: str = ""
-    renew: bool = False
-    idempotency_key: str = ""
-    reason: str = ""
-
-
 class Attested(NamedTuple):
     """What the ledger keeps of it, and the tree in which that is proven.
 
-    Of a body that is too large to be here, `after` is what follows the predicate.
+    Of a body that is too large to be here, `after` is what follows the predicate. `also` are
+    those by the keys that sign also, under the same tree.
     """
 
     logged: Proven
     published: Published
     after: bytes = b""
-
-
-class _Job(NamedTuple):
-    """A checked order."""
-
-    principal: Principal
-    key: SigningKey
-    digests: tuple[Digest, ...]
-    repository: Repository
-    predicate_type: str
-    order: AttestOrder
-
-
-class _Message(NamedTuple):
-    """A statement around a spooled predicate, in its encoding; never in memory as a whole."""
-
-    before: bytes
-    predicate: Spool
-    after: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self._prefix) + self._payload_size
-
-    @property
-    def _payload_size(self) -> int:
-        return len(self.before) + self.predicate.size + len(self.after)
-
-    @property
-    def _prefix(self) -> bytes:
-        return dsse.pae_prefix(self._payload_size)
-
-    def payload(self) -> Iterator[bytes]:
-        """Yield the statement."""
-        yield self.before
-        yield from self.predicate.pieces()
-        yield self.after
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield what is signed."""
-        yield self._prefix
-        yield from self.payload()
-
-    def sha256(self) -> bytes:
-        """Return its hash."""
-        hashed = hashlib.sha256()
-        for piece in self.pieces():
-            hashed.update(piece)
-        return hashed.digest()
+    also: tuple[Attested, ...] = ()
 
 
 class Attesting:
@@ -202,7 +144,7 @@ class Attesting:
     def _uploaded(self) -> None:
         self._uploads -= 1
 
-    def _checked(self, principal: Principal, order: AttestOrder) -> _Job:
+    def _checked(self, principal: Principal, order: AttestOrder) -> Job:
         repository = Repository(order.repository)
         authorise(principal, "attest", repository)
         digests = tuple(Digest(one) for one in order.digests)
@@ -214,104 +156,127 @@ class Attesting:
             raise LimitError(f"expected a reason of at most {limits.ANNOTATION_VALUE} bytes")
         predicate_type = types.uri_of(order.predicate_type)
         key = self._keys.attesting(order.key)
-        self._in_force.check_key(key.public, key.name)
+        check_algorithm(labels.BUNDLE, key)
+        keys = (key, *self._keys.also(key))
+        for one in keys:
+            self._in_force.check_key(one.public, one.name)
         for digest in digests:
             self._in_force.check_digest(digest, repository)
-        return _Job(principal, key, digests, repository, predicate_type, order)
+        return Job(principal, keys, digests, repository, predicate_type, order)
 
     async def _make(
-        self, job: _Job, spool: Spool, outline: Outline, owned: AsyncExitStack
+        self, job: Job, spool: Spool, outline: Outline, owned: AsyncExitStack
     ) -> Attested:
         async with owned:
             # 3.
             types.check(job.predicate_type, outline)
             # 4.
-            placed = await asyncio.to_thread(self._place, job, spool)
-            published = self._ledger.published
-            if isinstance(placed, int):
-                proof = self._ledger.prove(placed, published.checkpoint.tree_size)
-                return self._answer(spool, Proven(self._ledger.record(placed), proof), published)
-            message, entry = placed
+            places = await asyncio.to_thread(
+                lambda: [self._place(job, key, spool) for key in job.keys]
+            )
+            wanted = [place for place in places if isinstance(place, Wanted)]
+            if wanted:
+                await asyncio.to_thread(self._check_agreed, job, spool, wanted)
             # 5.
-            digest = Entry.parse(entry.entry).signature
-            [stamp] = await self._dating.stamps([digest])
+            tried = await asyncio.to_thread(lambda: [one.sign() for one in wanted])
+            signed = [one for one in tried if isinstance(one, Signed)]
+            stamps = await self._dating.stamps([one.signature for one in signed])
             # 6.
-            entry = await asyncio.to_thread(self._with_body, entry, message)
-            [answer] = await self._sequencer.append([entry._replace(timestamp=stamp)])
-            if isinstance(answer, SealbookError):
-                raise answer
+            entries = await asyncio.to_thread(self._with_bodies, signed)
+            dated = [e._replace(timestamp=t) for e, t in zip(entries, stamps, strict=True)]
+            appended = await self._sequencer.append(dated) if dated else []
+            for failed in (*tried, *appended):
+                if isinstance(failed, SealbookError):
+                    raise failed
             # 7.
-            assert isinstance(answer, Appended)
-            logged = Proven(answer.record, answer.proof)
-            return self._answer(spool, logged, answer.published)
+            return self._answer(spool, places, appended)
 
-    def _answer(self, predicate: Spool, logged: Proven, published: Published) -> Attested:
-        record = logged.record
+    def _answer(
+        self, spool: Spool, places: Sequence[int | Wanted], appended: Sequence[Answer]
+    ) -> Attested:
+        """Return the attestation by each key, all of them under one tree."""
+        published = self._ledger.published
+        fresh = [answer for answer in appended if isinstance(answer, Appended)]
+        if fresh:
+            published = fresh[-1].published
+        rest, made = iter(fresh), []
+        for place in places:
+            logged = next(rest) if isinstance(place, Wanted) else None
+            record = logged.record if logged else self._ledger.record(cast("int", place))
+            if logged and logged.published is published:
+                proof = logged.proof
+            else:
+                proof = self._ledger.prove(record.index, published.checkpoint.tree_size)
+            made.append(Attested(Proven(record, proof), published, self._after(spool, record)))
+        return made[0]._replace(also=tuple(made[1:]))
+
+    def _after(self, predicate: Spool, record: Record) -> bytes:
+        """Return what follows the predicate in a body that is too large for the record."""
         if not record.body_size:
-            return Attested(logged, published)
+            return b""
         # A re-run may have found a renewal: what is in the file is what was signed.
         name = labels.body_name(record.entry)
         assert name is not None
-        rest = _payload_size(record.body_size) - len(statements.BEFORE)
-        after = self._bodies.tail(name, rest - predicate.size)
-        return Attested(logged, published, after)
+        rest = payload_size(record.body_size) - len(statements.BEFORE)
+        return self._bodies.tail(name, rest - predicate.size)
 
-    def _place(self, job: _Job, spool: Spool) -> int | tuple[_Message, NewEntry]:
-        """Return where the attestation is, or its signed entry, without the body yet."""
+    def _place(self, job: Job, key: SigningKey, spool: Spool) -> int | Wanted:
+        """Return where the attestation by `key` is, or what is to be signed to make it."""
         hashes: dict[int | None, bytes] = {}
 
         def known_by(supersedes: int | None) -> bytes:
-            hashes[supersedes] = _message(job, spool, supersedes).sha256()
-            return dedup.key_of(labels.BUNDLE, job.key.public, hashes[supersedes])
+            hashes[supersedes] = job.message(spool, supersedes).sha256()
+            return dedup.key_of(labels.BUNDLE, key.public, hashes[supersedes])
 
-        claim = _claim(job, spool)
+        claim = job.claim(key, spool)
         place = rerun.place(
             self._ledger,
             claim,
             renew=job.order.renew,
             known_by=known_by,
-            check=lambda index: self._in_force.check_entry(index, job.key.public),
+            check=lambda index: self._in_force.check_entry(index, key.public),
         )
         if isinstance(place, int):
             return place
-        self._check_agreed(job, spool, place.supersedes)
-        digest = hashes[place.supersedes]
-        signature = job.key.sign_digest(Attestation(digest))
-        entry = Entry(digest, signature, job.key.public).body()
-        annotations = _annotations(job, place.supersedes)
-        subjects = tuple(Subject(one, job.repository, annotations) for one in job.digests)
-        named = labels.of_statement(Statement(subjects, job.predicate_type, {}), job.key.public)
-        found_by = dedup.key_of(labels.BUNDLE, job.key.public, digest)
-        new = NewEntry(entry, b"", named, found_by, claim)
-        return _message(job, spool, place.supersedes), new
+        supersedes = place.supersedes
+        message, named = job.message(spool, supersedes), job.labels(key, supersedes)
+        return Wanted(key, message, hashes[supersedes], named, claim, supersedes)
 
-    def _check_agreed(self, job: _Job, spool: Spool, supersedes: int | None) -> None:
-        """Check that others agree to this attestation, if they have to."""
+    def _check_agreed(self, job: Job, spool: Spool, wanted: Sequence[Wanted]) -> None:
+        """Check that others agree to what is new of this attestation, if they have to."""
 
         def what() -> asked.What:
             hashed = hashlib.sha256()
             for piece in spool.pieces():
                 hashed.update(piece)
+            superseded = [one.supersedes for one in wanted if one.supersedes is not None]
             return asked.to_attest(
-                [job.key],
+                job.keys,
                 job.digests,
                 predicate_type=job.predicate_type,
                 predicate=(hashed.digest(), spool.size),
-                supersedes=[supersedes] if supersedes is not None and job.order.renew else [],
+                supersedes=superseded if job.order.renew else [],
                 reason=job.order.reason,
             )
 
-        keys = [job.key.name]
+        keys = [key.name for key in job.keys]
         self._control.check("attest", job.principal.name, [job.repository], keys, what)
 
-    def _with_body(self, entry: NewEntry, message: _Message) -> NewEntry:
-        if message.size <= LARGEST_IN_ROW:
-            return entry._replace(body=b"".join(message.pieces()))
-        with self._bodies.spool() as body:
-            for piece in message.pieces():
-                body.write(piece)
-            body.keep()
-        return entry._replace(body_size=message.size)
+    def _with_bodies(self, signed: Sequence[Signed]) -> list[NewEntry]:
+        """Return the entries with their bodies; a large one in its file, once for all keys."""
+        entries, kept = [], set()
+        for one in signed:
+            if one.message.size <= LARGEST_IN_ROW:
+                entries.append(one.entry._replace(body=b"".join(one.message.pieces())))
+                continue
+            if one.digest not in kept:
+                with self._bodies.spool() as body:
+                    for piece in one.message.pieces():
+                        body.write(piece)
+                    body.keep()
+                kept.add(one.digest)
+            entries.append(one.entry._replace(body_size=one.message.size))
+        return entries
 
 
 async def _taken(pieces: AsyncIterator[bytes], spool: Spool, wanted: Collection[Path]) -> Outline:
@@ -333,36 +298,3 @@ async def _taken(pieces: AsyncIterator[bytes], spool: Spool, wanted: Collection[
 
 def _take(scanner: Scanner, spool: Spool, piece: bytes) -> None:
     spool.write(scanner.feed(piece))
-
-
-def _annotations(job: _Job, supersedes: int | None) -> Mapping[str, str]:
-    named = {
-        statements.REQUESTER + "issuer": job.principal.issuer,
-        statements.REQUESTER + "subject": job.principal.subject,
-    }
-    return named if supersedes is None else {**named, statements.SUPERSEDES: str(supersedes)}
-
-
-def _message(job: _Job, spool: Spool, supersedes: int | None) -> _Message:
-    before, after = statements.around(
-        job.predicate_type, job.digests, job.repository, _annotations(job, supersedes)
-    )
-    return _Message(before, spool, after)
-
-
-def _payload_size(body_size: int) -> int:
-    """Return how long the payload is in an encoding of this size, which names it in decimal."""
-    bare = len(dsse.pae_prefix(0)) - 1
-    return next(n for digits in range(1, 20) if len(str(n := body_size - bare - digits)) == digits)
-
-
-def _claim(job: _Job, spool: Spool) -> tuple[bytes, bytes] | None:
-    """Return the idempotency key, per principal, and what it stands for."""
-    order = job.order
-    if not order.idempotency_key:
-        return None
-    payload = _message(job, spool, None).payload()
-    return (
-        rerun.claim_key(job.principal.name, "attest", order.idempotency_key),
-        dedup.request_of(job.key.public, payload, renew=order.renew),
-    )

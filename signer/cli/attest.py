@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from signer.attest import types
@@ -14,7 +15,10 @@ from signer.attest.attesting import MOST_PREDICATE
 from signer.attest.reports import MOST_REPORT, Told, read
 from signer.cli import images
 from signer.cli.arguments import add_service, connect, parser
+from signer.cli.asking import add_waiting, waiting
+from signer.cli.beside import marks
 from signer.cli.progress import progress
+from signer.client.answer import key_of
 from signer.client.attesting import Attested
 from signer.config import Config
 from verifier import vulnerabilities
@@ -25,6 +29,7 @@ from verifier.errors import (
     KeyWindowError,
     LimitError,
     TrustExpiredError,
+    UnknownKeyError,
 )
 from verifier.note import Note
 from verifier.repository import Repository
@@ -45,22 +50,32 @@ def main(argv: list[str]) -> int:
     trust = _trust(args)
     args.out.mkdir(parents=True, exist_ok=True)
     with connect(args) as client, progress("attesting") as tell:
-        attested = client.attest(
-            digests,
-            repository,
-            uri,
-            predicate,
-            key=args.key,
-            renew=args.renew,
-            idempotency_key=args.idempotency_key,
-            reason=args.reason,
-            progress=tell,
+        attested = waiting(
+            args,
+            client,
+            lambda: client.attest(
+                digests,
+                repository,
+                uri,
+                predicate,
+                key=args.key,
+                renew=args.renew,
+                idempotency_key=args.idempotency_key,
+                reason=args.reason,
+                progress=tell,
+            ),
         )
+    made = (attested, *attested.also)
     if trust is not None:
         check_believed(trust, attested, repository)
-    path = args.out / file_name(digests[0], uri)
-    attested.write(path)
-    _say(attested, digests, uri, path, as_json=args.json)
+        for also in attested.also:
+            with suppress(UnknownKeyError):  # whoever does not know the key passes it by
+                check_believed(trust, also, repository)
+    names = marks([key_of(one.signed.record) for one in made])
+    paths = [args.out / file_name(digests[0], uri, mark=mark) for mark in names]
+    for one, path in zip(made, paths, strict=True):
+        one.write(path)
+    _say(made, digests, uri, paths, as_json=args.json)
     return 0
 
 
@@ -87,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--reason", default="", help="for the audit trail; not signed")
     add("--renew", action="store_true", help="make a new one that supersedes the last")
     add("--idempotency-key", default="", metavar="ID", help="refuse it for another")
+    add_waiting(made)
     add("--trust", type=Path, metavar="FILE", help="verify the answer with this")
     add("--scanner-version", default="", metavar="V", help="for a report that does not say it")
     add("--database-time", default="", metavar="TIME", help="when the scanner's data was built")
@@ -96,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="where to write sha256-<hex>.<type>.attestation.json (default: here)",
+        help="where to write sha256-<hex>.<type>.attestation.json, and"
+        " .attestation.<algorithm>.json of keys that sign also (default: here)",
     )
     return made
 
@@ -141,22 +158,30 @@ def check_believed(trust: TrustRoot, attested: Attested, repository: Repository)
         raise TrustExpiredError(f"trust file version {trust.version} has expired")
 
 
-def file_name(digest: Digest, uri: str, index: int | None = None) -> str:
+def file_name(digest: Digest, uri: str, index: int | None = None, mark: str = "") -> str:
     """Return how the bundle of an attestation is called."""
     known = types.name_of(uri)
     name = known if known != uri else _SLUG.sub("-", uri.lower()).strip("-")[:64]
     place = "" if index is None else f".{index}"
-    return f"{digest.replace(':', '-')}{place}.{name}.attestation.json"
+    return f"{digest.replace(':', '-')}{place}.{name}.attestation{mark}.json"
 
 
 def _say(
-    attested: Attested, digests: Sequence[Digest], uri: str, path: Path, *, as_json: bool
+    made: Sequence[Attested],
+    digests: Sequence[Digest],
+    uri: str,
+    paths: Sequence[Path],
+    *,
+    as_json: bool,
 ) -> None:
-    record, tree_size = attested.signed.record, attested.signed.proof.tree_size
+    places = [(one.signed.record.index, str(path)) for one, path in zip(made, paths, strict=True)]
     if as_json:
-        line = {"digests": digests, "type": uri, "index": record.index, "bundle": str(path)}
-        print(json.dumps(line))
+        first, *also = ({"index": index, "bundle": path} for index, path in places)
+        line = {"digests": digests, "type": uri, **first}
+        print(json.dumps({**line, "also": also} if also else line))
         return
     for digest in digests:
         print(f"attested {digest}")
-    print(f"  entry {record.index} of {tree_size}, {types.name_of(uri)} {path}")
+    tree_size = made[0].signed.proof.tree_size
+    for index, path in places:
+        print(f"  entry {index} of {tree_size}, {types.name_of(uri)} {path}")

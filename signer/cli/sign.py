@@ -11,12 +11,15 @@ from pathlib import Path
 from ledger import labels
 from signer.cli import images
 from signer.cli.arguments import add_service, connect, parser
+from signer.cli.asking import add_waiting, waiting
+from signer.cli.beside import marks
 from signer.client import Signed
+from signer.client.answer import key_of
 from signer.config import Config
 from signer.errors import RequestError
 from signer.order import Item
 from verifier.digest import Digest
-from verifier.errors import SealbookError
+from verifier.errors import SealbookError, UnknownKeyError
 from verifier.repository import Repository
 from verifier.trust import TrustRoot
 from verifier.verify import Verifier
@@ -31,8 +34,12 @@ def main(argv: list[str]) -> int:
     verifier = _verifier(args)
     args.out.mkdir(parents=True, exist_ok=True)
     with connect(args) as client:
-        answers = client.sign_batch(
-            repository, items, key=args.key, reason=args.reason, forms=args.forms
+        answers = waiting(
+            args,
+            client,
+            lambda: client.sign_batch(
+                repository, items, key=args.key, reason=args.reason, forms=args.forms
+            ),
         )
     refused = False
     for item, answer in zip(items, answers, strict=True):
@@ -41,10 +48,9 @@ def main(argv: list[str]) -> int:
             _say_no(item, answer, as_json=args.json)
             continue
         made = (answer._replace(more=()), *answer.more)
-        for signed in made:
-            if verifier is not None and signed.record.form == labels.BUNDLE:
-                verifier.verify(signed.bundle(), Digest(item.digest), repository)
-        _say_yes(item, [(signed, _write(args.out, item, signed)) for signed in made], args)
+        if verifier is not None:
+            _check(verifier, made, Digest(item.digest), repository)
+        _say_yes(item, _written(args.out, item, made), args)
     return 1 if refused else 0
 
 
@@ -77,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--renew", action="store_true", help="make a new approval that supersedes the last"
     )
     made.add_argument("--idempotency-key", default="", metavar="ID", help="refuse it for another")
+    add_waiting(made)
     made.add_argument("--trust", type=Path, metavar="FILE", help="verify the answers with this")
     made.add_argument(
         "--out",
@@ -84,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(),
         metavar="DIR",
         help="where to write sha256-<hex>.bundle.json, .simplesigning.json, .certificate.json and"
-        " .notation.json (default: here)",
+        " .notation.json, and .bundle.<algorithm>.json of keys that sign also (default: here)",
     )
     return made
 
@@ -116,10 +123,29 @@ def _verifier(args: argparse.Namespace) -> Verifier | None:
     return None if path is None else Verifier(TrustRoot.parse(path.read_bytes()))
 
 
-def _write(directory: Path, item: Item, signed: Signed) -> Path:
-    path = directory / f"{item.digest.replace(':', '-')}.{signed.record.form}.json"
-    path.write_bytes(signed.bundle())
-    return path
+def _check(
+    verifier: Verifier, made: Sequence[Signed], digest: Digest, repository: Repository
+) -> None:
+    """Verify the bundles; a second one by a key that the trust file does not know is passed by."""
+    bundles = [signed for signed in made if signed.record.form == labels.BUNDLE]
+    for n, signed in enumerate(bundles):
+        try:
+            verifier.verify(signed.bundle(), digest, repository)
+        except UnknownKeyError:
+            if not n:
+                raise
+
+
+def _written(directory: Path, item: Item, made: Sequence[Signed]) -> list[tuple[Signed, Path]]:
+    """Write each signature into a file of its own, and return where it is."""
+    written = []
+    for form in dict.fromkeys(signed.record.form for signed in made):
+        alike = [signed for signed in made if signed.record.form == form]
+        for signed, mark in zip(alike, marks([key_of(s.record) for s in alike]), strict=True):
+            path = directory / f"{item.digest.replace(':', '-')}.{form}{mark}.json"
+            path.write_bytes(signed.bundle())
+            written.append((signed, path))
+    return written
 
 
 def _say_yes(item: Item, made: Sequence[tuple[Signed, Path]], args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ Whom to trust is another matter, the verifier's.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from verifier.entry import Entry, parse_any
 from verifier.errors import SealbookError, VerificationError
 from verifier.merkle import Hash, InclusionProof, hash_leaf, verify_inclusion
 from verifier.note import Note
+from verifier.publickey import PublicKey
 from verifier.record import Record
 from verifier.rekor_v1 import EnvelopeEntry
 from verifier.simplesigning import SimpleSigning
@@ -29,7 +31,8 @@ from verifier.statement import APPROVAL, RESERVED, Statement
 class Signed(NamedTuple):
     """One signature with its proof; `note` is the signed checkpoint that it leads to.
 
-    `more` are those that the same call made in other forms.
+    `more` are those that the same call made: in other forms, and then the same statement
+    again, as a bundle of its own, by each key that signs also.
     """
 
     record: Record
@@ -57,9 +60,13 @@ def checked(
     if not answer.signatures:
         raise WrongAnswerError("an answer without a signature")
     made = tuple(signature.record.form for signature in answer.signatures)
-    if len(set(made)) != len(made) or (forms and set(made) != set(forms)):
+    if forms and set(made) != set(forms):
         raise WrongAnswerError(f"asked for {', '.join(forms)}, answered with {', '.join(made)}")
     first, *more = (_signed(s, checkpoint, item, repository) for s in answer.signatures)
+    by = {(one.record.form, key_of(one.record)) for one in (first, *more)}
+    again = [form for form, n in Counter(made).items() if n > 1 and form != labels.BUNDLE]
+    if len(by) != len(made) or again:
+        raise WrongAnswerError(f"answered twice with one form by one key: {', '.join(made)}")
     return first._replace(more=tuple(more))
 
 
@@ -85,6 +92,14 @@ def _check(signed: Signed, item: Item, repository: str) -> None:
     said = {k: v for k, v in annotations.items() if not k.startswith(RESERVED)}
     if (digest, named, said) != (item.digest, repository, dict(item.annotations)):
         raise WrongAnswerError(f"asked about {item.digest}, answered about {digest}")
+
+
+def key_of(record: Record) -> PublicKey:
+    """Return the key that signed, as the entry has it; raises `WrongAnswerError` for others'."""
+    logged = parse_any(record.entry)
+    if isinstance(logged, EnvelopeEntry):
+        raise WrongAnswerError("an entry of a kind that is never made here")
+    return logged.key
 
 
 def check_logged(signed: Signed) -> None:
@@ -157,8 +172,8 @@ def error(failed: grpc.aio.AioRpcError, target: str) -> SealbookError:
     trailing = dict(failed.trailing_metadata() or ())
     code, details = trailing.get("sealbook-code"), failed.details() or ""
     if isinstance(code, str):
-        hint = str(trailing.get("sealbook-hint", ""))
-        return ServiceError(code, details.removesuffix(f" ({code})"), hint)
+        hint, request = (str(trailing.get(f"sealbook-{n}", "")) for n in ("hint", "request"))
+        return ServiceError(code, details.removesuffix(f" ({code})"), hint, request)
     if failed.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         return ServiceUnreachableError(f"no answer from {target}: {details}")
     return ServiceError(failed.code().name.lower().replace("_", "-"), details)

@@ -1,7 +1,8 @@
 """What a client does about an attestation: sends its predicate in pieces, and checks the answer.
 
-A predicate may be 16 MiB. It is read from where it is each time it is needed, and
-never held whole; nor is the bundle, which is rendered around it.
+A predicate may be 16 MiB. It is read from where it is each time it is needed, and never
+held whole, nor is the bundle, which is rendered around it; but for the moment in which a
+signature is checked that is over the message itself, as those of a second algorithm are.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from signer.client.answer import Signed, check_included, proof, record
+from signer.client.answer import Signed, check_included, key_of, proof, record
 from signer.errors import WrongAnswerError
-from signer.v1 import signer_pb2
+from signer.v1 import record_pb2, signer_pb2
 from verifier import dsse
 from verifier.entry import Entry
 from verifier.errors import VerificationError
@@ -63,11 +64,15 @@ class Predicate:
 
 
 class Attested(NamedTuple):
-    """An attestation with its proof; `after` follows the predicate in its statement."""
+    """An attestation with its proof; `after` follows the predicate in its statement.
+
+    `also` are the same by each key that signs also, as bundles of their own.
+    """
 
     signed: Signed
     predicate: Predicate
     after: bytes
+    also: tuple[Attested, ...] = ()
 
     def pieces(self) -> Iterator[bytes]:
         """Render the bundle, piece by piece.
@@ -119,11 +124,27 @@ def checked(
     Raises:
         WrongAnswerError: it is about something else, or does not hold.
     """
-    note = answer.checkpoint
+    parts = [(answer.signature, answer.after), *((one.signature, one.after) for one in answer.also)]
+    first, *also = (
+        _checked(signature, after, answer.checkpoint, start, predicate)
+        for signature, after in parts
+    )
+    if len({key_of(one.signed.record) for one in (first, *also)}) != 1 + len(also):
+        raise WrongAnswerError("answered twice by one key")
+    return first._replace(also=tuple(also))
+
+
+def _checked(
+    signature: record_pb2.Signature,
+    after: bytes,
+    note: record_pb2.Checkpoint,
+    start: signer_pb2.AttestRequest.Start,
+    predicate: Predicate,
+) -> Attested:
     try:
-        made = record(answer.signature.record)
-        signed = Signed(made, proof(answer.signature.proof), note.note, note.log_id)
-        attested = Attested(signed, predicate, answer.after or _after(made.body, predicate))
+        made = record(signature.record)
+        signed = Signed(made, proof(signature.proof), note.note, note.log_id)
+        attested = Attested(signed, predicate, after or _after(made.body, predicate))
         said = Statement.parse(BEFORE + b"{}" + attested.after)
         asked = [(digest, start.repository) for digest in start.digests]
         if [(subject.digest, subject.name) for subject in said.subjects] != asked:
@@ -135,7 +156,10 @@ def checked(
             hashed.update(piece)
         if logged.data_digest != hashed.digest():
             raise WrongAnswerError("the entry is of another predicate than was sent")
-        logged.key.verify_digest(logged.signature, logged.data_digest)
+        if logged.key.signs_hashes:
+            logged.key.verify_digest(logged.signature, logged.data_digest)
+        else:  # ML-DSA signs the message itself, which has to be here as a whole for once
+            logged.key.verify(logged.signature, b"".join(_body(predicate, attested.after)))
         check_included(signed)
     except VerificationError as e:
         raise WrongAnswerError(f"the answer does not hold: {e.message} ({e.code})") from e

@@ -3,6 +3,10 @@
 ECDSA P-256 is the one that all of them do. cosign cannot verify its own bundles
 under P-384, and hashes Ed25519 in another way than everybody else; containers/image
 takes SHA-256 alone; sigstore-python wants ECDSA; notation knows RSA as PSS only.
+
+A key that signs *also* makes a second bundle for the same statement, and whoever does not
+know it passes that by. So it may be of an algorithm that few readers have yet, as ML-DSA-65
+or whatever gets a row in `verifier.algorithms`.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from verifier.errors import UnsupportedKeyError
 
 _P256 = "ecdsa-p256"
 _RSA = ("rsa-2048", "rsa-3072", "rsa-4096")
+_BODIES = "sha256"
 _ACCEPTED = {
     "bundle": (_P256, *_RSA),
     "simplesigning": (_P256, *_RSA),
@@ -30,5 +35,22 @@ def check_algorithm(form: str, key: SigningKey) -> None:
     if found not in accepted:
         raise UnsupportedKeyError(
             f"expected a key of {' or '.join(accepted)} for the form {form}, {key.name} is {found}",
-            hint="ECDSA P-256 is the one key that every client accepts",
+            hint="ECDSA P-256 is the one key that every client accepts; others can sign also",
+        )
+
+
+def check_also(key: SigningKey) -> None:
+    """Check that `key` can sign a second bundle for what another key signs.
+
+    Raises:
+        UnsupportedKeyError: it signs no entries, or such as are logged by another hash than
+            the one that large bodies are kept under.
+    """
+    key.public.check_for_entries()
+    hash_name = key.public.algorithm.hash_name
+    if hash_name != _BODIES:
+        raise UnsupportedKeyError(
+            f"expected a key whose entries are logged by {_BODIES}, {key.name} is "
+            f"{key.public.algorithm.name}, by {hash_name}",
+            hint="ML-DSA-65 signs beside P-256 or RSA",
         )

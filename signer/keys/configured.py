@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ledger import labels
 from signer.authority.chains import read_signer
-from signer.config import Config
+from signer.config import Config, SigningSection
 from signer.errors import ConfigError
 from signer.forms import Forms
+from signer.forms.algorithms import check_also
 from signer.keys import SigningKey, open_key
 from signer.keys.home import Role
 from verifier.entry import certified_key
@@ -41,10 +43,23 @@ def signing_keys(config: Config, trust: TrustRoot, forms: Forms) -> list[Signing
             trust.key(key.public.hint, section.purpose)
         if chain and certified_key(chain[0]) != key.public:
             raise ConfigError(f"the certificate of key {name} is of another key")
-        forms.named("bundle").check(key)  # what everything else is at least
-        for form in key.forms:
-            forms.named(form).check(key)
+        check_algorithms(key, config.signing, forms)
         keys.append(key)
     if len({key.public for key in keys}) != len(keys):
         raise ConfigError("one signing key is configured under two names")
     return keys
+
+
+def check_algorithms(key: SigningKey, signing: SigningSection, forms: Forms) -> None:
+    """Check that the readers of all that `key` is to make under its name can take it.
+
+    Raises:
+        UnsupportedKeyError, UnknownFormError: it cannot sign in a form that it is to make.
+    """
+    made = {labels.BUNDLE, *key.forms}  # a bundle is what everything else is at least
+    beside = {name for section in signing.keys.values() for name in section.also}
+    if key.name in beside - {signing.default_key, signing.default_attest_key}:
+        check_also(key)
+        made.remove(labels.BUNDLE)
+    for form in sorted(made):
+        forms.named(form).check(key)

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 from ledger.ledger import Ledger
 from signer.access import Principal
-from signer.attest.attesting import Attesting, AttestOrder
+from signer.attest.attesting import Attesting
+from signer.attest.placing import AttestOrder
 from signer.errors import RequestError
 from signer.guard import Method
 from signer.metrics import Metrics
@@ -52,6 +53,12 @@ class AttestService:
             checkpoint=record_pb2.Checkpoint(note=note, log_id=log_id),
             signature=wire.signature(attested.logged),
             after=attested.after,
+            also=[
+                signer_pb2.AttestResponse.Also(
+                    signature=wire.signature(one.logged), after=one.after
+                )
+                for one in attested.also
+            ],
         )
 
 

@@ -346,14 +346,14 @@ def test_gone_when_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     What was signed gets its file and its leaf, though its caller has gone meanwhile.
     """
     signed, gate = threading.Event(), threading.Event()
-    with_body = Attesting._with_body
+    with_bodies = Attesting._with_bodies
 
-    def gated(self: Attesting, entry: NewEntry, message: Any) -> NewEntry:
+    def gated(self: Attesting, made: Any) -> list[NewEntry]:
         signed.set()
         assert gate.wait(PATIENCE_S)
-        return with_body(self, entry, message)
+        return with_bodies(self, made)
 
-    monkeypatch.setattr(Attesting, "_with_body", gated)
+    monkeypatch.setattr(Attesting, "_with_bodies", gated)
     with running(found_in(tmp_path)) as service:
 
         async def ask() -> None:

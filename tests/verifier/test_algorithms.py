@@ -156,12 +156,12 @@ CHOICES = {
     "signer/founding.py",  # a new service's keys
     "signer/foreign.py",  # what notation's plugin asks to have signed
     "signer/forms/algorithms.py",  # what every reader of a form takes
-    "signer/keys/memory.py",  # what can be made in memory
     "signer/own_keys.py",  # what Rekor's clients take as the log's promise
     "signer/cli/trust/podman.py",  # the one kind of promise that Podman reads
     "signer/plugins/notation.py",  # what notation asks a plugin for
     "signer/rekor/uploads.py",  # what every client of Rekor takes
 }
+HOMES = "signer/keys/"  # each home of keys has its own names for what can live there
 
 
 def with_rows(directory: Path, added: str, program: str) -> bytes:
@@ -197,7 +197,7 @@ def test_a_row_for_sm2(tmp_path: Path) -> None:
 
 def test_no_other_table() -> None:
     """
-    Outside the table no module names an algorithm, but for those that choose one.
+    Outside the table no module names an algorithm, but for those that choose or keep one.
     """
     names = {name for row in ALGORITHMS for name in (row.name, row.key_details, row.notation)}
     found = set()
@@ -208,8 +208,9 @@ def test_no_other_table() -> None:
                 for node in ast.walk(ast.parse(file.read_text()))
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             }
-            if words & (names - {""}):
-                found.add(file.relative_to(ROOMS).as_posix())
+            place = file.relative_to(ROOMS).as_posix()
+            if words & (names - {""}) and not place.startswith(HOMES):
+                found.add(place)
 
     assert CHOICES | {"verifier/algorithms.py"} == found
 
