@@ -76,6 +76,9 @@ def _typed(what: str, *, twice: bool) -> bytes:
             f"{what}: there is no terminal to ask for its passphrase",
             hint=f"name another source: {_FORMS}",
         ) from e
+    except UnicodeDecodeError:
+        # The original says what was typed.
+        raise PassphraseError(f"{what}: expected a passphrase in the terminal's encoding") from None
     if typed != again:
         raise PassphraseError(f"{what}: the two passphrases differ")
-    return typed.encode(errors="surrogateescape")  # the bytes that came
+    return typed.encode()

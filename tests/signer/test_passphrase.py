@@ -183,11 +183,14 @@ def test_prompt() -> None:
     """
     Who types a passphrase is told what for, and does not see it.
     """
-    printed, seen = asked([b"secret of \xc3\xbc\xff\n"])
+    printed, seen = asked([b"secret of \xc3\xbc\n"])
 
-    assert b"secret of \xc3\xbc\xff" == bytes.fromhex(printed)
+    assert b"secret of \xc3\xbc" == bytes.fromhex(printed)
     assert b"key release: " in seen
     assert b"secret" not in seen
+    printed, seen = asked([b"secret of \xff\n"])
+    assert printed.startswith("key-passphrase")
+    assert b"secret" not in seen + printed.encode()
 
 
 def test_prompt_twice() -> None:
