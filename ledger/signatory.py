@@ -42,6 +42,10 @@ class LogKeys(NamedTuple):
     post_quantum: Key | None = None
     promise: Key | None = None
 
+    def __repr__(self) -> str:
+        """Name the log's key, and not the seal."""
+        return f"<LogKeys {self.log.public!r}>"
+
 
 class Signatory:
     """Signs for one log. Safe in many threads."""

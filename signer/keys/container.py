@@ -51,7 +51,16 @@ from verifier.errors import MalformedError, VerificationError
 from verifier.publickey import PublicKey
 from verifier.trust.listed import PURPOSES as TRUSTED
 
-PURPOSES = (*TRUSTED, "raw", "promise", "certificate", "transparency", "root", "person")
+PURPOSES = (
+    *TRUSTED,
+    "raw",
+    "promise",
+    "certificate",
+    "transparency",
+    "authority",
+    "root",
+    "person",
+)
 
 TYPE = "urn:sealbook:key:v1"
 _KDF, _CIPHER = "argon2id", "aes-256-gcm"

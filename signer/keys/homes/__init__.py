@@ -27,11 +27,13 @@ def home_of(uri: str) -> tuple[Home, str]:
         KeyUriError: there is no such home.
         KeyLibraryError: what the home needs is not installed.
     """
-    scheme, _, rest = uri.partition(":")
+    scheme, colon, rest = uri.partition(":")
     known = schemes()
     if scheme not in known or not rest:
         wanted = ", ".join(f"{scheme}:" for scheme in known)
-        raise KeyUriError(f"expected a key URI with one of {wanted}, found {uri[:120]!r}")
+        # What is behind the scheme is not shown: somebody may have written a PIN there.
+        found = f"{scheme[:40]!r}" if colon else "none"
+        raise KeyUriError(f"expected a key URI with one of {wanted}, found {found}")
     try:
         return cast("Home", importlib.import_module(f"{__name__}.{scheme}")), rest
     except ModuleNotFoundError as e:
