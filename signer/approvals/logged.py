@@ -14,8 +14,8 @@ from typing import NamedTuple, Self
 
 from ledger.errors import DamagedError
 from ledger.ledger import Ledger
-from ledger.store import SLICE, Row
 from signer.approvals.request import Request
+from signer.events import logged
 from verifier import dsse, limits
 from verifier._strict import Fields, b64, b64encode
 from verifier.errors import LimitError, MalformedError, SignatureError, VerificationError
@@ -93,8 +93,7 @@ class LoggedApprovals:
     def __init__(self, ledger: Ledger, since: int) -> None:
         """Read those of `since`, POSIX seconds, and later."""
         self._ledger = ledger
-        self._after = ledger.store.position(since) - 1
-        self._last: int | None = None
+        self._last = _last_before(ledger, ledger.store.position(since))
 
     def fresh(self) -> Iterator[tuple[int, Approval]]:
         """Yield index and content of what was logged since the last time, published or not.
@@ -102,22 +101,17 @@ class LoggedApprovals:
         Raises:
             DamagedError: an event cannot be read, or one is missing.
         """
-        while True:
-            page = self._ledger.store.search("predicate_type", PREDICATE_TYPE, self._after, SLICE)
-            for index in page:
-                yield index, self._read(index, self._ledger.stored(index))
-                self._after = self._last = index
-            if len(page) < SLICE:
-                return
+        for index, approval in logged(self._ledger, EVENT, self._last, Approval.read):
+            self._last = index
+            yield index, approval
 
-    def _read(self, index: int, row: Row) -> Approval:
-        try:
-            approval, previous = read_event(row.body or b"")
-        except VerificationError as e:
-            raise DamagedError(f"the approval at {index} cannot be read: {e.message}") from e
-        # What came before the first one that is read is too old to count.
-        if self._last is not None and previous != self._last:
-            raise DamagedError(
-                f"the approval at {index} follows one at {previous}, the store shows {self._last}"
-            )
-        return approval
+
+def _last_before(ledger: Ledger, position: int) -> int | None:
+    """Return where the last approval before `position` is, as the first one after it says."""
+    first = ledger.store.search("predicate_type", PREDICATE_TYPE, position - 1, 1)
+    if not first:
+        return ledger.store.last("predicate_type", PREDICATE_TYPE)
+    try:
+        return read_event(ledger.stored(first[0]).body or b"")[1]
+    except VerificationError as e:
+        raise DamagedError(f"the {EVENT} at {first[0]} cannot be read: {e.message}") from e
