@@ -9,6 +9,8 @@ Inside is PKCS#8 in DER. It is read to be imported, and never written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from signer.errors import KeyFileError, KeyLibraryError, PassphraseError
@@ -21,8 +23,8 @@ _BLOCK, _LANES = 8, 1
 _KEY, _NONCE, _SALT = 32, 24, 32
 
 
-def decrypt(content: bytes, passphrase: bytes, where: str) -> bytes:
-    """Return the PKCS#8 in a key of cosign's, `content` of its PEM block.
+def decrypt(content: bytes, ask: Callable[[], bytes], where: str) -> bytes:
+    """Return the PKCS#8 in a key of cosign's, `content` of its PEM block; `ask` for its passphrase.
 
     Raises:
         KeyLibraryError: PyNaCl is not installed.
@@ -58,7 +60,7 @@ def decrypt(content: bytes, passphrase: bytes, where: str) -> bytes:
             f"{where}: expected scrypt with N = 2^15 to 2^18, r = {_BLOCK}, p = {_LANES}, "
             f"found N = {cost}, r = {block}, p = {lanes}"
         )
-    key = Scrypt(salt=salt, length=_KEY, n=cost, r=block, p=lanes).derive(passphrase)
+    key = Scrypt(salt=salt, length=_KEY, n=cost, r=block, p=lanes).derive(ask())
     try:
         return SecretBox(key).decrypt(ciphertext, nonce)
     except CryptoError as e:

@@ -84,7 +84,7 @@ def read_any(content: bytes, ask: Ask | None, where: str) -> Private:
         from signer.keys import cosign_key
 
         # cosign encrypts under the empty passphrase when it was given none.
-        return read_der(cosign_key.decrypt(der, ask() if ask else b"", where), where)
+        return read_der(cosign_key.decrypt(der, ask or bytes, where), where)
     if not label and content[:1] == _SEQUENCE:
         from signer.keys import pbes2
 
