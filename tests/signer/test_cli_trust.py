@@ -267,7 +267,7 @@ def test_foreign_key(world: World) -> None:
 
     check_refused(sign(world, "mallory.pem", "--previous", OLD), "bad-request")
     check_refused(sign(world, "none.pem"), "key-file")
-    check_refused(sign(world, "pkcs11:slot"), "key-file")
+    check_refused(sign(world, "elsewhere:slot"), "key-uri")
     assert before == (world.directory / NEW).read_bytes()
 
 
