@@ -47,7 +47,7 @@ from verifier.trust.listed import PURPOSES
 TYPE = "urn:sealbook:ceremony:v1"
 FILE_LIMIT = 64 << 10
 _SCOPED = ("approve", "attest")
-_OURS = ("promise", "certificate", "transparency", "root", "person")  # trust.json lists none
+_OURS = ("raw", "promise", "certificate", "transparency", "authority", "root", "person")  # trust.json lists none
 _PEOPLE = 32
 _KEYS = 16
 _ATTRIBUTES = 64
