@@ -85,14 +85,19 @@ def b64encode(raw: bytes) -> str:
 
 
 def base64_pieces(raw: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the Base64 of bytes that come in pieces, as if they were one."""
+    """Yield the Base64 of bytes that come in pieces, as if they were one.
+
+    No piece is empty: whoever passes them on may take an empty one for the end.
+    """
     left = b""
     for piece in raw:
         left += piece
         whole = len(left) - len(left) % 3
-        yield binascii.b2a_base64(left[:whole], newline=False)
+        if whole:
+            yield binascii.b2a_base64(left[:whole], newline=False)
         left = left[whole:]
-    yield binascii.b2a_base64(left, newline=False)
+    if left:
+        yield binascii.b2a_base64(left, newline=False)
 
 
 def name(text: str) -> str:

@@ -341,6 +341,20 @@ def test_too_slow(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     assert before == service.tree_size
 
 
+@pytest.mark.parametrize("more", range(3))
+def test_large_bundles_of_any_length(service: InProcess, more: int) -> None:
+    """
+    A bundle that is streamed comes whole, also when its payload is a multiple of three bytes.
+    """
+    n, predicate = 60 + more, b'{"x":"%b"}' % (b"y" * (200_000 + more))
+    attested = attest(service, predicate, n)
+    [bundle] = service.asking(lambda client: client.bundles(digest(n)))
+
+    assert attested.signed.record.body_size
+    said = Bundle.parse(bundle, limit=limits.ATTESTATION).envelope.payload
+    assert payload(attested) == said
+
+
 def test_gone_when_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     What was signed gets its file and its leaf, though its caller has gone meanwhile.
