@@ -57,14 +57,15 @@ def main(argv: list[str]) -> int:
         uris=dict(map(_named, args.key)),
         passphrase_source=args.passphrase_source,
     )
+    ending = ".key" if args.passphrase_source else ".pem"
     show(
         {"directory": str(directory), "origin": args.origin},
         as_json=args.json,
         text=f"""\
 made the service {args.origin} in {directory}
   keys/                its private keys, readable by you alone: back them up, and keep elsewhere
-                       what serves nothing: trust-root.pem, which signed trust.json and signs the
-                       next, and root.pem, which made certificates/
+                       what serves nothing: trust-root{ending}, which signed trust.json and signs the
+                       next, and root{ending}, which made certificates/
   token                what callers send
   trust.json           what verifiers pin
   status.json          what was revoked, for them: the service makes it anew every hour

@@ -13,7 +13,10 @@ from signer.authority.chains import read_issuer, read_signer, read_timestamper
 from signer.config import Config
 from signer.founding import found
 from signer.keys.memory import MemoryKey
-from tests.signer.commands import check_refused, one, sealbook, spawn
+from signer.keys.secret_files import write_secret
+from tests.signer.asking import ORIGIN, REPOSITORY, digest
+from tests.signer.commands import check_refused, free_address, one, sealbook, spawn
+from tests.signer.running import running
 from tests.signer.world import World, found_in, init
 from verifier.entry import certified_key
 from verifier.publickey import PublicKey
@@ -211,3 +214,59 @@ def test_init_with_keys(tmp_path: Path) -> None:
         certified_key(read_issuer(path)[-1])
         == MemoryKey.load(first.directory / "keys" / "root.pem").public
     )
+
+
+def test_init_seals_keys(tmp_path: Path) -> None:
+    """
+    With a passphrase no private key lies on the disk as it is, and the service starts with them.
+    """
+    secret = tmp_path / "passphrase"
+    write_secret(secret, b"correct horse battery staple\n")
+    directory = tmp_path / "service"
+    made = ("--origin", ORIGIN, "--grpc", free_address(), "--http", free_address())
+    done = sealbook("init", directory, *made, "--passphrase-source", f"file:{secret}")
+    keys = sorted(path.name for path in (directory / "keys").iterdir())
+
+    assert "trust-root.key" in done.stdout
+    assert sorted(["seal", *(f"{name}.key" for name in KEYS)]) == keys
+    assert not any(b"PRIVATE KEY" in path.read_bytes() for path in directory.rglob("*.key"))
+    with running(World(directory)) as service:
+        service.verify(service.asking(lambda client: client.sign(digest(1), REPOSITORY)))
+
+
+def test_init_with_a_key_that_is_there(tmp_path: Path) -> None:
+    """
+    A key that somebody made elsewhere takes the place of a new one, under its own URI.
+    """
+    (tmp_path / "hsm").mkdir(mode=0o700)
+    key = MemoryKey.generate("ecdsa-p256")
+    key.save(tmp_path / "hsm" / "key.pem")
+    uri = f"file:{tmp_path}/hsm/key.pem"
+    sealbook("init", tmp_path / "service", "--key", f"release={uri}")
+    config = tomllib.loads((tmp_path / "service" / "sealbook.toml").read_text())
+    trust = World(tmp_path / "service").trust
+
+    assert uri == config["signing"]["keys"]["release"]["uri"]
+    assert key.public.pem() == (tmp_path / "service" / "release.pub").read_bytes()
+    assert "release" == trust.key(key.public.hint, "approve").name
+    assert not (tmp_path / "service" / "keys" / "release.pem").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        (("--key", "release"), "bad-request"),
+        (("--key", "unknown=file:x.pem"), "config"),
+        (("--key", "release=file:nowhere.pem"), "key-file"),
+        (("--key", "release=ftp:x"), "key-uri"),
+        (("--keys", ".", "--key", "release=file:x.pem"), "bad-request"),
+        (("--passphrase-source", "hunter2"), "key-passphrase"),
+    ],
+)
+def test_init_with_a_key_that_is_not(tmp_path: Path, option: tuple[str, ...], code: str) -> None:
+    """
+    A key that cannot be used makes no service.
+    """
+    check_refused(spawn("init", tmp_path / "service", *option), code)
+
+    assert not (tmp_path / "service" / "sealbook.toml").exists()
