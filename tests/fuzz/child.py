@@ -1,9 +1,9 @@
 """One target in a process of its own, which ends with the time or with the first finding.
 
-    python -m tests.fuzz.child TARGET SECONDS FOLDER [FAULT]
+    python -m tests.fuzz.child TARGET SECONDS FOLDER SEED [FAULT]
 
 Only the verifier is instrumented: its branches are what the fuzzer sees. `FOLDER` gets the
-input that was found, in a file.
+input that was found, in a file. `SEED` 0 is another one each time.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _mutate(data: bytes, most: int, seed: int) -> bytes:
 
 def main(argv: list[str]) -> None:
     """Fuzz; the process ends here."""
-    name, seconds, folder, *fault = argv
+    name, seconds, folder, seed, *fault = argv
     target = TARGETS[name]
     if fault:
         FAULTS[fault[0]].plant()
@@ -92,6 +92,7 @@ def main(argv: list[str]) -> None:
             "max_len": longest,
             "timeout": _HANGS,
             "rss_limit_mb": 2 * MOST_BYTES >> 20,
+            "seed": int(seed),
             "artifact_prefix": f"{folder}/{name}-",
             "print_final_stats": 1,
         }

@@ -44,8 +44,8 @@ class Outcome(NamedTuple):
         )
 
 
-def run(target: str, seconds: int, folder: Path, fault: str = "") -> Outcome:
-    """Fuzz `target`; an input that is found goes into `folder`."""
+def run(target: str, seconds: int, folder: Path, fault: str = "", *, seed: int = 0) -> Outcome:
+    """Fuzz `target` from `seed`, or 0, for a new one; an input that is found goes into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     words = [
         sys.executable,
@@ -56,6 +56,7 @@ def run(target: str, seconds: int, folder: Path, fault: str = "") -> Outcome:
         target,
         str(seconds),
         str(folder),
+        str(seed),
     ]
     words += [fault] if fault else []
     try:
