@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ledger.signatory import LogKeys
 from signer.config import Config
@@ -39,13 +39,13 @@ _SERVING = re.compile(r"serving gRPC on (\S+), HTTP on (\S+)\n")
 class Service:
     """One service and its process, if one runs; a context manager that leaves none behind."""
 
-    def __init__(self, directory: Path, quorum: str = "", more: str = "") -> None:
+    def __init__(self, directory: Path, quorum: str = "", more: str = "", **founded: Any) -> None:
         """Found the service in `directory`, which must not exist.
 
         `quorum` is the witness policy of its trust file, `more` what its configuration says
-        besides.
+        besides, `founded` where its keys are to be.
         """
-        found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0")
+        found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0", **founded)
         self.directory = directory
         self._file = directory / "sealbook.toml"
         text = _FORMS.sub('forms = ["bundle"]', self._file.read_text())  # an entry for each Sign
