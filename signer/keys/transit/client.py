@@ -41,7 +41,7 @@ class Client:
     the environment, for the same reason.
     """
 
-    def __init__(self, server: str, namespace: str, context: ssl.SSLContext | bool) -> None:
+    def __init__(self, server: str, namespace: str, context: ssl.SSLContext) -> None:
         """Prepare to ask `server`; nothing is sent yet."""
         headers = {"accept-encoding": "identity", "x-vault-request": "true"}
         if namespace:
@@ -100,10 +100,9 @@ class Client:
                         raise KeyUnavailableError(f"{self._server} does not end its answer")
                 return answer.status_code, bytes(raw)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as e:
-            # Not `from e`: the exception holds the request, and that holds the token.
-            raise KeyUnavailableError(
-                f"{self._server} does not answer: {type(e).__name__}: {_plain(str(e))}"
-            ) from None
+            why = f"{type(e).__name__}: {_plain(str(e))}"
+        # Raised out here: the exception above holds the request, and that holds the token.
+        raise KeyUnavailableError(f"{self._server} does not answer: {why}")
 
 
 def _said(found: Mapping[str, Any], secrets: list[str]) -> str:

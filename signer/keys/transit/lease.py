@@ -98,6 +98,8 @@ class Lease:
 
     def close(self) -> None:
         """Give the token back if it was made for us, and end."""
+        if self._ending.is_set():
+            return
         self._ending.set()
         self._thread.join(_ENDING_S)
         if self._login.MAKES and self._lock.acquire(timeout=_ENDING_S):

@@ -62,7 +62,7 @@ class Bao:
         self.ca = directory / "tls.pem"
         make_certificate(directory)
         (directory / "data").mkdir()
-        raft = f'"raft" {{\n path = "{directory}/data"\n node_id = "one"\n}}'
+        raft = f'"raft" {{\n path = "{directory}/data"\n node_id = "one"\n performance_multiplier = 1\n}}'
         storage = raft if durable else '"inmem" {}'
         (directory / "bao.hcl").write_text(
             f"storage {storage}\n"

@@ -1,0 +1,264 @@
+"""A server that answers wrongly: nothing bad is released, and nothing is waited for."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from signer.errors import KeyObjectError, KeyUnavailableError
+from signer.keys import CheckedKey, open_key
+from signer.keys.home import DEADLINE_S
+from tests.signer.asking import eventually, refused
+from tests.signer.openbao.lying import Answering, Lying
+from tests.signer.openbao.server import secret
+from verifier.errors import SealbookError
+
+TOKEN = "s.canary-of-the-tests"
+Request = dict[str, Any]
+
+
+@pytest.fixture
+def lying() -> Iterator[Lying]:
+    """A server that does not lie yet."""
+    with Lying() as server:
+        yield server
+
+
+@pytest.fixture
+def opened(lying: Lying, tmp_path: Path) -> Iterator[Callable[[], CheckedKey]]:
+    """Open its key; it is closed in the end."""
+    secret(tmp_path / "token", TOKEN)
+    keys = []
+
+    def open_() -> CheckedKey:
+        query = "namespace=images/test&auth=token&token-source=file:token&tls=off"
+        keys.append(open_key(f"openbao://{lying.address}/transit/keys/release?{query}", tmp_path))
+        return keys[-1]
+
+    yield open_
+    for key in keys:
+        key.close()
+
+
+def test_asked(lying: Lying, opened: Callable[[], CheckedKey]) -> None:
+    """
+    A server is asked for one version of a key, by its namespace, and told no more than a hash.
+    """
+    key = opened()
+    lying.asked.clear()
+    key.public.verify(key.sign(b"message"), b"message")
+    [(kind, headers, request)] = [asked for asked in lying.asked if asked[0] == "sign"]
+
+    assert ("sign", 2, True) == (kind, request["key_version"], request["prehashed"])
+    assert 32 == len(base64.b64decode(request["input"]))
+    assert TOKEN == headers["x-vault-token"]
+    assert "images/test" == headers["x-vault-namespace"]
+
+
+def _signing(make: Callable[[Lying, Request], object]) -> Callable[[Lying], Any]:
+    def lie(lying: Lying) -> Any:
+        return lambda answer, request: answer.send(200, {"data": make(lying, request)})
+
+    return lie
+
+
+def _of_another_key(_: Lying, request: Request) -> object:
+    with_another = Lying()
+    with_another._server.server_close()
+    return {"signature": with_another.signature(request)}
+
+
+WRONG = {
+    "other version": lambda lying, r: {"signature": lying.signature(r, "v1")},
+    "version 02": lambda lying, r: {"signature": lying.signature(r, "v02")},
+    "version of other digits": lambda lying, r: {"signature": lying.signature(r, "v٢")},
+    "no version": lambda lying, r: {"signature": lying.signature(r).rpartition(":")[2]},
+    "other prefix": lambda lying, r: {"signature": lying.signature(r).replace("vault", "bao")},
+    "line": lambda lying, r: {"signature": lying.signature(r) + "\n"},
+    "twice": lambda lying, r: {"signature": lying.signature(r) * 2},
+    "empty": lambda *_: {"signature": "vault:v2:"},
+    "no Base64": lambda *_: {"signature": "vault:v2:A"},
+    "Base64 of other bits": lambda *_: {"signature": "vault:v2:AB=="},
+    "zeros": lambda *_: {"signature": "vault:v2:" + "A" * 96},
+    "number": lambda *_: {"signature": 2},
+    "none": lambda *_: {},
+    "list": lambda *_: [],
+    "another key": _of_another_key,
+    "another message": lambda lying, _: {
+        "signature": lying.signature({"input": base64.b64encode(bytes(32)).decode()})
+    },
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_wrong_signature(
+    lying: Lying, opened: Callable[[], CheckedKey], wrong: Callable[[Lying, Request], object]
+) -> None:
+    """
+    A signature by another version or key, or none at all, is not released, and ends the use.
+    """
+    key = opened()
+    lying.says["sign"] = _signing(wrong)(lying)
+
+    refused("key-failed", lambda: key.sign(b"message"))
+    del lying.says["sign"]
+    assert not key.healthy
+    refused("key-failed", lambda: key.sign(b"message"))
+
+
+def _silent(answer: Answering, _: Request) -> None:
+    time.sleep(5)
+    answer.send(503)
+
+
+def _dripping(answer: Answering, _: Request) -> None:
+    answer.send_response(200)
+    answer.send_header("content-length", "1000000")
+    answer.end_headers()
+    for _ in range(25):
+        answer.wfile.write(b" ")
+        time.sleep(0.2)
+
+
+def _hang_up(answer: Answering, _: Request) -> None:
+    answer.connection.shutdown(socket.SHUT_RDWR)
+    answer.close_connection = True
+
+
+def _endless(answer: Answering, _: Request) -> None:
+    answer.send_response(200)
+    answer.end_headers()
+    for _ in range(1 << 10):
+        answer.wfile.write(b" " * 65_536)
+
+
+AWAY: dict[str, Callable[[Answering, Request], object]] = {
+    "sealed": lambda answer, _: answer.send(503, {"errors": ["Vault is sealed"]}),
+    "busy": lambda answer, _: answer.send(429, {"errors": []}),
+    "broken": lambda answer, _: answer.send(500, {"errors": ["no"]}),
+    "elsewhere": lambda answer, _: answer.send(307, {}, location="http://127.0.0.1:1/v1/x"),
+    "gone": lambda answer, _: answer.send(404, {"errors": []}),
+    "a page": lambda answer, _: answer.send(200, b"<html>"),
+    "nothing": lambda answer, _: answer.send(200, b""),
+    "two fields": lambda answer, _: answer.send(200, b'{"data":{},"data":{}}'),
+    "a bomb": lambda answer, _: answer.send(200, b'{"a":' + b"[" * 100_000),
+    "hung up": _hang_up,
+    "endless": _endless,
+    "silent": _silent,
+    "dripping": _dripping,
+}
+
+
+@pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
+def test_away(
+    lying: Lying,
+    opened: Callable[[], CheckedKey],
+    away: Callable[[Answering, Request], object],
+) -> None:
+    """
+    A server that is there and does not sign fails calls in time, and is used when it does again.
+    """
+    key = opened()
+    lying.says["sign"] = away
+    since = time.monotonic()
+    refused("key-unavailable", lambda: key.sign(b"message"))
+
+    assert time.monotonic() - since < 10 * DEADLINE_S
+    assert key.healthy
+    del lying.says["sign"]
+    eventually(lambda: _signs(key))
+
+
+def test_another_key(lying: Lying, opened: Callable[[], CheckedKey]) -> None:
+    """
+    A server that comes back with another key in the place is not asked to sign, and this is said.
+    """
+    key = opened()._key
+    with Lying() as other:
+        described = other.description()
+    lying.says["keys"] = lambda answer, _: answer.send(200, {"data": described})
+    lying.says["sign"] = lambda answer, _: answer.send(503)
+
+    def says_so() -> bool:
+        with pytest.raises((KeyObjectError, KeyUnavailableError)) as caught:
+            key.sign(b"message")
+        return "another key than it was" in caught.value.message
+
+    eventually(says_so)
+    lying.asked.clear()
+    refused("key-object", lambda: key.sign(b"message"))
+    assert "sign" not in [kind for kind, _, _ in lying.asked]
+
+
+def _signs(key: CheckedKey) -> bool:
+    try:
+        key.public.verify(key.sign(b"message"), b"message")
+    except KeyUnavailableError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"type": "ecdsa-p384"},
+        {"type": 1},
+        {"exportable": True},
+        {"exportable": "no"},
+        {"latest_version": "2"},
+        {"keys": {}},
+        {"keys": {"2": {}}},
+        {"keys": {"2": {"public_key": ""}}},
+        {"keys": {"2": "2026-11-26"}},
+        {"soft_deleted": True},
+    ],
+    ids=str,
+)
+def test_wrong_description(
+    lying: Lying, opened: Callable[[], CheckedKey], more: dict[str, object]
+) -> None:
+    """
+    A key that the server describes badly, or as one that is not guarded, is not opened.
+    """
+    lying.says["keys"] = lambda answer, _: answer.send(200, {"data": lying.description(**more)})
+
+    with pytest.raises((KeyObjectError, KeyUnavailableError)):
+        opened()
+    assert "sign" not in [kind for kind, _, _ in lying.asked]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [*itertools.product(["lookup-self", "keys", "sign"], [0, 200, 307, 400, 403, 404, 500])],
+)
+def test_token_is_not_told(
+    lying: Lying,
+    opened: Callable[[], CheckedKey],
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    status: int,
+) -> None:
+    """
+    A token is in no error and no log, even if the server repeats it.
+    """
+    caplog.set_level("DEBUG")
+    body = {"errors": [f"no: {TOKEN}"], "data": TOKEN}
+    lying.says[kind] = _hang_up if status == 0 else lambda answer, _: answer.send(status, body)
+    with pytest.raises(SealbookError) as caught:
+        opened()
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+
+    assert TOKEN not in f"{told} {caught.value.hint} {caplog.text}"
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert not isinstance(error, httpx.HTTPError)  # which would hold the request
+        error = error.__cause__ or error.__context__
