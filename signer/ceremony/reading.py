@@ -19,7 +19,7 @@
     purpose = "approve"
     scope = ["registry.bank.example"]
     algorithm = "ecdsa-p256"
-    uri = "pkcs11:token=sealbook;object=release-2027;id=%01?pin-source=prompt"
+    uri = "pkcs11:token=s;object=release-2027;id=%01?module-path=/usr/lib/hsm.so&pin-source=prompt"
     attributes = { CKA_EXTRACTABLE = "false", CKA_NEVER_EXTRACTABLE = "true" }
 
 Two people at least, one of whom has something to say. `statement` is what they will sign
@@ -47,7 +47,15 @@ from verifier.trust.listed import PURPOSES
 TYPE = "urn:sealbook:ceremony:v1"
 FILE_LIMIT = 64 << 10
 _SCOPED = ("approve", "attest")
-_OURS = ("raw", "promise", "certificate", "transparency", "authority", "root", "person")  # trust.json lists none
+_OURS = (
+    "raw",
+    "promise",
+    "certificate",
+    "transparency",
+    "authority",
+    "root",
+    "person",
+)  # trust.json lists none
 _PEOPLE = 32
 _KEYS = 16
 _ATTRIBUTES = 64

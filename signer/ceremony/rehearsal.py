@@ -71,13 +71,13 @@ class Scratch:
         path, _, query = rest.partition("?")
         if scheme == "pkcs11":
             return self._in_token(path, query)
-        if scheme == "file":
+        if scheme == "file" and ".." not in Path(path).parts:
             target = self.folder / "files" / path.lstrip("/")
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return f"file:{target}{self._query(query)}"
         raise KeyUriError(
-            f"there is no rehearsing for keys in {scheme}:",
-            hint="rehearse with a pkcs11: or file: URI",
+            f"there is no rehearsing with the key {uri[:120]}",
+            hint="rehearse with pkcs11: URIs, and file: without '..'",
         )
 
     def _in_token(self, path: str, query: str) -> str:
