@@ -140,6 +140,13 @@ class RequesterNeededError(RequestError):
     hint = "sealbook key … --as NAME --as-key FILE, by your name in [approvers]"
 
 
+class PersonKeyError(RequestError):
+    """A key that is to be the service's, or in its trust file, is a person's own."""
+
+    code = "person-key"
+    hint = "a person approves with a key that nobody else can use; make another one"
+
+
 class UnknownApproverError(NotFoundError):
     """Nobody who may approve has this name."""
 

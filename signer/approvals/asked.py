@@ -85,7 +85,6 @@ def _item(item: Item, supersedes: Sequence[int]) -> What:
             "annotations": dict(item.annotations),
             "digest": item.digest,
             "media_type": item.media_type,
-            "renew": item.renew,
             "size": item.size,
             "supersedes": list(supersedes) if item.renew else [],
             "tag": item.tag,

@@ -6,14 +6,15 @@ hour in which somebody has to is no hour to look for a second person in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from signer.approvals.persons import Persons
 from signer.approvals.protection import Protection
 from signer.approvals.request import Asked
 from signer.approvals.requests import Requests
-from signer.errors import ApprovalNeededError, RequesterNeededError
+from signer.errors import ApprovalNeededError, PersonKeyError, RequesterNeededError
+from verifier.publickey import PublicKey
 from verifier.repository import Repository
 
 What = Mapping[str, object]
@@ -78,6 +79,17 @@ class Control:
             raise RequesterNeededError(f"expected who asks for {action}: others have to agree")
         asks = self._persons.named(requester).requester
         self._check(Asked(action, asks, (), (), what))
+
+    def refuse_persons(self, publics: Iterable[PublicKey]) -> None:
+        """Check that none of `publics`, which are to be used here, is a person's own key.
+
+        Raises:
+            PersonKeyError: one is, and then the service could approve in their name.
+        """
+        theirs = set(self._persons.publics())
+        for public in publics:
+            if public in theirs:
+                raise PersonKeyError(f"key {public!r} is the one by which a person approves")
 
     def _check(self, asked: Asked) -> None:
         assert self._requests is not None, "what is protected has requests"

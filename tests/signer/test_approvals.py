@@ -145,7 +145,6 @@ def test_approvals_are_for_one_request(tmp_path: Path) -> None:
         {"key": "second"},
         {"size": 527},
         {"media_type": "application/vnd.oci.image.index.v1+json"},
-        {"renew": True},
     ]
     with running(world) as service, service.client() as client:
         found = {granted(service, client, ("sign", *base.values()))}
