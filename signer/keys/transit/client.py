@@ -69,7 +69,7 @@ class Client:
         if status == httpx.codes.NO_CONTENT:
             return Answer(status, {}, "")
         try:
-            found = json_object(raw, limit=_LIMIT)
+            found = json_object(raw, limit=_LIMIT, floats=True)
         except MalformedError:
             found = {}
         said = _said(found, secrets)

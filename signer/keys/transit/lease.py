@@ -21,6 +21,8 @@ from signer.keys.transit.client import Client
 from signer.keys.transit.login import Login, Token, renewed
 from verifier.errors import SealbookError
 
+NOT_ALLOWED = "does a policy of the token allow it?"
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
 _SHORTEST_S = 0.5  # between two renewals
 _LONGEST_S = 3600.0
@@ -89,7 +91,9 @@ class Lease:
                 return self._token
             since = time.monotonic() - self._since
             if since < self._pause_s:
-                raise KeyAccessError("the server refuses a token that it just gave")
+                raise KeyAccessError(
+                    "the server refuses a token that it just gave", hint=NOT_ALLOWED
+                )
             lasted = since > 2 * _LONGEST_PAUSE_S
             doubled = 0.0 if lasted else 2 * self._pause_s
             self._pause_s = min(max(doubled, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)

@@ -10,13 +10,14 @@ from pathlib import Path
 from signer.errors import (
     KeyAccessError,
     KeyFailedError,
+    KeyHomeError,
     KeyObjectError,
     KeyUnavailableError,
     KeyUriError,
 )
 from signer.keys.transit.client import Answer, Client
 from signer.keys.transit.description import Description, describe
-from signer.keys.transit.lease import Lease
+from signer.keys.transit.lease import NOT_ALLOWED, Lease
 from signer.keys.transit.login import LOGINS
 from signer.keys.transit.place import Place
 from verifier._strict import Fields, b64
@@ -88,7 +89,7 @@ class Session:
         place = self.place
         try:
             answer = self._ask("POST", "sign/{}", {**body, "key_version": place.version})
-        except KeyAccessError as e:
+        except KeyHomeError as e:
             # Who comes to look why finds out more than this answer says: the session is over.
             raise KeyUnavailableError(e.message) from e
         if answer.status != 200:
@@ -139,7 +140,7 @@ class Session:
         if answer.status == 403:
             raise KeyAccessError(
                 f"{self.place.called}: {method} {full} is not for us{answer.said}",
-                hint="does a policy of the token allow it?",
+                hint=NOT_ALLOWED,
             )
         return answer
 

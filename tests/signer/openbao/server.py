@@ -62,8 +62,8 @@ class Bao:
         self.ca = directory / "tls.pem"
         make_certificate(directory)
         (directory / "data").mkdir()
-        raft = f'"raft" {{\n path = "{directory}/data"\n node_id = "one"\n performance_multiplier = 1\n}}'
-        storage = raft if durable else '"inmem" {}'
+        kept = f'path = "{directory}/data"\n node_id = "one"\n performance_multiplier = 1'
+        storage = f'"raft" {{\n {kept}\n}}' if durable else '"inmem" {}'
         (directory / "bao.hcl").write_text(
             f"storage {storage}\n"
             f'listener "tcp" {{\n address = "{self.plain}"\n tls_disable = true\n}}\n'

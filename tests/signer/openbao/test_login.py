@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from signer.keys import CheckedKey
+from signer.keys.transit import login
 from signer.keys.transit.lease import Lease
 from signer.keys.transit.login import AppRoleLogin, Token
 from tests.signer.asking import eventually, refused
@@ -172,14 +174,17 @@ def test_token_of_others_is_renewed(bao: Bao, opened: Open, tmp_path: Path) -> N
 
 def test_revoked(bao: Bao, opened: Open, approle: Callable[..., Path]) -> None:
     """
-    When a token is revoked, one login follows, and whoever signs does not notice.
+    When a token is revoked, one login follows, and none of those who sign notices.
     """
     approle()
     key = opened(bao.key("revoked"), APPROLE)
     before = bao.logins()
     bao.write("auth/token/revoke", token=lease_of(key).token.text)
-    key.public.verify(key.sign(b"message"), b"message")
+    with ThreadPoolExecutor(8) as pool:
+        signatures = [*pool.map(lambda _: key.sign(b"message"), range(40))]
 
+    for signature in signatures:
+        key.public.verify(signature, b"message")
     assert before == bao.logins()
 
 
@@ -224,6 +229,26 @@ def test_no_token(bao: Bao, opened: Open, tmp_path: Path, content: str | None, c
     error = refused(code, lambda: opened(bao.key("no-token")))
 
     assert not content or content not in f"{error.message} {error.hint}"
+
+
+def test_typed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """
+    What somebody typed is kept for later logins; a file is read again.
+    """
+    asked: list[str] = []
+
+    def read(text: str, base: Path, what: str) -> bytes:
+        asked.append(text)
+        return f"{what} {len(asked)}".replace(" ", "-").encode()
+
+    monkeypatch.setattr(login, "read_source", read)
+    settings = {"role-id-source": "file:role-id", "secret-id-source": "prompt"}
+    approle = AppRoleLogin("approle", settings, tmp_path)
+    first, second = approle.credentials(), approle.credentials()
+
+    assert ["file:role-id", "prompt", "file:role-id"] == asked
+    assert first[0] != second[0]
+    assert first[1] == second[1]
 
 
 def test_readable_token(bao: Bao, opened: Open, tmp_path: Path) -> None:
