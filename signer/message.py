@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -49,6 +49,7 @@ from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from signer.status.in_force import InForce
 from verifier import limits
+from verifier.digest import Digest
 from verifier.entry import Entry, parse_any
 from verifier.errors import LimitError, SealbookError
 from verifier.rekor_v1 import EnvelopeEntry
@@ -174,7 +175,8 @@ class Messages:
         for digest, repository in about:
             self._in_force.check_digest(digest, repository or "")
         job = _Job(key, form, PURPOSED[said.purpose](order.message))
-        self._check_agreed(principal, order, job, said)
+        repositories = {repository for _, repository in about}
+        self._check_agreed(principal, order, job, repositories, said.subjects)
         return job
 
     def _raw(
@@ -189,36 +191,36 @@ class Messages:
             )
         _authorise(principal, "sign-raw", named)
         job = _Job(key, None, Unread(order.digest or hashed.digest()))
-        self._check_agreed(principal, order, job)
+        self._check_agreed(principal, order, job, (named,))
         return job
 
     def _check_agreed(
-        self, principal: Principal, order: MessageOrder, job: _Job, said: foreign.Said | None = None
+        self,
+        principal: Principal,
+        order: MessageOrder,
+        job: _Job,
+        repositories: Collection[Repository | None],
+        subjects: Sequence[tuple[Digest, str]] = (),
     ) -> None:
         """Check that others agree to what is not signed yet.
 
-        Only a repository counts that the message itself names: what the caller names is in no
-        signature, so that the signature could be taken elsewhere.
+        One that is for no repository could be for any, and needs what the strictest rule says.
         """
-        named = [repository for _, repository in said.about(None)] if said else [None]
-        repositories = [one for one in named if one is not None]
-        if None in named:
-            repositories = []
         keys = [job.key.name]
-        if not self._control.wants("message", repositories, keys) or self._find(job) is not None:
+        named = () if None in repositories else tuple(sorted(r for r in repositories if r))
+        if not self._control.wants("message", named, keys) or self._find(job) is not None:
             return
         digest = hashlib.sha256(job.content).digest() if job.form else bytes(job.content)
         self._control.check(
             "message",
             principal.name,
-            repositories,
+            named,
             keys,
             lambda: asked.to_sign_message(
                 job.key,
                 form=job.form.name if job.form else "",
                 digest=digest,
-                about=said.subjects if said else (),
-                named=order.repository,
+                about=subjects,
                 reason=order.reason,
             ),
         )

@@ -109,7 +109,7 @@ class Server:
                 previous=status,
             )
             taken = (*self._publics, *self._trust.publics())
-            self._dual = DualControl.open(config, self._opened.ledger, taken)
+            self._dual = DualControl.open(config, self._opened.ledger, self.keys.keys, taken)
             self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
         except BaseException:
             self._opened.close()

@@ -60,19 +60,17 @@ def to_sign_message(
     form: str,
     digest: bytes,
     about: Iterable[tuple[str, str]],
-    named: str,
     reason: str,
 ) -> What:
     """Say what another tool wants signed: the message's digest, and what was read in it.
 
-    `about` is digest and name of each subject, as the message has them; `named` the repository
-    that only the caller names. Without a form nobody read it.
+    `about` is digest and name of each subject, as the message has them: a name may be missing,
+    and then only the caller says for which repository it is. Without a form nobody read it.
     """
     return _filled(
         {
             "about": [_filled({"digest": digest, "name": name}) for digest, name in about],
             "message_digest": digest.hex(),
-            "named_by_caller": named,
             "reason": reason,
             "signatures": [{"form": form or "raw", **_key(key)}],
         }

@@ -24,15 +24,23 @@ class DualControl(NamedTuple):
     control: Control
 
     @classmethod
-    def open(cls, config: Config, ledger: Ledger, taken: Collection[PublicKey]) -> Self:
+    def open(
+        cls,
+        config: Config,
+        ledger: Ledger,
+        keys: Collection[str],
+        taken: Collection[PublicKey],
+    ) -> Self:
         """Open what `config` says; no person has a key of those `taken` for something else.
+
+        `keys` are the names of those that sign.
 
         Raises:
             ConfigError: it names keys that cannot be, or more approvals than persons.
             DamagedError: an approval of the last hour cannot be read, or one is missing.
         """
         persons = Persons.read(config, taken)
-        protection = Protection.read(config, persons)
+        protection = Protection.read(config, persons, keys)
         requests = Requests(ledger, persons, protection)
         return cls(persons, requests, Control(protection, persons, requests))
 

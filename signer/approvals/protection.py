@@ -17,7 +17,7 @@ names no repository may be for any, so it needs what the most protected one does
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Self
 
 from signer.approvals.persons import Persons
@@ -52,8 +52,8 @@ class Protection:
         self._key_changes = key_changes
 
     @classmethod
-    def read(cls, config: Config, persons: Persons) -> Self:
-        """Read what `config` protects.
+    def read(cls, config: Config, persons: Persons, keys: Collection[str]) -> Self:
+        """Read what `config` protects; `keys` are the names of those that sign.
 
         Raises:
             ConfigError: more approvals than there are persons who could give them, or a key
@@ -66,7 +66,7 @@ class Protection:
                     f"{section.approvals} approvals for {section.under or section.key}, "
                     f"and {len(persons)} approvers"
                 )
-            if section.key is not None and section.key not in config.signing.keys:
+            if section.key is not None and section.key not in keys:
                 raise ConfigError(f"the protected key {section.key!r} is not among the keys")
             under = None if section.under is None else Scope(section.under)
             rules.append(Rule(section.approvals, under, section.key))

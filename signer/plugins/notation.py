@@ -36,6 +36,7 @@ _REPOSITORY = "repository"
 _ERROR_CODES = {
     "unauthenticated": "ACCESS_DENIED",
     "permission-denied": "ACCESS_DENIED",
+    "approval-needed": "ACCESS_DENIED",
     "queue-full": "THROTTLED",
     "unsupported-contract": "UNSUPPORTED_CONTRACT_VERSION",
     "unreachable": "ERROR",

@@ -129,10 +129,10 @@ def test_strictest_rule(client: Client) -> None:
     assert 3 == sign(FREE, key="plain")
 
 
-def test_messages_by_what_they_name(client: Client) -> None:
+def test_messages(client: Client) -> None:
     """
-    A message of another tool counts for the repository that it names itself. One that names
-    none could be taken anywhere, whatever the caller names: it needs what the strictest does.
+    A message of another tool counts for the repository that it names, or else the caller. One
+    that is for none could be for any: it needs what the strictest rule says.
     """
 
     def sign(message: bytes = b"", **more: Any) -> int:
@@ -140,16 +140,18 @@ def test_messages_by_what_they_name(client: Client) -> None:
 
     assert 0 == sign(statement(3, name=FREE))
     assert 1 == sign(statement(3, name=PAYMENTS))
-    assert 2 == sign(statement(3), repository=FREE)
-    assert 2 == sign(statement(3), repository=PAYMENTS)
+    assert 1 == sign(statement(3), repository=PAYMENTS)
     assert 2 == sign(statement(3))
-    assert 0 == sign(simple(3, FREE))
+    assert 0 == sign(statement(3), repository=FREE)
     assert 1 == sign(simple(3, PAYMENTS))
-    assert 0 == sign(statement(3, CUSTOM, FREE), key="attest")
+    assert 0 == sign(simple(3, FREE))
     assert 1 == sign(statement(3, CUSTOM, PAYMENTS), key="attest")
+    assert 0 == sign(statement(3, CUSTOM, FREE), key="attest")
     assert 2 == sign(statement(3, CUSTOM, "a file"), key="attest")
-    assert 2 == sign(b"anything", key="blind", repository=FREE)
-    assert 2 == sign(digest=bytes.fromhex(digest(3).hex), key="blind", repository=FREE)
+    assert 2 == sign(b"anything", key="blind")
+    assert 2 == sign(digest=bytes.fromhex(digest(3).hex), key="blind")
+    assert 1 == sign(b"anything", key="blind", repository=PAYMENTS)
+    assert 0 == sign(b"anything", key="blind", repository=FREE)
     assert 3 == sign(statement(3, name=FREE), key="plain")
 
 
