@@ -78,8 +78,7 @@ def read_any(content: bytes, ask: Ask | None, where: str) -> Private:
         KeyFileError: it is in no form of those, has no passphrase and `ask` gives one, or
             asks for too much work or too little.
     """
-    content = content.replace(b"\r\n", b"\n")
-    label, der = _block(_PARAMETERS.sub(b"", content))
+    label, der = _block(content)
     if label in _COSIGN:
         from signer.keys import cosign_key
 
@@ -125,8 +124,11 @@ def _ours(private: object, where: str) -> Private:
 
 
 def _block(content: bytes) -> tuple[str, bytes]:
-    """Return label and bytes of the one PEM block that is all of `content`; else nothing."""
-    match = _PEM.fullmatch(content)
+    """Return label and bytes of the one PEM block that is all of `content`; else nothing.
+
+    Line ends may be those of Windows.
+    """
+    match = _PEM.fullmatch(_PARAMETERS.sub(b"", content.replace(b"\r\n", b"\n")))
     if match is None:
         return "", b""
     try:

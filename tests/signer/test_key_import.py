@@ -131,12 +131,22 @@ def test_plain(private: Private, encoding: Encoding) -> None:
     content = written(private, encoding)
 
     assert same(private, read_any(content, None, "key"))
-    assert (
-        same(private, read_any(content.replace(b"\n", b"\r\n"), None, "key"))
-        or encoding is Encoding.DER
-    )
     error = refused("key-file", lambda: read_any(content, nobody, "key"))
     assert "to be encrypted" in error.message
+
+
+def test_line_ends(tmp_path: Path) -> None:
+    """
+    Lines of PEM may end as those of Windows do; bytes of DER are what they are.
+    """
+    content = written(KEY).replace(b"\n", b"\r\n")
+    secret(tmp_path, "key.pem", content)
+    scalar = int.from_bytes(b"\r\n" * 16, "big")
+    private = ec.derive_private_key(scalar, ec.SECP256R1())
+
+    assert same(KEY, read_any(content, None, "key"))
+    assert HeldKey(KEY).public == open_key("file:key.pem", tmp_path).public
+    assert same(private, read_any(written(private, Encoding.DER), None, "key"))
 
 
 def test_sec1() -> None:
@@ -204,13 +214,18 @@ def number(value: int) -> bytes:
     return der(2, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 
-def scheme(kdf: str, *parameters: bytes, cipher: str = "60864801650304012a") -> bytes:
+def scheme(
+    kdf: str,
+    *parameters: bytes,
+    cipher: str = "60864801650304012a",
+    kind: str = "2a864886f70d01050d",
+) -> bytes:
     """Write a key that is encrypted by PBES2, with these parameters; nothing is inside."""
     return der(
         0x30,
         der(
             0x30,
-            der(6, bytes.fromhex("2a864886f70d01050d")),
+            der(6, bytes.fromhex(kind)),
             der(
                 0x30,
                 der(0x30, der(6, bytes.fromhex(kdf)), der(0x30, *parameters)),
@@ -251,6 +266,9 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(scheme(PBKDF2, der(4, bytes(7)), number(600_000), SHA_2), id="short salt"),
         pytest.param(scheme(PBKDF2, SALT), id="no rounds"),
         pytest.param(scheme(PBKDF2), id="nothing"),
+        pytest.param(
+            scheme(PBKDF2, SALT, number(600_000), SHA_2, kind="2a864886f70d01050e"), id="PBMAC"
+        ),
         pytest.param(
             scheme(PBKDF2, SALT, number(600_000), SHA_2, cipher="2b0e030207"), id="single DES"
         ),
@@ -300,6 +318,14 @@ def _other(private: object) -> bytes:
     return written(private)  # type: ignore[arg-type]
 
 
+def _spelled_otherwise() -> bytes:
+    """Return a key whose Base64 says two bits that nobody reads."""
+    content = written(KEYS[1])
+    end = content.index(b"=")
+    assert content[end - 1 : end] in b"AEIMQUYcgkosw048"
+    return content[: end - 1] + bytes([content[end - 1] + 1]) + content[end:]
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -313,6 +339,8 @@ def _other(private: object) -> bytes:
             lambda: written(KEY, form=SEC1) + written(KEYS[1], form=SEC1), id="two of SEC1"
         ),
         pytest.param(lambda: written(KEY).replace(b"M", b"!", 1), id="Base64"),
+        pytest.param(lambda: pem("PRIVATE KEY", bytes(100)), id="zeros"),
+        pytest.param(_spelled_otherwise, id="Base64 of another spelling"),
         pytest.param(lambda: written(KEY, Encoding.DER) + b"\0", id="byte after"),
         pytest.param(lambda: written(KEYS[3], form=SEC1), id="PKCS#1"),
         pytest.param(
