@@ -35,7 +35,7 @@ path "transit/keys/*" { capabilities = ["read"] }
 MAKES = (
     SIGNS
     + """
-path "transit/keys/+" { capabilities = ["read", "create", "update"] }
+path "transit/keys/+" { capabilities = ["read", "update"] }
 path "transit/keys/+/rotate" { capabilities = ["update"] }
 """
 )

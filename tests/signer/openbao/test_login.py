@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -110,7 +111,7 @@ def test_jwt(bao: Bao, opened: Open, jwt: Callable[[str], None]) -> None:
     jwt(issuer.jwt())
     key = opened(bao.key("jwt"), JWT)
     first = lease_of(key).token
-    jwt(issuer.jwt(turned=True))
+    jwt(issuer.jwt(turned=True) + "\n")
     eventually(lambda: lease_of(key).token is not first)
 
     key.public.verify(key.sign(b"message"), b"message")
@@ -312,6 +313,23 @@ def test_right_taken(bao: Bao, opened: Open, approle: Callable[..., Path]) -> No
 
     eventually(lambda: _signs(key))
     assert bao.logins() - before <= 2 < asked
+
+
+def test_closed(bao: Bao, opened: Open, approle: Callable[..., Path]) -> None:
+    """
+    Keys that are closed leave no thread behind and no token, and sign no more.
+    """
+    approle()
+    name = bao.key("closed")
+    threads, tokens = threading.active_count(), bao.logins()
+    for _ in range(5):
+        key = opened(name, APPROLE)
+        key.sign(b"message")
+        key.close()
+        refused("key-unavailable", lambda key=key: key.sign(b"message"))  # type: ignore[misc]
+
+    eventually(lambda: threading.active_count() <= threads)
+    assert tokens == bao.logins()
 
 
 def test_secrets_are_not_told(bao: Bao, opened: Open, approle: Callable[..., Path]) -> None:
