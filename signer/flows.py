@@ -100,6 +100,11 @@ class Flows(NamedTuple):
         flows = (self.signing, self.attesting, self.messages, self.approving)
         await asyncio.gather(*(flow.drain() for flow in flows))
 
+    async def settle(self) -> None:
+        """Return when everything that is under way now has its leaf and its answer."""
+        flows = (self.signing, self.attesting, self.messages)
+        await asyncio.gather(*(flow.settle() for flow in flows))
+
     def sweep(self) -> int:
         """Remove large bodies that no entry names, and return how many; may run meanwhile."""
         store = cast("SqliteReader", self.ledger.store)  # what a service is opened on

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 import structlog
 import uvicorn
@@ -36,20 +36,18 @@ from signer.flows import Flows
 from signer.forms.all import all_forms
 from signer.guard import Guard, Method
 from signer.http import application
-from signer.keys.configured import signing_keys
-from signer.keys.ring import KeyRing
 from signer.keys.secret_files import read_token
+from signer.life.keeping import KeyLife
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
-from signer.service import OperatorService, PullService
+from signer.service import KeysService, OperatorService, PullService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
 from signer.trust_files import Handed, LiveTrust, handed_out, public_signing_config, read_policy
 from verifier.errors import SealbookError
-from verifier.publickey import PublicKey
 from verifier.trust import TrustRoot
 
 log = structlog.get_logger()
@@ -80,11 +78,6 @@ class Server:
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
-        self.keys = KeyRing(
-            signing_keys(config, self._trust, self._forms),
-            config.signing.default_key,
-            config.signing.default_attest_key,
-        )
         append_token = config.access.append_token
         self._access = Access(
             read_token(config.path(config.access.token)),
@@ -108,7 +101,10 @@ class Server:
                 every_s=config.trust.status_every_s,
                 previous=status,
             )
-            taken = (*self._publics, *self._trust.publics())
+            ledger = self._opened.ledger
+            self._life = KeyLife(config, self._forms, ledger, self._live, self._own)
+            self.keys = self._life.ring
+            taken = (*self._life.publics, *self._trust.publics())
             self._dual = DualControl.open(config, self._opened.ledger, self.keys.keys, taken)
             self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
         except BaseException:
@@ -121,18 +117,13 @@ class Server:
 
     def refuse_example_keys(self) -> None:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for public in (*self._publics, *self._dual.persons.publics()):
+        for public in (*self._life.publics, *self._dual.persons.publics()):
             public.refuse_example()
 
     @property
     def _trust(self) -> TrustRoot:
         """The trust file in force."""
         return self._live.root
-
-    @property
-    def _publics(self) -> tuple[PublicKey, ...]:
-        """The public halves of all keys that are ours."""
-        return (*self._own.publics, *(key.public for key in self.keys.keys.values()))
 
     async def run(self, started: Callable[[listening.Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.
@@ -169,6 +160,7 @@ class Server:
             behind_issuer=self._authorities.behind_issuer,
         )
         revoking = Revoking(ledger, events, self._status, self._live)
+        keys = self._life.flows(events, self._status.in_force, self._dual.control, flows.settle)
         receipts = self._receipts()
         metrics = self._metrics(sequencer, publishing)
         try:
@@ -195,6 +187,7 @@ class Server:
                         in_force=self._status.in_force,
                         expiry=self._expiry,
                     ).table()
+                    | KeysService(keys).table()
                     | flows.approvals(),
                 )
                 await asyncio.gather(calls.start(), operator.start())
@@ -206,9 +199,7 @@ class Server:
                     ready=lambda: self._ready and publishing.alarm is None,
                 )
                 serving = asyncio.create_task(http.serve([http_socket]))
-                work = [self._status.keep(), self._expiry.keep()]
-                work += [keep_receipts(ledger, receipts)] if receipts is not None else []
-                for one in work:
+                for one in self._kept(receipts):
                     stack.callback(asyncio.create_task(one).cancel)
                 sweeping = asyncio.create_task(_sweep(flows))
                 self._ready = True
@@ -223,7 +214,7 @@ class Server:
                 await healthy.enter_graceful_shutdown()
                 grace = 0 if self._exit_code else _GRACE_S
                 await asyncio.gather(calls.stop(grace), operator.stop(grace))
-                await asyncio.gather(flows.drain(), revoking.drain(), sweeping)
+                await asyncio.gather(flows.drain(), revoking.drain(), keys.drain(), sweeping)
                 http.should_exit = True
                 await serving
         finally:
@@ -243,7 +234,7 @@ class Server:
         """Close the ledger, give its lock back, and log out of the devices with keys."""
         self._opened.close()
         self._own.close()
-        self.keys.close()
+        self._life.close()
 
     def _metrics(self, sequencer: Sequencer, publishing: Publishing) -> Metrics:
         metrics = Metrics()
@@ -252,6 +243,13 @@ class Server:
         metrics.watch_status(lambda: self._status.age_s)
         metrics.watch_endings(self._expiry.endings)
         return metrics
+
+    def _kept(self, receipts: Receipts | None) -> Iterator[Coroutine[object, object, None]]:
+        """Yield what goes on for as long as we serve."""
+        yield self._status.keep()
+        yield self._expiry.keep()
+        if receipts is not None:
+            yield keep_receipts(self._opened.ledger, receipts)
 
     def _receipts(self) -> Receipts | None:
         anchor = self._config.anchor
@@ -279,7 +277,7 @@ class Server:
             table=table,
         )
         certificate, key = config.listen.tls_certificate, config.listen.tls_key
-        uploads = Uploads(self._opened.ledger, sequencer, self._publics)
+        uploads = Uploads(self._opened.ledger, sequencer, self._life.is_ours)
         logging.getLogger("uvicorn.access").disabled = True  # a path may hold a token
         return _Http(
             uvicorn.Config(

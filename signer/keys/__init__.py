@@ -11,7 +11,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from signer.errors import KeyFailedError, KeyHomeError, KeyUnavailableError, WrongPurposeError
+from signer.errors import (
+    KeyFailedError,
+    KeyHomeError,
+    KeyRetiredError,
+    KeyUnavailableError,
+    WrongPurposeError,
+)
 from signer.keys.home import HomeKey, Role, T, Workers
 from signer.keys.homes import home_of
 from signer.keys.messages import Announcing, Message
@@ -128,7 +134,8 @@ class SigningKey:
 
     `purpose` is "approve" or "attest". A `raw` key has none: it signs what nobody read, and
     nothing else. `chain` is its X.509 chain for notation, DER, its own certificate first.
-    `also` are keys that sign the same statement again, each as a bundle of its own.
+    `also` are keys that sign the same statement again, each as a bundle of its own; `earlier`
+    are the versions that signed under this name before. Once it has `ended` it refuses.
     """
 
     def __init__(
@@ -151,6 +158,8 @@ class SigningKey:
         self.chain = chain
         self.version = version
         self.also = also
+        self.earlier: tuple[PublicKey, ...] = ()
+        self.ended = False
         self._key = key if isinstance(key, CheckedKey) else CheckedKey(key)
         self._signs = "raw" if raw else purpose
 
@@ -205,6 +214,7 @@ class SigningKey:
 
         Raises:
             WrongPurposeError: it is for keys of another purpose.
+            KeyRetiredError: it was retired meanwhile.
             KeyUnavailableError: where the key lives does not answer.
             KeyFailedError: the key failed, now or earlier.
         """
@@ -227,6 +237,8 @@ class SigningKey:
         self._key.close()
 
     def _refuse_others(self, message: Message) -> None:
+        if self.ended:
+            raise KeyRetiredError(f"version {self.version} of key {self.name} was retired")
         # At run time too, and also what is no message of ours at all: nothing is signed by mistake.
         if getattr(message, "purpose", None) != self._signs:
             raise WrongPurposeError(f"key {self.name} is one to {self._signs}, this is for others")

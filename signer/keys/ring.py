@@ -6,11 +6,14 @@ runs, a rotation, changes here, in one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from signer.errors import UnknownSigningKeyError, WrongPurposeError
 from signer.keys import SigningKey
+from verifier.errors import KeyScopeError
+from verifier.repository import Repository
+from verifier.trust import TrustRoot
 
 _SAYS = {"approve": "approves", "attest": "attests"}
 
@@ -18,8 +21,19 @@ _SAYS = {"approve": "approves", "attest": "attests"}
 class KeyRing:
     """Finds keys; each purpose may have a default. Safe in many threads."""
 
-    def __init__(self, keys: Iterable[SigningKey], default: str, attest: str | None = None) -> None:
-        """Find among `keys`; `default` approves, and `attest`, if there is one, attests."""
+    def __init__(
+        self,
+        keys: Iterable[SigningKey],
+        default: str,
+        attest: str | None = None,
+        *,
+        trust: Callable[[], TrustRoot] | None = None,
+    ) -> None:
+        """Find among `keys`; `default` approves, and `attest`, if there is one, attests.
+
+        `trust` returns the trust file in force, in which is where each may sign.
+        """
+        self._trust = trust
         self._current: Mapping[str, SigningKey] = MappingProxyType({k.name: k for k in keys})
         self._defaults = {"approve": default, "attest": attest}
 
@@ -65,6 +79,22 @@ class KeyRing:
             UnknownSigningKeyError: one is gone; nothing is signed by half of the keys.
         """
         return [self._found(name) for name in key.also]
+
+    def check_scope(self, key: SigningKey, repository: Repository | None) -> None:
+        """Check that verifiers let `key` speak about `repository`; None is what has no name.
+
+        Raises:
+            KeyScopeError: the trust file has the key for other repositories.
+            UnknownKeyError, KeyPurposeError: it has not, or for something else.
+        """
+        if self._trust is None or key.raw:
+            return
+        trusted = self._trust().key(key.public.hint, key.purpose)
+        if not trusted.covers_name(repository or ""):
+            raise KeyScopeError(
+                f"key {key.name} may not speak about {repository or 'what has no name'}: the trust "
+                f"file has it for {', '.join(trusted.scope)}"
+            )
 
     def names(self, purpose: str) -> list[str]:
         """Return the names of all keys for `purpose`."""

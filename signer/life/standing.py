@@ -27,8 +27,10 @@ class Known(NamedTuple):
 
     announced: Mapping[str, Announced] = {}  # by the hint of the key
     active: Mapping[str, Activated] = {}  # by name: the version that was put to use last
+    active_at: Mapping[str, int] = {}  # and where that was logged
     used: frozenset[str] = frozenset()  # hints of all that ever were
     retired: Mapping[str, Retired] = {}  # by the hint of the key
+    retired_at: Mapping[str, int] = {}  # and where that was logged
     last: int | None = None
 
     def versions(self, name: str) -> list[Announced]:
@@ -69,21 +71,25 @@ class Standing:
         """Return how it is now; raises like the constructor."""
         with self._lock:
             last, known = dict(self._last), self._known
-            announced, retired = dict(known.announced), dict(known.retired)
+            announced = dict(known.announced)
             for index, added in logged(self._ledger, ADDED, last[ADDED], Added.read):
                 # One key is announced once: what another one says of it changes nothing.
                 new = Announced(added.announcement, index)
                 announced.setdefault(added.announcement.public.hint, new)
                 last[ADDED] = index
-            active, used = dict(known.active), set(known.used)
+            active, active_at, used = dict(known.active), dict(known.active_at), set(known.used)
             for index, started in logged(self._ledger, ACTIVATED, last[ACTIVATED], Activated.read):
-                active[started.name] = started
+                active[started.name], active_at[started.name] = started, index
                 used.add(started.key)
                 last[ACTIVATED] = index
+            retired, retired_at = dict(known.retired), dict(known.retired_at)
             for index, ended in logged(self._ledger, RETIRED, last[RETIRED], Retired.read):
                 retired.setdefault(ended.key, ended)
+                retired_at.setdefault(ended.key, index)
                 last[RETIRED] = index
             newest = max((one for one in last.values() if one is not None), default=None)
-            self._known = Known(announced, active, frozenset(used), retired, newest)
+            self._known = Known(
+                announced, active, active_at, frozenset(used), retired, retired_at, newest
+            )
             self._last = last
             return self._known

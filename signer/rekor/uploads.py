@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ledger import dedup, labels
@@ -42,11 +42,13 @@ class Logged(NamedTuple):
 class Uploads:
     """Appends what others signed. Runs on one event loop."""
 
-    def __init__(self, ledger: Ledger, sequencer: Sequencer, own: Iterable[PublicKey]) -> None:
-        """Append through `sequencer`; `own` are the keys of this service, whatever they do."""
+    def __init__(
+        self, ledger: Ledger, sequencer: Sequencer, own: Callable[[PublicKey], bool]
+    ) -> None:
+        """Append through `sequencer`; `own` says which keys are this service's, now or once."""
         self.ledger = ledger
         self._sequencer = sequencer
-        self._own = frozenset(own)
+        self._own = own
 
     async def log(self, entry: Uploaded) -> Logged:
         """Return `entry` in the ledger, published: as it is there, or new.
@@ -90,7 +92,7 @@ class Uploads:
         return Logged(self.ledger.record(index), proof, published)
 
     def _is_own(self, entry: Uploaded) -> bool:
-        return any(key in self._own for key in keys_of(entry))
+        return any(map(self._own, keys_of(entry)))
 
     def _find(self, entry: Uploaded, uploaded_as: bytes) -> tuple[int, bytes] | None:
         """Return where it is, and the dedup key by which it is found there.

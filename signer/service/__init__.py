@@ -6,6 +6,7 @@ Each service is a class whose `table` lists its methods for the guard.
 from signer.service.approvals import ApprovalsService
 from signer.service.attest import AttestService
 from signer.service.bundles import Bundles
+from signer.service.keys import KeysService
 from signer.service.ledger import LedgerService
 from signer.service.message import MessageService
 from signer.service.operator import OperatorService
@@ -16,6 +17,7 @@ __all__ = [
     "ApprovalsService",
     "AttestService",
     "Bundles",
+    "KeysService",
     "LedgerService",
     "MessageService",
     "OperatorService",

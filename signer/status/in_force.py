@@ -63,6 +63,11 @@ class InForce:
         """Whether the key is revoked, from whatever position on."""
         return self._indexed.of_key(public.hint) is not None
 
+    def end_of(self, hint: str) -> int | None:
+        """Return the first position where a key does not count by its revocation, if any."""
+        found = self._indexed.of_key(hint)
+        return None if found is None else found.after
+
     def check_authorities(self, fingerprints: Container[str]) -> None:
         """Raise `RevokedError` if an authority is revoked that is known by one of these."""
         for one in self._all:
