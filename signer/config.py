@@ -251,10 +251,15 @@ class ListenSection(_Section):
 
 
 class AccessSection(_Section):
-    """The files with the tokens: of callers, and of those who may append to the log and no more."""
+    """The files with the tokens of callers.
+
+    With `append_token` one may append to the log and no more, with `approver_token` look, and
+    agree to what others ask for.
+    """
 
     token: Path
     append_token: Path | None = None
+    approver_token: Path | None = None
 
 
 class TrustSection(_Section):

@@ -1,9 +1,10 @@
 """Who is calling, and what may they do.
 
-Today there are two principals: whoever holds the service's token, which never
-leaves the machine that it was made on, and whoever holds the append token, which
-build runners have for uploading what they signed themselves. Default deny: a
-principal may do what is listed for it, where it is listed.
+Today there are three principals: whoever holds the service's token, which never
+leaves the machine that it was made on; whoever holds the append token, which
+build runners have for uploading what they signed themselves; and whoever holds the
+approver token, with which persons look, and agree to what others ask for. Default
+deny: a principal may do what is listed for it, where it is listed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from verifier.repository import EVERYWHERE, Repository, Scope
 
 Action = Literal["sign", "sign-raw", "attest", "append", "read", "agree", "mirror", "operate"]
 _HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "agree", "mirror")
+_AGREER: tuple[Action, ...] = ("read", "agree")
 APPENDER = "append"  # the user name under which Basic carries an append token
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
@@ -42,10 +44,15 @@ class Principal(NamedTuple):
 
 
 class Access:
-    """Knows the holders of two tokens. Keeps their hashes, never a token."""
+    """Knows the holders of three tokens. Keeps their hashes, never a token."""
 
-    def __init__(self, token: str, append_token: str | None = None) -> None:
-        """Know whoever sends `token`, and whoever sends `append_token` for appending alone.
+    def __init__(
+        self, token: str, append_token: str | None = None, approver_token: str | None = None
+    ) -> None:
+        """Know whoever sends `token`; `append_token` is for appending alone.
+
+        With `approver_token` one may look, and agree: ask for nothing, so that whoever
+        approves is nobody who could have asked.
 
         Raises:
             KeyFileError: one is too short to be a secret, or could not be sent.
@@ -58,6 +65,11 @@ class Access:
             if not _UNRESERVED.fullmatch(append_token):  # it is a part of URLs
                 raise KeyFileError("expected an append token of A-Z, a-z, 0-9, '.', '_', '~', '-'")
             self._known.append((_hashed(append_token), appender))
+        if approver_token is not None:
+            approver = Principal(
+                "urn:sealbook:token", "approver", dict.fromkeys(_AGREER, everywhere)
+            )
+            self._known.append((_hashed(approver_token), approver))
 
     def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
         """Return who sent this metadata.

@@ -19,8 +19,8 @@ from tests.signer.uploading import V1, V2, Hand, Log, hashed, legacy, some_messa
 from tests.signer.world import World
 
 HAND = Hand.of("ecdsa-p256")
-TOKEN, APPEND = "t" * 32, "a" * 32
-ACTIONS = ("sign", "sign-raw", "attest", "append", "read", "mirror", "operate")
+TOKEN, APPEND, APPROVER = "t" * 32, "a" * 32, "p" * 32
+ACTIONS = ("sign", "sign-raw", "attest", "append", "read", "agree", "mirror", "operate")
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,14 @@ def may(access: Access, token: str) -> set[str]:
 
 def test_grants() -> None:
     """
-    The append token appends and does nothing else; the service's own does all that callers do.
+    The append token appends and does nothing else, the approver token looks and agrees; the
+    service's own does all that callers do.
     """
-    access = Access(TOKEN, APPEND)
+    access = Access(TOKEN, APPEND, APPROVER)
 
     assert {"append"} == may(access, APPEND)
+    assert {"read", "agree"} == may(access, APPROVER)
+    assert {"read", "agree"} == may(Access(TOKEN, None, APPROVER), APPROVER)
     assert {*ACTIONS} - {"operate"} == may(access, TOKEN)
     refused("permission-denied", lambda: authorise(access.holder(APPEND), "read"))
 

@@ -20,7 +20,16 @@ from signer.errors import ServiceError
 from signer.keys.memory import MemoryKey
 from signer.v1 import approvals_pb2
 from tests.ledger.making import Clock
-from tests.signer.agreeing import CALLER, PAYMENTS, approve, guarded, key_of, needed, refused_for
+from tests.signer.agreeing import (
+    CALLER,
+    NAMES,
+    PAYMENTS,
+    approve,
+    guarded,
+    key_of,
+    needed,
+    refused_for,
+)
 from tests.signer.asking import REPOSITORY, SIGN, digest, item, order, refused
 from tests.signer.running import InProcess, running
 from tests.signer.world import World
@@ -418,6 +427,29 @@ def test_who_may_send(service: InProcess) -> None:
     for method in ("ListRequests", "GetRequest", "Approve"):
         answer = service.raw(b"", f"/sealbook.v1.Approvals/{method}", metadata=[])
         assert "unauthenticated" == answer.code
+
+
+def test_persons_who_may_only_agree(tmp_path: Path) -> None:
+    """
+    Who holds the approver token looks and approves, and can ask for nothing; so the holder of the
+    other token may be ruled out, whoever that is.
+    """
+    world = guarded(tmp_path / "service")
+    own = world.directory / "approver-token"
+    own.write_text("p" * 40)
+    own.chmod(0o600)
+    world.edit("[access]\n", '[access]\napprover_token = "approver-token"\n')
+    for name in NAMES:
+        world.edit(f"[approvers.{name}]\n", f'[approvers.{name}]\nprincipals = ["{CALLER}"]\n')
+    world.edit("[approvers.bob]\nprincipals", "[approvers.bob]\n# principals")
+    with running(world) as service, service.client() as client:
+        person = Client(service.addresses.grpc, "p" * 40)
+        id_ = refused_for(client, ("sign", digest(1), PAYMENTS))
+        refused("permission-denied", lambda: person.sign(digest(1), PAYMENTS))
+        assert [id_] == [one.id for one in person.requests()]
+        approve(service, person, id_, "bob")
+        refused("own-request", lambda: approve(service, person, id_, "alice"))
+        person.close()
 
 
 def test_refusal_over_the_wire(service: InProcess) -> None:
