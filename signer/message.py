@@ -122,6 +122,7 @@ class Messages:
             RequestError, UnknownSigningKeyError, WrongPurposeError, BlindSigningError,
                 SigningTimeError, VerificationError: nothing was signed.
             PermissionDeniedError: the caller may not sign this.
+            KeyScopeError: the key is for other repositories.
             RevokedError: the key is revoked, what the message is about, or the answer of before.
             ApprovalNeededError: others have to agree first; nothing was signed.
             TimestampError: what was signed has no leaf, and nobody gets it.
@@ -145,6 +146,11 @@ class Messages:
     async def drain(self) -> None:
         """Return when everything that was under way has its leaf and its answer."""
         while self._under_way:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Return when everything that is under way now has its leaf and its answer."""
+        if self._under_way:
             await asyncio.wait(list(self._under_way.values()))
 
     def key(self, name: str) -> SigningKey:
@@ -172,6 +178,7 @@ class Messages:
         about = said.about(named)
         for repository in {repository for _, repository in about}:
             _authorise(principal, _ACTIONS[said.purpose], repository)
+            self._keys.check_scope(key, repository)
         for digest, repository in about:
             self._in_force.check_digest(digest, repository or "")
         job = _Job(key, form, PURPOSED[said.purpose](order.message))

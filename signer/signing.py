@@ -150,6 +150,7 @@ class Signing:
             PermissionDeniedError: the caller may not sign in this repository.
             RequestError, UnknownSigningKeyError, WrongPurposeError, RepositoryError,
                 UnsupportedKeyError: nothing was signed.
+            KeyScopeError: the key is for other repositories.
             RevokedError: the key is revoked, or who would certify it.
             ApprovalNeededError: others have to agree first; nothing was signed.
             TimestampError: what was signed has no leaf, and nobody gets it.
@@ -158,7 +159,7 @@ class Signing:
         repository = Repository(order.repository)
         authorise(principal, "sign", repository)
         key = self._keys.approving(order.key)
-        self._in_force.check_key(key.public, key.name)
+        self._check_key(key, repository)
         if not order.items:
             raise EmptyBatchError("expected at least one item, found none")
         if len(order.items) > limits.MANIFESTS:
@@ -174,7 +175,7 @@ class Signing:
                 self._in_force.check_authorities(self._behind_issuer)
         signers = [_Signer(form, key, form.name) for form in forms]
         for another in self._keys.also(key):
-            self._in_force.check_key(another.public, another.name)
+            self._check_key(another, repository)
             signers += [
                 _Signer(form, another, f"{form.name}+{another.name}")
                 for form in forms
@@ -185,9 +186,18 @@ class Signing:
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
+    def _check_key(self, key: SigningKey, repository: Repository) -> None:
+        self._keys.check_scope(key, repository)
+        self._in_force.check_key(key.public, key.name)
+
     async def drain(self) -> None:
         """Return when everything that was under way has its leaf and its answer."""
         while self._under_way:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Return when everything that is under way now has its leaf and its answer."""
+        if self._under_way:
             await asyncio.wait(self._under_way)
 
     async def _make(

@@ -18,10 +18,10 @@ hashes: see `signer.attest.placing`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import NamedTuple, cast
 
 from ledger import dedup, labels
@@ -34,10 +34,9 @@ from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer
 from signer import rerun
 from signer.access import Principal, authorise
-from signer.approvals import asked
 from signer.approvals.control import Control
 from signer.attest import types
-from signer.attest.placing import AttestOrder, Job, Signed, Wanted, payload_size
+from signer.attest.placing import AttestOrder, Job, Signed, Wanted, asked_of, payload_size
 from signer.attest.scan import Outline, Path, Scanner
 from signer.dating import Dating
 from signer.errors import (
@@ -112,6 +111,7 @@ class Attesting:
             RequestError, UnknownSigningKeyError, WrongPurposeError, VerificationError:
                 nothing was signed.
             PermissionDeniedError: the caller may not attest in this repository.
+            KeyScopeError: the key is for other repositories.
             RevokedError: the key is revoked, a digest, or the answer of before.
             ApprovalNeededError: others have to agree first; nothing was signed.
             QueueFullError: too many uploads are under way.
@@ -135,6 +135,11 @@ class Attesting:
     async def drain(self) -> None:
         """Return when everything that was under way has its leaf and its answer."""
         while self._under_way:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Return when everything that is under way now has its leaf and its answer."""
+        if self._under_way:
             await asyncio.wait(self._under_way)
 
     @property
@@ -159,6 +164,7 @@ class Attesting:
         check_algorithm(labels.BUNDLE, key)
         keys = (key, *self._keys.also(key))
         for one in keys:
+            self._keys.check_scope(one, repository)
             self._in_force.check_key(one.public, one.name)
         for digest in digests:
             self._in_force.check_digest(digest, repository)
@@ -244,22 +250,7 @@ class Attesting:
 
     def _check_agreed(self, job: Job, spool: Spool, wanted: Sequence[Wanted]) -> None:
         """Check that others agree to what is new of this attestation, if they have to."""
-
-        def what() -> asked.What:
-            hashed = hashlib.sha256()
-            for piece in spool.pieces():
-                hashed.update(piece)
-            superseded = [one.supersedes for one in wanted if one.supersedes is not None]
-            return asked.to_attest(
-                job.keys,
-                job.digests,
-                predicate_type=job.predicate_type,
-                predicate=(hashed.digest(), spool.size),
-                supersedes=superseded if job.order.renew else [],
-                reason=job.order.reason,
-            )
-
-        keys = [key.name for key in job.keys]
+        keys, what = [key.name for key in job.keys], partial(asked_of, job, spool, wanted)
         self._control.check("attest", job.principal.name, [job.repository], keys, what)
 
     def _with_bodies(self, signed: Sequence[Signed]) -> list[NewEntry]:

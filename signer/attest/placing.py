@@ -16,6 +16,7 @@ from ledger.bodies import Spool
 from ledger.plan import NewEntry
 from signer import rerun
 from signer.access import Principal
+from signer.approvals import asked
 from signer.keys import SigningKey
 from signer.keys.messages import Attesting as Attestation
 from verifier import dsse
@@ -159,6 +160,22 @@ class Wanted(NamedTuple):
             return self.key.sign_digest(Attestation(self.digest))
         with _WHOLE:
             return self.key.sign(Attestation(b"".join(self.message.pieces())))
+
+
+def asked_of(job: Job, spool: Spool, wanted: Sequence[Wanted]) -> asked.What:
+    """Return what others have to agree to, if they have to: all keys, and what is superseded."""
+    hashed = hashlib.sha256()
+    for piece in spool.pieces():
+        hashed.update(piece)
+    superseded = [one.supersedes for one in wanted if one.supersedes is not None]
+    return asked.to_attest(
+        job.keys,
+        job.digests,
+        predicate_type=job.predicate_type,
+        predicate=(hashed.digest(), spool.size),
+        supersedes=superseded if job.order.renew else [],
+        reason=job.order.reason,
+    )
 
 
 def payload_size(body_size: int) -> int:
