@@ -77,7 +77,7 @@ def _mutate(data: bytes, most: int, seed: int) -> bytes:
 
 def main(argv: list[str]) -> None:
     """Fuzz; the process ends here."""
-    name, seconds, folder, seed, *fault = argv
+    name, seconds, folder, start, *fault = argv
     target = TARGETS[name]
     if fault:
         FAULTS[fault[0]].plant()
@@ -92,7 +92,7 @@ def main(argv: list[str]) -> None:
             "max_len": longest,
             "timeout": _HANGS,
             "rss_limit_mb": 2 * MOST_BYTES >> 20,
-            "seed": int(seed),
+            "seed": int(start),
             "artifact_prefix": f"{folder}/{name}-",
             "print_final_stats": 1,
         }
