@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from signer.keys import CheckedKey, open_key
+
 _MODULES = (
     Path("/usr/lib/softhsm/libsofthsm2.so"),
     Path("/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"),
@@ -65,6 +67,15 @@ class SoftToken:
     def make(self, kind: str, label: str, key_id: str, *more: str) -> None:
         """Make a key pair with pkcs11-tool; `key_id` in hex."""
         self.tool("--keypairgen", "--key-type", kind, "--label", label, "--id", key_id, *more)
+
+    @contextmanager
+    def key(self, key: str, *more: str) -> Iterator[CheckedKey]:
+        """Open a key in it, and close it again."""
+        opened = open_key(self.uri(key, *more), self.directory)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
     def vanish(self) -> None:
         """Take it away, as when its plug is pulled."""
