@@ -18,10 +18,11 @@ from typing import NamedTuple
 from signer.errors import KeyFileError
 
 LEAST_ROUNDS, MOST_ROUNDS = 100_000, 4_000_000  # of PBKDF2; NIST and OWASP say 600,000
-LEAST_SCRYPT, MOST_SCRYPT = 1 << 17, 1 << 21  # N·r·p: 2^14·8·1 is what OpenSSL writes
-_MOST_SCRYPT_MEMORY = 256 << 20  # 128·N·r bytes
+# N·r·p: 2^14·8·1 is what OpenSSL writes, and 2^21 takes 256 MiB, which is 128·N·r bytes, at most.
+LEAST_SCRYPT, MOST_SCRYPT = 1 << 17, 1 << 21
+_LEAST_SALT = 8  # bytes
 
-_SEQUENCE, _OCTETS, _OID, _INTEGER, _NULL = 0x30, 0x04, 0x06, 0x02, 0x05
+_SEQUENCE, _OCTETS, _OID, _INTEGER = 0x30, 0x04, 0x06, 0x02
 _PBES2 = bytes.fromhex("2a864886f70d01050d")
 _PBKDF2 = bytes.fromhex("2a864886f70d01050c")
 _SCRYPT = bytes.fromhex("2b06010401da47040b")
@@ -64,31 +65,24 @@ def check(der: bytes, where: str) -> None:
 
 def _check_kdf(kdf: _Field, where: str) -> None:
     kind, parameters = _inside_of(kdf, 2)
-    if kind.content == _PBKDF2:
-        salt, rounds, *others = _inside_of(parameters, 0)
-        hashes = [_inside_of(other, 2)[0].content for other in others if other.tag == _SEQUENCE]
-        if len(hashes) != 1 or hashes[0] not in _HMACS:  # without one it is SHA-1
-            raise KeyFileError(f"expected PBKDF2 with a hash of SHA-2 in {where}")
-        _check_range(_number(rounds), LEAST_ROUNDS, MOST_ROUNDS, f"rounds of PBKDF2 in {where}")
-    elif kind.content == _SCRYPT:
-        salt, *numbers = _inside_of(parameters, 0)
-        cost, block, lanes = (_number(number) for number in (numbers + [_ZERO] * 3)[:3])
-        _check_range(
-            cost * block * lanes, LEAST_SCRYPT, MOST_SCRYPT, f"as N·r·p of scrypt in {where}"
-        )
-        _check_range(128 * cost * block, 0, _MOST_SCRYPT_MEMORY, f"bytes for scrypt in {where}")
-    else:
-        raise KeyFileError(f"expected PBKDF2 or scrypt in {where}")
-    if salt.tag != _OCTETS or len(salt.content) < 8:
-        raise KeyFileError(f"expected a salt of 8 bytes or more in {where}")
+    match kind.content, _inside_of(parameters, 0):
+        case oid, [salt, rounds, *others] if oid == _PBKDF2:
+            hashes = [_inside_of(other, 2)[0].content for other in others if other.tag == _SEQUENCE]
+            if len(hashes) != 1 or hashes[0] not in _HMACS:  # without one it is SHA-1
+                raise KeyFileError(f"expected PBKDF2 with a hash of SHA-2 in {where}")
+            _check_range(_number(rounds), LEAST_ROUNDS, MOST_ROUNDS, f"rounds of PBKDF2 in {where}")
+        case oid, [salt, cost, block, lanes, *_] if oid == _SCRYPT:
+            work = _number(cost) * _number(block) * _number(lanes)
+            _check_range(work, LEAST_SCRYPT, MOST_SCRYPT, f"as N·r·p of scrypt in {where}")
+        case _:
+            raise KeyFileError(f"expected PBKDF2 or scrypt, and what they take, in {where}")
+    if salt.tag != _OCTETS or len(salt.content) < _LEAST_SALT:
+        raise KeyFileError(f"expected a salt of {_LEAST_SALT} bytes or more in {where}")
 
 
 def _check_range(found: int, least: int, most: int, what: str) -> None:
     if not least <= found <= most:
         raise KeyFileError(f"expected {least} to {most} {what}, found {str(found)[:40]}")
-
-
-_ZERO = _Field(_INTEGER, b"\0")
 
 
 class _NotDerError(Exception):

@@ -156,8 +156,7 @@ def _check_way(path: Path) -> None:
             )
         if not left:
             return
-        part = left.popleft()
-        way = way.parent if part == ".." else way / part
+        way /= left.popleft()
 
 
 def _strangers_write(directory: os.stat_result, *, last: bool) -> bool:

@@ -249,6 +249,7 @@ def test_too_much_or_too_little(tmp_path: Path, field: str, value: int) -> None:
     """
     hostile = edited(CONTENT, "kdf", field, value=value)
 
+    refused("key-file", lambda: Container.parse(hostile, "release.key"))
     refused("key-file", lambda: open_key(URI, key_in(tmp_path, hostile)))
 
 

@@ -204,9 +204,10 @@ def der(tag: int, *parts: bytes) -> bytes:
     """Write one value of DER."""
     content = b"".join(parts)
     size = len(content)
-    if size < 128:
+    if size < 0x80:
         return bytes([tag, size]) + content
-    return bytes([tag, 0x82]) + size.to_bytes(2, "big") + content
+    count = (size.bit_length() + 7) // 8
+    return bytes([tag, 0x80 | count]) + size.to_bytes(count, "big") + content
 
 
 def number(value: int) -> bytes:
@@ -252,6 +253,24 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cosign_key, "Scrypt", derive)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        scheme(PBKDF2, SALT, number(pbes2.LEAST_ROUNDS), SHA_2),
+        scheme(PBKDF2, SALT, number(pbes2.MOST_ROUNDS), number(32), SHA_2),
+        scheme(SCRYPT, SALT, number(1 << 14), number(8), number(1)),
+        scheme(SCRYPT, SALT, number(1 << 18), number(8), number(1), number(32)),
+        scheme(SCRYPT, SALT, number(1 << 14), number(8), number(16)),
+    ],
+)
+def test_enough_and_not_too_much(content: bytes) -> None:
+    """
+    What asks for as much work as it may, or as little, is worked on.
+    """
+    assert pbes2.is_encrypted(content)
+    pbes2.check(content, "key")
+
+
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize(
     "content",
@@ -275,7 +294,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(scheme(SCRYPT, SALT, number(1 << 40), number(8), number(1)), id="N = 2^40"),
         pytest.param(scheme(SCRYPT, SALT, number(1 << 14), number(1 << 20), number(1)), id="r"),
         pytest.param(scheme(SCRYPT, SALT, number(1 << 14), number(8), number(1 << 20)), id="p"),
-        pytest.param(scheme(SCRYPT, SALT, number(1 << 19), number(4), number(1)), id="memory"),
+        pytest.param(scheme(SCRYPT, SALT, number(1 << 18), number(8), number(2)), id="N·r·p"),
         pytest.param(scheme(SCRYPT, SALT, number(1 << 13), number(8), number(1)), id="little N"),
         pytest.param(scheme(SCRYPT, SALT, number(1 << 14), number(8)), id="no p"),
         pytest.param(scheme(SCRYPT, SALT, number(0), number(8), number(1)), id="N = 0"),
@@ -383,6 +402,21 @@ def test_any_parameters(place: int, byte: int, more: bytes) -> None:
             pbes2.check(changed, "key")
         except KeyFileError:
             continue
+
+
+@given(
+    st.sampled_from((PBKDF2, SCRYPT, "00")),
+    st.lists(st.sampled_from((SALT, number(1), number(1 << 17), SHA_2, der(5), der(0x30), b""))),
+)
+def test_any_shape(kdf: str, parameters: list[bytes]) -> None:
+    """
+    So are they in whatever number and order they come.
+    """
+    try:
+        pbes2.check(scheme(kdf, *parameters), "key")
+    except KeyFileError:
+        return
+    assert SALT == parameters[0]
 
 
 def test_encrypted_file(tmp_path: Path) -> None:
