@@ -137,7 +137,7 @@ class RequesterNeededError(RequestError):
     """Nobody says who asks, and others could not be told apart from them."""
 
     code = "requester-needed"
-    hint = "sealbook key … --as NAME --as-key FILE, by your name in [approvers]"
+    hint = "say --as NAME, by your name in [approvers]"
 
 
 class PersonKeyError(RequestError):

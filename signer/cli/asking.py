@@ -34,7 +34,12 @@ def add_requester(made: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="who asks, by your name in [approvers], where others have to approve this",
     )
-    made.add_argument("--as-key", metavar="KEY", help="with --as: your private key, or its URI")
+    made.add_argument(
+        "--as-key",
+        metavar="KEY",
+        help="with --as: your private key, or its URI, to sign the request here; better stays"
+        " where it is, and `sealbook approve ID --as NAME` signs there",
+    )
     add_waiting(made)
 
 
@@ -52,22 +57,23 @@ def waiting(args: argparse.Namespace, client: Client, call: Callable[[], T]) -> 
 def asked(args: argparse.Namespace, config: Config, call: Callable[[], T]) -> T:
     """Return what `call`, over the admin socket of `config`, returns, asked for as --as NAME.
 
-    Where others have to approve it, the request is signed with --as-key first, which says
-    that it is really NAME who asks.
+    Where others have to approve it, the request is signed with --as-key first, if that is
+    here, which says that it is really NAME who asks.
 
     Raises:
-        RequestError: --as without --as-key, or the other way round.
+        RequestError: --as-key without --as.
         SealbookError: whatever `call` raises, also that approvals are needed.
     """
-    if bool(args.requester) != bool(args.as_key):
-        raise RequestError("--as and --as-key go together")
+    if args.as_key and not args.requester:
+        raise RequestError("expected --as NAME with --as-key")
     try:
         return call()
     except ServiceError as e:
         if e.code != NEEDED or not args.requester:
             raise
         with Client(f"unix:{config.path(config.listen.operator)}", "") as client:
-            _sign(args, client, e.request)
+            if args.as_key:
+                _sign(args, client, e.request)
             return waiting(args, client, call)
 
 

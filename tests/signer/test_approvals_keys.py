@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from signer.config import Config
 from signer.errors import ServiceError
 from signer.v1 import operator_pb2 as pb
 from tests.signer.agreeing import approve, guarded, needed
-from tests.signer.asking import digest, refused
+from tests.signer.asking import PATIENCE_S, digest, eventually, refused
+from tests.signer.commands import check_refused
 from tests.signer.running import InProcess, running
 from verifier.repository import Repository
 
@@ -192,6 +194,44 @@ def test_rotation(desk: Desk) -> None:
     assert 2 == switched.key.version
     desk.service.verify(after, Repository("registry.example/team/app"))
     assert agreed == kinds(desk.service).count("request-approved")
+
+
+def test_commands(desk: Desk) -> None:
+    """
+    `sealbook key create --as NAME` is refused with what has to be signed, by NAME too; with
+    --as-key that is signed at once, and with --wait-approval the command ends when all is there.
+    """
+
+    def create(name: str, *more: object) -> list[object]:
+        scope = ("--scope", "registry.example")
+        return ["key", "create", name, "--uri", f"file:keys/{name}.key", *scope, *more]
+
+    def approved(id_: str, name: str) -> str:
+        words = ("--as", name, "--key", f"{name}.key", "--yes")
+        return desk.service.command("approve", id_, *words).stdout
+
+    run = desk.service.command
+    check_refused(run(*create("one")), "requester-needed")
+    check_refused(run(*create("one", "--as-key", "alice.key")), "bad-request")
+    told = check_refused(run(*create("one", "--as", "alice")), "approval-needed")
+    assert "0 of 1 approvals, and alice, who asks, has not signed" in told
+    [one] = desk.client.requests()
+    assert "0 of 1 approvals" in approved(one.id, "alice")
+    assert "1 of 1 approvals (bob)\n" in approved(one.id, "bob")
+    done = run(*create("one", "--as", "alice"))
+    assert 0 == done.returncode, done.stderr
+    with ThreadPoolExecutor(1) as pool:
+        words = create("two", "--as", "alice", "--as-key", "alice.key", "--wait-approval")
+        waiting = pool.submit(desk.service.spawn, *words)
+        eventually(lambda: 2 == len(desk.client.requests()))
+        two = desk.client.requests()[-1]
+        eventually(lambda: not desk.client.request(two.id).unsigned_by)
+        approved(two.id, "carol")
+        done = waiting.result(PATIENCE_S)
+
+    assert 0 == done.returncode, done.stderr
+    assert f"hint:  sealbook approve {two.id}" in done.stderr
+    assert 2 == kinds(desk.service).count("key-added")
 
 
 def test_emergency(desk: Desk) -> None:
