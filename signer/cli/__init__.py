@@ -42,8 +42,8 @@ take care
   revoke       take an entry, a key or an image back, for offline verifiers too
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
-  key          import, ceremony: keys, from their making to their end
-  trust        create, sign, diff, sync, show: whom verifiers believe; podman: for Podman
+  key          list, show, create, rotate, announce, retire, revoke, import, ceremony
+  trust        create, sign, diff, install, sync, show: whom verifiers believe; podman
   policy       check, try: what an image needs before it may run
   trusted-root print what cosign pins, after trust.json changed
   ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock

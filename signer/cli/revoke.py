@@ -31,7 +31,15 @@ def main(argv: list[str]) -> int:
     """Log what is taken back, and return once status.json carries it."""
     args = _parser().parse_args(argv[1:])
     config = Config.load(args.config)
-    request = _request(args, config)
+    return send(config, _request(args, config), as_json=args.json)
+
+
+def send(config: Config, request: operator_pb2.RevokeRequest, *, as_json: bool) -> int:
+    """Have the service take it back, and say what no longer counts.
+
+    Raises:
+        ServiceError, ServiceUnreachableError: as `operator.ask`.
+    """
     answer = operator.ask(
         config, "Revoke", request, operator_pb2.RevokeResponse, operator.EVENT_TIMEOUT_S
     )
@@ -44,7 +52,7 @@ def main(argv: list[str]) -> int:
             "revocation": claim,
             "status_version": answer.status_version,
         },
-        as_json=args.json,
+        as_json=as_json,
         text=_told(answer, claim, config.trust.status),
     )
     return 0
@@ -102,7 +110,7 @@ def _request(args: argparse.Namespace, config: Config) -> operator_pb2.RevokeReq
     authority = args.key is not None and _is_authority(args.key, config)
     _refuse_strays(args, authority=authority)
     if args.entry is not None:
-        return pb(reason=args.reason, entry=_position("--entry", args.entry))
+        return pb(reason=args.reason, entry=position("--entry", args.entry))
     if args.digest is not None:
         image = pb.Image(digest=args.digest, repository=args.repository or "")
         return pb(reason=args.reason, image=image)
@@ -111,7 +119,7 @@ def _request(args: argparse.Namespace, config: Config) -> operator_pb2.RevokeReq
         return pb(reason=args.reason, authority=pb.Authority(name=args.key, until=until))
     key = pb.Key(name=args.key)
     if args.after is not None:
-        key.valid_through_tree_size = _position("--after", args.after)
+        key.valid_through_tree_size = position("--after", args.after)
     return pb(reason=args.reason, key=key)
 
 
@@ -134,7 +142,8 @@ def _refuse_strays(args: argparse.Namespace, *, authority: bool) -> None:
             raise RequestError(f"{option} says nothing here", hint="sealbook revoke --help")
 
 
-def _position(option: str, number: int) -> int:
+def position(option: str, number: int) -> int:
+    """Return a position in the ledger; raises `RequestError` if it is none."""
     if not 0 <= number < 1 << 63:
         raise RequestError(f"expected a position in the ledger for {option}, found {number}")
     return number

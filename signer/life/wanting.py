@@ -66,14 +66,16 @@ class Before(NamedTuple):
         if not versions and section is None:
             return None
         key, trust = parts.ring.keys.get(name), parts.live.root
-        listed = [one.version for one in trust.keys.values() if one.name == name]
-        public: PublicKey | None = key.public if key else versions[-1].public if versions else None
+        listed = [one for one in trust.keys.values() if one.name == name]
+        all_of_it = [*listed, *(one.trusted(0) for one in versions)]
+        newest = max(all_of_it, key=lambda one: one.version, default=None)
+        public: PublicKey | None = key.public if key else newest.public if newest else None
         row = parts.book.find(public.hint) if public else None
         trusted = trust.keys.get(public.hint) if public else None
         return cls(
-            max(1, *listed, *(one.version for one in versions)),
+            newest.version if newest else 1,
             section.purpose if section else versions[-1].purpose,
-            trusted.scope if trusted else versions[-1].scope if versions else (),
+            trusted.scope if trusted else newest.scope if newest else (),
             row.forms if row else section.forms if section else (),
             row.uri if row else section.uri if section else "",
             public.algorithm.name if public else "",

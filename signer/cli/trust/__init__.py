@@ -20,6 +20,8 @@ make a new trust file, offline
   sign     add the signature of a root to it
   diff     say what changed, and whether one file follows the other
 
+  install  let the running service hand it out
+
 where images are judged
   sync     bring a directory of trust files up to date, from a service or another directory
   show     say whom a trust file believes, and what was revoked
@@ -31,10 +33,11 @@ example:
   sealbook trust create --from trust.json --policy policy.toml --out next.json
   sealbook trust diff trust.json next.json
   sealbook trust sign next.json --key alice.pem --previous trust.json
+  sealbook trust install next.json
   sealbook trust sync https://sealbook.example /etc/sealbook/trust
 """
 
-_ACTIONS = {name: name for name in ("create", "sign", "diff", "sync", "show", "podman")}
+_ACTIONS = {name: name for name in ("create", "sign", "diff", "install", "sync", "show", "podman")}
 
 
 def main(argv: list[str]) -> int:

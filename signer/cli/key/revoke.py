@@ -1,0 +1,36 @@
+"""`sealbook key revoke`: take a key back, offline verifiers too."""
+
+from __future__ import annotations
+
+from signer.cli.arguments import parser
+from signer.cli.key.telling import named
+from signer.cli.revoke import position, send
+from signer.config import Config
+from signer.v1 import operator_pb2
+
+
+def main(argv: list[str]) -> int:
+    """Log what is taken back, and return once status.json carries it."""
+    made = parser(
+        "key revoke",
+        "Take a key back: what it signed at a ledger position or later counts no more, also for\n"
+        "verifiers who are offline. It needs no root key and nobody else's yes, and there is no\n"
+        "way back. `sealbook revoke` takes back other things too.",
+        'sealbook key revoke release@1 --after 1200 --reason "the build host was broken into"',
+    )
+    add = made.add_argument
+    add("name", metavar="NAME[@VERSION]", help="a key of trust.json")
+    add(
+        "--after",
+        type=int,
+        metavar="TREE_SIZE",
+        help="the first position that does not count (default: the next one)",
+    )
+    add("--reason", required=True, metavar="TEXT", help="why, for whoever is refused")
+    args = made.parse_args(argv)
+    named(args.name)
+    key = operator_pb2.RevokeRequest.Key(name=args.name)
+    if args.after is not None:
+        key.valid_through_tree_size = position("--after", args.after)
+    request = operator_pb2.RevokeRequest(reason=args.reason, key=key)
+    return send(Config.load(args.config), request, as_json=args.json)
