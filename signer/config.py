@@ -223,8 +223,8 @@ class SigningSection(_Section):
             if len(set(key.also)) != len(key.also) or name in key.also:
                 raise ValueError(f"keys.{name}.also names a key twice, or itself")
             for second in key.also:
-                other = self.keys.get(second)
-                if other is None or (other.raw, other.purpose) != (key.raw, key.purpose):
+                other = self.keys.get(second)  # else a command made it, or it is not there
+                if other and (other.raw, other.purpose) != (key.raw, key.purpose):
                     raise ValueError(f"{second!r}, which {name} names, is no key for the same")
         return self
 

@@ -77,8 +77,9 @@ class KeyRing:
 
         Raises:
             UnknownSigningKeyError: one is gone; nothing is signed by half of the keys.
+            WrongPurposeError: one is for something else.
         """
-        return [self._found(name) for name in key.also]
+        return [self._for(key.purpose, name) for name in key.also]
 
     def check_scope(self, key: SigningKey, repository: Repository | None) -> None:
         """Check that verifiers let `key` speak about `repository`; None is what has no name.

@@ -15,7 +15,7 @@ from signer.config import Config, SigningKeySection
 from signer.errors import ConfigError, KeyBookError
 from signer.forms import Forms
 from signer.keys import CheckedKey, SigningKey, open_key
-from signer.keys.configured import check_algorithms
+from signer.keys.configured import check_algorithms, check_seconds
 from signer.keys.home import Role
 from signer.life.book import Book
 from signer.life.standing import Known
@@ -42,15 +42,17 @@ class Opening:
             KeyBookError: nobody knows where one is, or another key is there.
             UnsupportedKeyError, UnknownFormError: it cannot sign in a form that it is to make.
             UnknownKeyError, KeyPurposeError: the trust file says otherwise.
-            ConfigError: a raw key that verifiers trust, a certificate of another key, or one key
-                under two names.
+            ConfigError: a raw key that verifiers trust, a certificate of another key, one key
+                under two names, or a key that is to sign also and is not there.
         """
         keys: list[SigningKey] = []
         try:
-            for name in dict.fromkeys((*self._config.signing.keys, *known.active)):
+            names = dict.fromkeys((*self._config.signing.keys, *known.active))
+            for name in names:
                 key = self._signing(name, known, trust)
                 keys += [key] if key else []
             _check_once(keys)
+            check_seconds(keys, names)
         except BaseException:
             for key in keys:
                 key.close()
