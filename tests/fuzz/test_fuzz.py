@@ -17,9 +17,9 @@ pytestmark = pytest.mark.skipif(
     reason="atheris is not installed: there is none for this Python or machine",
 )
 _SECONDS = 5
-_PATIENCE = 60  # a fault is found in one or two
+_PATIENCE = 120  # a fault is found in seconds
 _AT_ONCE = 2
-_SEED = 1  # a test begins with the same inputs each time; `make fuzz` with others
+_SEED = 2  # a test begins with the same inputs each time; `make fuzz` with others
 
 
 @pytest.fixture(scope="module")
