@@ -30,6 +30,7 @@ from verifier.publickey import PublicKey
 
 PEOPLE = FILE[FILE.index("[[present]]") : FILE.index("[[key]]")]
 KEY = FILE[FILE.index("[[key]]") :]
+ANOTHER = '[[present]]\nname = "Ada Okafor"\nrole = "observer"\n\n'
 BAD_FILES = {
     "no TOML": (FILE, "nonsense"),
     "an unknown field": ('title = "', 'titel = "x"\ntitle = "'),
@@ -41,11 +42,12 @@ BAD_FILES = {
     "no date": ("date = 2026-11-26\n", ""),
     "a time": ("date = 2026-11-26", "date = 2026-11-26T10:00:00Z"),
     "an origin with a space": ("ledger.example", "ledger example"),
-    "one person": (PEOPLE, PEOPLE.partition("\n[[present]]")[0]),
-    "one person twice": ("Jan de Vries", "Ada Okafor"),
+    "one person": (PEOPLE, PEOPLE[PEOPLE.index("\n[[present]]") :]),
+    "one person twice": (PEOPLE, PEOPLE + ANOTHER),
+    "nobody": (PEOPLE, ""),
     "nobody who states anything": ("statement = ", "# "),
-    "no key": (KEY, "key = []"),
-    "two keys of one name": (KEY, KEY + SECOND.replace("status-2027", "release-2027")),
+    "no key": (FILE, "key = []\n" + FILE.removesuffix(KEY)),
+    "two keys of one name": (KEY, KEY + SECOND.replace('"status-2027"', '"release-2027"')),
     "two keys in one place": (KEY, KEY + SECOND.replace("file:status", "file:release")),
     "a key's name with a space": ("release-2027", "release 2027"),
     "an unknown purpose": ('"approve"', '"everything"'),
@@ -192,6 +194,19 @@ def test_anothers_signature(good: Transcript, other: Transcript) -> None:
     for field in ("public_key", "self_test"):
         theirs = json.loads(other.json())["keys"][0][field]
         refused("ceremony-transcript", lambda v=theirs, f=field: check(_edited(good, {f: v})))
+
+
+def test_another_algorithm(good: Transcript) -> None:
+    """
+    A key of another algorithm than the file's does not hold, whatever it signed.
+    """
+    [wanted], [made] = good.ceremony.keys, good.keys
+    key = MemoryKey.generate("ed25519")
+    message = self_test.message(good.ceremony, wanted, key.public, rehearsal=False)
+    made = made._replace(public=key.public, self_test=key.sign(message))
+    said = refused("ceremony-transcript", lambda: check(good._replace(keys=(made,)).json()))
+
+    assert "expected ecdsa-p256, found ed25519" in said.message
 
 
 def test_spelling(good: Transcript) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,12 @@ from tests.signer.running import InProcess, running
 from tests.signer.test_cli_evidence import AUDITORS_PROGRAM
 from tests.signer.world import World, found_in
 from verifier import dsse
+from verifier.bundle import Bundle
 from verifier.dossier import Dossier
 from verifier.statement import Statement
+from verifier.tlogpolicy import Endorsed
+from verifier.trust.listed import TrustedKey
+from verifier.verify import Verifier
 
 METHOD = "/sealbook.v1.Operator/RecordCeremony"
 
@@ -115,6 +120,36 @@ def test_proof(service: InProcess, tmp_path: Path) -> None:
     refused("ceremony-not-logged", lambda: check_logged(found, trust, proofs[1]))
     refused("ceremony-not-logged", lambda: check_logged(found, trust, approval))
     refused("ceremony-not-logged", lambda: check_logged(elsewhere, trust, proofs[0]))
+
+
+def test_proof_of_something_like_it(
+    service: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It takes this ledger, its event key, and a zip of which every member is right.
+    """
+    trust, found = World(service.directory).trust, held(tmp_path / "c")
+    file = evidence(service, tmp_path, record(service, found.json()).index)
+    elsewhere = found.ceremony._replace(origin="other.example")
+    refused(
+        "ceremony-not-logged",
+        lambda: check_logged(found._replace(ceremony=elsewhere), trust, file.read_bytes()),
+    )
+    with zipfile.ZipFile(file) as read:
+        members = {name: read.read(name) for name in read.namelist()}
+    members["statement.json"] = members["statement.json"].replace(b"2027", b"2028")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, content in members.items():
+            written.writestr(name, content)
+    refused("entry-mismatch", lambda: check_logged(found, trust, file.read_bytes()))
+    logged = Verifier.logged
+
+    def by_another(self: Verifier, bundle: Bundle) -> tuple[Endorsed, TrustedKey]:
+        seen, key = logged(self, bundle)
+        return seen, key._replace(purpose="attest")
+
+    monkeypatch.setattr(Verifier, "logged", by_another)
+    refused("ceremony-not-logged", lambda: check_logged(found, trust, members["bundle.json"]))
 
 
 def ceremony(service: InProcess, *words: object) -> Done:
