@@ -126,5 +126,5 @@ def clear_for_socket(path: Path) -> None:
 def _reflect(server: grpc.aio.Server) -> None:
     from grpc_reflection.v1alpha import reflection
 
-    names = ("sealbook.v1.Signer", "sealbook.v1.Ledger", reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    ours = (f"sealbook.v1.{name}" for name in ("Signer", "Ledger", "Approvals"))
+    reflection.enable_server_reflection((*ours, reflection.SERVICE_NAME), server)

@@ -38,6 +38,8 @@ def main(argv: list[str]) -> int:
             return _list(client.requests(), as_json=args.json)
     if args.person is None or args.key is None:
         made.error("an approval needs --as NAME and --key KEY")
+    if args.yes and len(args.id) != _WHOLE:
+        raise RequestError("expected the whole id with --yes: nothing else says what is signed")
     with connected(args) as client:
         found = client.request(_whole(client, args.id))
         assert found.request is not None

@@ -8,6 +8,8 @@ from signer.approvals.requests import Standing
 from signer.guard import Method
 from signer.v1 import approvals_pb2
 
+_LISTED = 16  # repositories of one request in a list
+
 
 class ApprovalsService:
     """`sealbook.v1.Approvals`."""
@@ -30,8 +32,12 @@ class ApprovalsService:
         self, _: Principal, __: approvals_pb2.ListRequestsRequest
     ) -> approvals_pb2.ListRequestsResponse:
         """Say what is open."""
-        found = [_open(standing) for standing in self._requests.all()]
-        return approvals_pb2.ListRequestsResponse(requests=found)
+        answer = approvals_pb2.ListRequestsResponse()
+        for standing in self._requests.all():
+            one = answer.requests.add()
+            one.CopyFrom(_open(standing))
+            del one.repositories[_LISTED:]
+        return answer
 
     async def get_request(
         self, _: Principal, request: approvals_pb2.GetRequestRequest

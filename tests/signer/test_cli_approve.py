@@ -94,7 +94,7 @@ def test_no(
     ("words", "code"),
     [
         (("12", "--as", "bob", "--key", "bob.key"), "bad-request"),
-        (("0" * 8, "--as", "bob", "--key", "bob.key"), "unknown-request"),
+        (("0" * 8, "--as", "bob", "--key", "bob.key"), "bad-request"),  # with --yes
         (("0" * 64, "--as", "bob", "--key", "bob.key"), "unknown-request"),
         (("ID", "--as", "bob", "--key", "carol.key"), "bad-signature"),
         (("ID", "--as", "mallory", "--key", "carol.key"), "unknown-approver"),
@@ -112,6 +112,15 @@ def test_refused(service: InProcess, client: Client, words: tuple[str, ...], cod
 
     check_refused(done, code)
     assert () == client.request(id_).approved_by
+
+
+def test_unknown_prefix(service: InProcess) -> None:
+    """
+    First digits that no open request has are none's.
+    """
+    done = service.command("approve", "0" * 8, "--as", "bob", "--key", "bob.key")
+
+    assert "0 open requests begin with" in check_refused(done, "unknown-request")
 
 
 def test_what_a_terminal_would_obey(client: Client) -> None:

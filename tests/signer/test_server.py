@@ -113,7 +113,7 @@ def test_reflection(world: World) -> None:
     with running(world) as service:
         found = services(service)
 
-    assert {"sealbook.v1.Signer", "sealbook.v1.Ledger"} <= found
+    assert {f"sealbook.v1.{name}" for name in ("Signer", "Ledger", "Approvals")} <= found
     assert "sealbook.v1.Operator" not in found
 
 
