@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from signer.errors import KeyFailedError
 from signer.keys import CheckedKey, SigningKey, open_key
+from signer.keys.home import HomeKey
 from signer.keys.homes import file
 from signer.keys.memory import MemoryKey
 from signer.keys.messages import Approving
@@ -25,8 +26,10 @@ class FaultyKey:
     workers = None
     attributes: Mapping[str, str] = {}
 
-    def __init__(self, nth: int, error: Exception | None = None) -> None:
-        self._inner = MemoryKey.generate("ecdsa-p256")
+    def __init__(
+        self, nth: int, error: Exception | None = None, inner: HomeKey | None = None
+    ) -> None:
+        self._inner = inner or MemoryKey.generate("ecdsa-p256")
         self._nth, self._error = nth, error
         self.made = 0
 
@@ -97,7 +100,7 @@ def test_failed_key_in_a_service(world: World) -> None:
     world.add_key("hotfix", MemoryKey.generate("ecdsa-p256"))
     with running(world) as service:
         release = service.server.keys.keys["release"]
-        release._key = CheckedKey(FaultyKey(3), 1)
+        release._key = CheckedKey(FaultyKey(3, inner=release._key), 1)
         batch = service.asking(lambda c: c.sign_batch(REPOSITORY, [item(n) for n in range(5)]))
         single = service.raw(order(6).SerializeToString())
         other = service.asking(lambda c: c.sign(digest(7), REPOSITORY, key="hotfix"))
