@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +18,7 @@ from signer.approvals.request import Request
 from signer.client import Client
 from signer.client.answer import record
 from signer.errors import ServiceError
+from signer.plugins import cosign
 from tests.signer.agreeing import PAYMENTS, PROTECTED, approve, needed, people, protect
 from tests.signer.asking import REPOSITORY, digest, item
 from tests.signer.messaging import CUSTOM, prepared, public, simple, statement
@@ -188,6 +192,37 @@ def test_message_is_signed(service: InProcess, client: Client) -> None:
     )
     # Found by what it is, not by who asks or why.
     assert signed.signature == client.sign_message(message, reason="again").signature
+
+
+def test_cosign(
+    service: InProcess,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    `cosign sign` shows which request waits, and by what it is approved; run again after that it
+    has its signature.
+    """
+    monkeypatch.setenv("SEALBOOK_SERVICE", service.addresses.grpc)
+    monkeypatch.setenv("SEALBOOK_TOKEN_FILE", str(service.directory / "token"))
+    init = {"protocolVersion": "v1", "keyResourceID": f"release/{PAYMENTS}", "hashFunc": 5}
+    question = {"initOptions": init, "methodName": "signMessage", "signMessage": {}}
+    monkeypatch.setattr(sys, "argv", ["plugin", "v1", json.dumps(question)])
+
+    def run() -> dict[str, Any]:
+        content = io.TextIOWrapper(io.BytesIO(statement(70)))  # as cosign makes it: no name
+        monkeypatch.setattr(sys, "stdin", content)
+        cosign.main()
+        answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return answer
+
+    told = run()["errorMessage"]
+    [open_] = [one for one in client.requests() if one.id in told]
+    assert f"(approval-needed); hint: sealbook approve {open_.id}" in told
+    approve(service, client, open_.id, "alice")
+
+    assert run()["signMessage"]["signature"]
 
 
 def test_raw_message_is_signed(service: InProcess, client: Client) -> None:
