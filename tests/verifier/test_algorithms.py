@@ -156,6 +156,7 @@ CHOICES = {
     "signer/founding.py",  # a new service's keys
     "signer/foreign.py",  # what notation's plugin asks to have signed
     "signer/forms/algorithms.py",  # what every reader of a form takes
+    "signer/life/wanting.py",  # what a command makes that names no algorithm
     "signer/own_keys.py",  # what Rekor's clients take as the log's promise
     "signer/cli/trust/podman.py",  # the one kind of promise that Podman reads
     "signer/plugins/notation.py",  # what notation asks a plugin for
