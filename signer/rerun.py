@@ -6,12 +6,25 @@ import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ledger.errors import IdempotencyError
+from ledger.errors import IdempotencyError, QuorumError
 from ledger.ledger import Ledger
 from signer.errors import RequestError
+from signer.keys import SigningKey
 from verifier.errors import RevokedError
+from verifier.publickey import PublicKey
 
 _MOST_RENEWALS = 64
+
+
+class Claim(NamedTuple):
+    """An idempotency key, if there is one, and what it stands for when this key signs."""
+
+    key: bytes
+    request: Callable[[PublicKey], bytes]
+
+    def by(self, public: PublicKey) -> tuple[bytes, bytes] | None:
+        """Return it as the ledger keeps it."""
+        return (self.key, self.request(public)) if self.key else None
 
 
 class Fresh(NamedTuple):
@@ -22,18 +35,20 @@ class Fresh(NamedTuple):
 
 def place(
     ledger: Ledger,
-    claim: tuple[bytes, bytes] | None,
+    key: SigningKey,
+    claim: Claim,
     *,
     renew: bool,
     known_by: Callable[[int | None], bytes],
-    check: Callable[[int], None],
+    check: Callable[[int, PublicKey], None],
 ) -> int | Fresh:
-    """Return where the answer to a request is, or that it has to be made.
+    """Return where the answer by `key` to a request is, or that it has to be made.
 
-    `claim` is an idempotency key and the request that it stands for; `known_by` returns
-    the dedup key of the request when it supersedes an entry, or nothing; `check` raises
-    `RevokedError` for the index of an entry that is revoked. What is committed but not
-    yet published has to be made again: the append waits for it.
+    `known_by` returns the dedup key of the request when it supersedes an entry, or nothing;
+    `check` raises `RevokedError` for the index of an entry, by a key, that is revoked. What is
+    committed but not yet published has to be made again: the append waits for it.
+
+    Who sends an idempotency key again after the key has rotated is answered as before.
 
     A revoked answer is none; one that was renewed is answered by its renewal.
 
@@ -41,14 +56,12 @@ def place(
         IdempotencyError: the idempotency key belongs to another request.
         RequestError: it was renewed too often.
         RevokedError: the answer was revoked, and nobody renewed it.
+        QuorumError: an earlier version of the key signed it, and it is not published yet.
     """
-    known = ledger.store.claim(claim[0]) if claim else None
-    if known and claim and known.request != claim[1]:
-        raise IdempotencyError("the idempotency key belongs to another request")
+    claimed = _claimed(ledger, key, claim, check) if claim.key else None
+    if claimed is not None:
+        return claimed
     published = ledger.published.checkpoint.tree_size
-    if known and known.index < published:
-        check(known.index)
-        return known.index
     supersedes: int | None = None
     revoked: RevokedError | None = None
     for _ in range(_MOST_RENEWALS):
@@ -59,15 +72,34 @@ def place(
             return Fresh(supersedes)
         if not renew:
             try:
-                check(index)
+                check(index, key.public)
             except RevokedError as e:
                 revoked = e
             else:
-                return index if index < published and not claim else Fresh(supersedes)
+                return index if index < published and not claim.key else Fresh(supersedes)
         supersedes = index
     if revoked:
         raise revoked
     raise RequestError(f"expected at most {_MOST_RENEWALS} renewals of one request")
+
+
+def _claimed(
+    ledger: Ledger, key: SigningKey, claim: Claim, check: Callable[[int, PublicKey], None]
+) -> int | None:
+    """Return where the answer is that an idempotency key stands for, if it is published."""
+    known = ledger.store.claim(claim.key)
+    if known is None:
+        return None
+    versions = (key.public, *key.earlier)
+    by = next((one for one in versions if claim.request(one) == known.request), None)
+    if by is None:
+        raise IdempotencyError("the idempotency key belongs to another request")
+    if known.index < ledger.published.checkpoint.tree_size:
+        check(known.index, by)
+        return known.index
+    if by != key.public:
+        raise QuorumError(f"entry {known.index} is durable, and not published")
+    return None
 
 
 def claim_key(principal: str, form: str, idempotency_key: str) -> bytes:

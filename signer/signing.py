@@ -49,6 +49,7 @@ from verifier import statement as statements
 from verifier.digest import Digest
 from verifier.errors import LimitError, SealbookError
 from verifier.merkle import InclusionProof
+from verifier.publickey import PublicKey
 from verifier.record import Record
 from verifier.repository import Repository
 
@@ -264,16 +265,17 @@ class Signing:
         claim = request.claim(signer)
         place = rerun.place(
             self._ledger,
+            key,
             claim,
             renew=request.item.renew,
             known_by=known_by,
-            check=lambda index: self._in_force.check_entry(index, key.public),
+            check=self._in_force.check_entry,
         )
         if isinstance(place, int):
             return place
         approval, content, known = tried[place.supersedes]
         named = form.labels(approval, key)
-        return _Wanted(form, key, content, named, known, claim, place.supersedes)
+        return _Wanted(form, key, content, named, known, claim.by(key.public), place.supersedes)
 
     def _answer(
         self, places: Sequence[_Signed], appended: Iterator[Answer], published: Published
@@ -377,14 +379,17 @@ class _Request:
         annotations = self._with(supersedes)
         return Approval(self.digest, self._repository, annotations, item.media_type, item.size)
 
-    def claim(self, signer: _Signer) -> tuple[bytes, bytes] | None:
+    def claim(self, signer: _Signer) -> rerun.Claim:
         """Return the idempotency key, per principal and signer, and what it stands for."""
-        if not self.item.idempotency_key:
-            return None
-        content = signer.form.content(self.approval(None))
-        return (
-            rerun.claim_key(self._principal.name, signer.name, self.item.idempotency_key),
-            dedup.request(signer.key.public, content, renew=self.item.renew),
+
+        def request(public: PublicKey) -> bytes:
+            content = signer.form.content(self.approval(None))
+            return dedup.request(public, content, renew=self.item.renew)
+
+        idempotency_key = self.item.idempotency_key
+        who = self._principal.name, signer.name
+        return rerun.Claim(
+            rerun.claim_key(*who, idempotency_key) if idempotency_key else b"", request
         )
 
     def _with(self, supersedes: int | None) -> Mapping[str, str]:

@@ -237,16 +237,18 @@ class Attesting:
         claim = job.claim(key, spool)
         place = rerun.place(
             self._ledger,
+            key,
             claim,
             renew=job.order.renew,
             known_by=known_by,
-            check=lambda index: self._in_force.check_entry(index, key.public),
+            check=self._in_force.check_entry,
         )
         if isinstance(place, int):
             return place
         supersedes = place.supersedes
         message, named = job.message(spool, supersedes), job.labels(key, supersedes)
-        return Wanted(key, message, hashes[supersedes], named, claim, supersedes)
+        signed_for = claim.by(key.public)
+        return Wanted(key, message, hashes[supersedes], named, signed_for, supersedes)
 
     def _check_agreed(self, job: Job, spool: Spool, wanted: Sequence[Wanted]) -> None:
         """Check that others agree to what is new of this attestation, if they have to."""

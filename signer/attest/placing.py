@@ -24,6 +24,7 @@ from verifier import statement as statements
 from verifier.digest import Digest
 from verifier.entry import Entry
 from verifier.errors import SealbookError
+from verifier.publickey import PublicKey
 from verifier.repository import Repository
 from verifier.statement import Statement, Subject
 
@@ -73,16 +74,18 @@ class Job(NamedTuple):
         subjects = tuple(Subject(one, self.repository, annotations) for one in self.digests)
         return labels.of_statement(Statement(subjects, self.predicate_type, {}), key.public)
 
-    def claim(self, key: SigningKey, spool: Spool) -> tuple[bytes, bytes] | None:
+    def claim(self, key: SigningKey, spool: Spool) -> rerun.Claim:
         """Return the idempotency key, per principal and key, and what it stands for."""
-        order = self.order
-        if not order.idempotency_key:
-            return None
+
+        def request(public: PublicKey) -> bytes:
+            payload = self.message(spool, None).payload()
+            return dedup.request_of(public, payload, renew=self.order.renew)
+
+        idempotency_key = self.order.idempotency_key
         action = "attest" if key is self.keys[0] else f"attest+{key.name}"
-        payload = self.message(spool, None).payload()
-        return (
-            rerun.claim_key(self.principal.name, action, order.idempotency_key),
-            dedup.request_of(key.public, payload, renew=order.renew),
+        who = self.principal.name, action
+        return rerun.Claim(
+            rerun.claim_key(*who, idempotency_key) if idempotency_key else b"", request
         )
 
 

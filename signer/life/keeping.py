@@ -12,6 +12,7 @@ from signer.events import Events
 from signer.forms import Forms
 from signer.keys import SigningKey
 from signer.keys.ring import KeyRing
+from signer.life import versions
 from signer.life.announcing import Announcing
 from signer.life.book import Book
 from signer.life.installing import Installing
@@ -62,8 +63,12 @@ class KeyLife:
         self._book = Book(config.path(config.signing.book))
         self._standing = Standing(ledger)
         self._opening = Opening(config, forms, self._book)
+        known = self._standing.known
+        keys = self._opening.current(live.root, known)
+        for key in keys:
+            key.earlier = versions.earlier(known, live.root, key)
         self.ring = KeyRing(
-            self._opening.current(live.root, self._standing.known),
+            keys,
             config.signing.default_key,
             config.signing.default_attest_key,
             trust=lambda: live.root,

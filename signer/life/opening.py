@@ -67,7 +67,7 @@ class Opening:
         if row is None and (section is None or version != 1):
             raise KeyBookError(
                 f"nobody knows where version {version} of key {name} lives",
-                hint=f"sealbook key import {name} --uri URI",
+                hint=f"sealbook key announce {name} --uri URI",
             )
         uri = row.uri if row else self._section(name, purpose).uri
         opened = open_key(uri, self._config.base, Role(name, purpose))

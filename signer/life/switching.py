@@ -78,7 +78,7 @@ class Switching:
             # Also of an event that waits for its witnesses: after a restart it would sign too.
             known = await asyncio.to_thread(parts.standing.refresh)
             if known.active.get(name) == activated:
-                await self._let_sign(key)
+                await self._let_sign(key, known)
             elif wanted.hint not in parts.held:
                 key.close()
         return Changed(wanted, event, known=False, draft=await parts.redraft(known))
@@ -128,14 +128,14 @@ class Switching:
         trust = self._parts.live.root
         return opening.version(wanted.name, wanted.version, wanted.hint, wanted.purpose, trust)
 
-    async def _let_sign(self, key: SigningKey) -> None:
+    async def _let_sign(self, key: SigningKey, known: Known) -> None:
         parts = self._parts
         present = parts.ring.keys.get(key.name)
         parts.held.pop(key.public.hint, None)
         keys = dict(parts.ring.keys)
         keys[key.name] = key  # in its old place
+        key.earlier = versions.earlier(known, parts.live.root, key)
         if present is not None:
-            key.earlier = (present.public, *present.earlier)
             parts.held[present.public.hint] = present
         parts.ring.swap(keys.values())
         # 6.

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from ledger.answer import Appended
 from signer.errors import KeyStandingError, RequestError, UnknownSigningKeyError
+from signer.keys import SigningKey
 from signer.life.parts import Parts
 from signer.life.standing import Known
 from verifier.publickey import PublicKey
+from verifier.trust import TrustRoot
 
 
 class Version(NamedTuple):
@@ -56,6 +58,13 @@ def versions(parts: Parts, known: Known, name: str) -> list[Version]:
         if key.name == name:
             found.setdefault(key.public, Version(name, key.version, key.public, key.purpose))
     return sorted(found.values(), key=lambda one: one.version)
+
+
+def earlier(known: Known, trust: TrustRoot, key: SigningKey) -> tuple[PublicKey, ...]:
+    """Return the public halves of all other versions of a key that ever signed, or may have."""
+    announced = [one.announcement.public for one in known.versions(key.name)]
+    listed = [one.public for one in trust.keys.values() if one.name == key.name]
+    return tuple(one for one in dict.fromkeys([*announced, *listed]) if one != key.public)
 
 
 def find(parts: Parts, known: Known, name: str, version: int) -> Version:

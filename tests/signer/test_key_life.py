@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from signer.keys.memory import MemoryKey
-from tests.signer.asking import REPOSITORY, digest
+from tests.signer.asking import REPOSITORY, digest, refused
 from tests.signer.revoking import Key, offline, revoke, sign
 from tests.signer.rotating import (
     announce,
@@ -391,3 +391,23 @@ def test_old_home_may_go(world: World, tmp_path: Path) -> None:
 
         assert Verifier(world.trust).verify(answer.bundle(), digest(1), REPOSITORY)
         assert "replaced" == standings(service)["release@1"]
+
+
+def test_again_after_a_rotation(world: World) -> None:
+    """
+    Who sends an idempotency key again is answered as before, though the key rotated meanwhile,
+    also after a restart; for another request it is refused as ever, and so is what was revoked.
+    """
+    with running(world) as service:
+        first = sign(service, 1, idempotency_key="job-1")
+        rotate(service)
+        again = sign(service, 1, idempotency_key="job-1")
+        fresh = sign(service, 1)
+
+        assert first.record == again.record
+        assert first.record.index != fresh.record.index
+        refused("idempotency-conflict", lambda: sign(service, 2, idempotency_key="job-1"))
+    with running(world) as service:
+        assert first.record == sign(service, 1, idempotency_key="job-1").record
+        revoke(service, entry=first.record.index)
+        refused("revoked", lambda: sign(service, 1, idempotency_key="job-1"))
