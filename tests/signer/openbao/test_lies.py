@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -124,7 +125,7 @@ def _dripping(answer: Answering, _: Request) -> None:
     answer.send_response(200)
     answer.send_header("content-length", "1000000")
     answer.end_headers()
-    for _ in range(25):
+    for _ in range(300):
         answer.wfile.write(b" ")
         time.sleep(0.2)
 
@@ -132,13 +133,6 @@ def _dripping(answer: Answering, _: Request) -> None:
 def _hang_up(answer: Answering, _: Request) -> None:
     answer.connection.shutdown(socket.SHUT_RDWR)
     answer.close_connection = True
-
-
-def _endless(answer: Answering, _: Request) -> None:
-    answer.send_response(200)
-    answer.end_headers()
-    for _ in range(1 << 10):
-        answer.wfile.write(b" " * 65_536)
 
 
 AWAY: dict[str, Callable[[Answering, Request], object]] = {
@@ -152,7 +146,6 @@ AWAY: dict[str, Callable[[Answering, Request], object]] = {
     "two fields": lambda answer, _: answer.send(200, b'{"data":{},"data":{}}'),
     "a bomb": lambda answer, _: answer.send(200, b'{"a":' + b"[" * 100_000),
     "hung up": _hang_up,
-    "endless": _endless,
     "silent": _silent,
     "dripping": _dripping,
 }
@@ -176,6 +169,62 @@ def test_away(
     assert key.healthy
     del lying.says["sign"]
     eventually(lambda: _signs(key))
+
+
+@pytest.mark.parametrize("kind", ["lookup-self", "keys"])
+@pytest.mark.parametrize(
+    "away", ["sealed", "busy", "broken", "elsewhere", "a page", "hung up", "dripping"]
+)
+def test_away_at_opening(
+    lying: Lying, opened: Callable[[], CheckedKey], kind: str, away: str
+) -> None:
+    """
+    A server that is away is not one that refuses: what was asked then can be asked again.
+    """
+    lying.says[kind] = AWAY[away]
+    since = time.monotonic()
+    refused("key-unavailable", opened)
+
+    assert time.monotonic() - since < 10 * DEADLINE_S
+    del lying.says[kind]
+    opened()
+
+
+def test_endless(lying: Lying, opened: Callable[[], CheckedKey]) -> None:
+    """
+    An answer that does not end is not read to its end.
+    """
+    sent: list[int] = []
+    over = threading.Event()
+
+    def endless(answer: Answering, _: Request) -> None:
+        answer.send_response(200)
+        answer.end_headers()
+        try:
+            sent.extend(answer.wfile.write(bytes(65_536)) for _ in range(1 << 12))
+        finally:
+            over.set()
+
+    key = opened()
+    lying.says["sign"] = endless
+    refused("key-unavailable", lambda: key.sign(b"message"))
+
+    eventually(over.is_set)
+    assert sum(sent) < 32 << 20  # some is on its way in the system's buffers
+
+
+def test_elsewhere(lying: Lying, opened: Callable[[], CheckedKey]) -> None:
+    """
+    A token goes where the configuration says, and not where a server sends us.
+    """
+    key = opened()
+    with Lying() as other:
+        other.private = lying.private
+        to = f"http://{other.address}/v1/transit/sign/release"
+        lying.says["sign"] = lambda answer, _: answer.send(307, {}, location=to)
+        refused("key-unavailable", lambda: key.sign(b"message"))
+
+        assert [] == other.asked
 
 
 def test_another_key(lying: Lying, opened: Callable[[], CheckedKey]) -> None:
