@@ -56,7 +56,7 @@ def status(config: Config) -> operator_pb2.GetStatusResponse:
 
 def lines(found: operator_pb2.GetStatusResponse) -> str:
     """Print a status for people: only what there is to say."""
-    keys = ", ".join(f"{key.name} ({_state(key)})" for key in found.keys)
+    keys = ", ".join(f"{_label(key)} ({_state(key)})" for key in found.keys)
     told = [
         ("root", found.root.hex()),
         ("checkpoint", f"{found.checkpoint_age_s:.0f} s old"),
@@ -87,6 +87,10 @@ def day_time(seconds: int) -> str:
 
 def _ending(ending: operator_pb2.GetStatusResponse.Ending) -> str:
     return f"{ending.what}, {day_time(ending.at)}"
+
+
+def _label(key: operator_pb2.GetStatusResponse.KeyStatus) -> str:
+    return key.name if key.version <= 1 else f"{key.name}@{key.version}"
 
 
 def _state(key: operator_pb2.GetStatusResponse.KeyStatus) -> str:

@@ -102,6 +102,8 @@ class OperatorService:
                     fingerprint=key.public.fingerprint,
                     healthy=key.healthy,
                     revoked=self._in_force.is_revoked(key.public),
+                    version=key.version,
+                    available=key.available,
                 )
                 for key in self._keys.keys.values()
             ],

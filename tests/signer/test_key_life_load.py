@@ -1,0 +1,147 @@
+"""Rotation while callers sign: none of them is refused, and every bundle counts, now and later."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from signer.client import AsyncClient, Signed
+from signer.client.answer import key_of
+from signer.keys import SigningKey
+from signer.keys.memory import MemoryKey
+from signer.keys.messages import Approving
+from signer.signing import Signing
+from tests.signer.asking import PATIENCE_S, REPOSITORY, digest, eventually, refused
+from tests.signer.revoking import sign
+from tests.signer.rotating import announce, events, install, retire, rotate, switch
+from tests.signer.running import InProcess, running
+from tests.signer.world import World
+from verifier.trust import TrustRoot
+from verifier.verify import Verifier
+
+_CALLERS = 8
+_ENOUGH = 20  # signatures between two steps
+
+
+class Load:
+    """Callers who sign one image after the other, and what each got under which trust file."""
+
+    def __init__(self, service: InProcess) -> None:
+        self._service = service
+        self._numbers = iter(range(1, 1_000_000))
+        self._over = threading.Event()
+        self.trust = [service.trust]
+        self.signed: dict[int, tuple[Signed, TrustRoot]] = {}
+        self.failed: list[Exception] = []
+
+    def step(self, do: Callable[..., object], *args: Any, **more: Any) -> None:
+        """Do something, in the midst of signatures."""
+        do(self._service, *args, **more)
+        self.trust.append(self._service.trust)
+        enough = len(self.signed) + _ENOUGH
+        eventually(lambda: len(self.signed) >= enough or self.failed)
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Let callers sign meanwhile."""
+        done = asyncio.run_coroutine_threadsafe(self._run(), self._service._loop)
+        try:
+            yield
+        finally:
+            self._over.set()
+            done.result(PATIENCE_S)
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._call() for _ in range(_CALLERS)))
+
+    async def _call(self) -> None:
+        async with AsyncClient(self._service.addresses.grpc, self._service.token) as client:
+            while not self._over.is_set():
+                n, trust = next(self._numbers), self.trust[-1]
+                try:
+                    answer = await client.sign(digest(n), REPOSITORY, idempotency_key=f"job-{n}")
+                except Exception as e:  # noqa: BLE001  whatever it is, it is one too many
+                    self.failed.append(e)
+                else:
+                    self.signed[n] = answer, trust
+
+
+def test_rotation_under_load(world: World) -> None:
+    """
+    While a key rotates twice and its versions retire, no Sign fails; every bundle is good under
+    the trust file of its time and under the newest, and no key signed at or after its end.
+    """
+    with running(world) as service:
+        load = Load(service)
+        with load.going_on():
+            for version in (1, 2):
+                load.step(announce)
+                load.step(install)
+                load.step(switch)
+                load.step(retire, version=version)
+                load.step(install)
+        retired = events(service, "key-retired").values()
+        ends = {said["key"]: said["valid_through_tree_size"] for said in retired}
+
+    verifiers = {trust.version: Verifier(trust) for trust in load.trust}
+    newest = verifiers[world.trust.version]
+    by_key: dict[str, int] = {}
+    assert [] == load.failed
+    for n, (answer, trust) in load.signed.items():
+        index = newest.verify(answer.bundle(), digest(n), REPOSITORY).index
+        if key_of(answer.record).hint in trust.keys:
+            verifiers[trust.version].verify(answer.bundle(), digest(n), REPOSITORY)
+        else:  # it was asked for before, and signed after, a key took its turn
+            assert trust.version < world.trust.version
+        hint = key_of(answer.record).hint
+        by_key[hint] = max(index, by_key.get(hint, 0))
+    assert 3 == len(by_key)
+    assert 2 == len(ends)
+    assert all(by_key[hint] < end for hint, end in ends.items())
+
+
+def test_retiring_waits_for_what_is_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What a key has signed and nobody has appended yet still comes before the key's end.
+    """
+    signed, go_on = threading.Event(), threading.Event()
+    dated = Signing._dated
+
+    async def held(self: Signing, fresh: Any) -> Any:
+        if not signed.is_set():
+            signed.set()
+            await asyncio.to_thread(go_on.wait, PATIENCE_S)
+        return await dated(self, fresh)
+
+    monkeypatch.setattr(Signing, "_dated", held)
+    with running(world) as service, ThreadPoolExecutor(2) as pool:
+        straggler = pool.submit(sign, service, 1)
+        assert signed.wait(PATIENCE_S)
+        rotate(service)
+        retiring = pool.submit(retire, service)
+        # Long enough for what does not wait; what does, waits until we let it.
+        threading.Event().wait(0.5)
+        go_on.set()
+        answer, retired = straggler.result(PATIENCE_S), retiring.result(PATIENCE_S)
+
+        assert answer.record.index < retired.key.valid_through_tree_size
+
+
+def test_retired_key_refuses() -> None:
+    """
+    Whoever still holds a key that was retired gets no signature by it, and is told to ask again.
+    """
+    key = SigningKey("release", MemoryKey.generate("ecdsa-p256"))
+    key.sign(Approving(b"before"))
+    key.ended = True
+
+    error = refused("key-retired", lambda: key.sign(Approving(b"after")))
+    assert "again" in error.hint
