@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from signer.keys.memory import MemoryKey
 from tests.signer.commands import ROOT as CHECKOUT
 from tests.signer.commands import check_refused, one
 from tests.signer.roots import (
@@ -25,7 +26,9 @@ from tests.signer.roots import (
 )
 from tests.signer.world import World
 from verifier.errors import TrustThresholdError
-from verifier.trust import TrustRoot
+from verifier.trust import PAYLOAD_TYPE, TrustRoot
+from verifier.trust.listed import keys_by_hint
+from verifier.trust.signed import SignedFile
 
 DAY = 86_400
 
@@ -52,6 +55,40 @@ def test_next_version(world: World) -> None:
     assert old == new._replace(version=1, issued=old.issued, expires=old.expires)
     assert (2, 30 * DAY) == (new.version, new.expires - new.issued)
     assert abs(new.issued - time.time()) < DAY
+
+
+def test_versions_of_a_key(world: World) -> None:
+    """
+    The next version of the file keeps every version of every key, a difference in one of them
+    shows, and one of them is ended or dropped by its own name.
+    """
+    [first] = [key for key in world.trust.keys.values() if key.name == "release"]
+    second = first._replace(version=2, public=MemoryKey.generate("ecdsa-p256").public)
+    keys = keys_by_hint([*world.trust.keys.values(), second])
+    (world.directory / OLD).write_bytes(
+        SignedFile.sign(
+            PAYLOAD_TYPE,
+            world.trust._replace(keys=keys).json(),
+            [MemoryKey.load(world.directory / "keys" / "trust-root.pem")],
+        ).json()
+    )
+    created(world, "--end-key", "release", "--at", 9)
+    lines = diff(world)
+    good(sign(world))
+    found = {key.label: key for key in trust_of(world).keys.values()}
+
+    assert keys.keys() == trust_of(world).keys.keys()
+    assert (9, None) == tuple(
+        found[one].valid_through_tree_size for one in ("release", "release@2")
+    )
+    assert ["~ key release"] == [line.split(":")[0] for line in lines if " key " in line[:7]]
+    told = world.command("trust", "show", NEW)
+    assert "key         release@2: approve" in told.stdout
+    (world.directory / NEW).unlink()
+    created(world, "--drop-key", "release@2")
+    assert ["- key release@2"] == [
+        line.split(":")[0] for line in diff(world) if " key " in line[:7]
+    ]
 
 
 def test_new_roots(world: World) -> None:

@@ -52,7 +52,7 @@ def _rows(trust: TrustRoot) -> dict[str, str]:
         key = log.checkpoint_key
         rows[f"log {log_told(key)}"] = f"{key.public.fingerprint}, promise key {promise}"
     for one in trust.keys.values():
-        rows[f"key {one.name}"] = f"{key_told(one)}, {one.public.fingerprint}"
+        rows[f"key {one.label}"] = f"{key_told(one)}, {one.public.fingerprint}"
     if trust.roots:
         for name, public in trust.roots.keys.items():
             rows[f"root {name}"] = public.fingerprint

@@ -84,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
         help="what it may speak about: host[:port][/path], or * for everything; repeatable",
     )
     add("--from-size", type=int, metavar="N", help="from that ledger position (default: 0)")
-    add("--drop-key", metavar="NAME", help="no longer trust this key, nor what it ever signed")
+    add(
+        "--drop-key",
+        metavar="NAME",
+        help="no longer trust this key, nor what it ever signed; release@2 is its second version",
+    )
     add("--end-key", metavar="NAME", help="trust what this key signed before --at")
     add("--at", type=int, metavar="SIZE", help="the first ledger position that does not count")
     add("--witnesses", type=Path, metavar="FILE", help="witness, group and quorum lines")
@@ -135,7 +139,7 @@ def _roots(old: TrustRoot, args: argparse.Namespace) -> Roots:
 
 
 def _keys(old: TrustRoot, args: argparse.Namespace) -> list[TrustedKey]:
-    keys = {key.name: key for key in old.keys.values()}
+    keys = {key.label: key for key in old.keys.values()}
     for wanted in (args.drop_key, args.end_key):
         if wanted is not None and wanted not in keys:
             known = ", ".join(keys)

@@ -63,6 +63,7 @@ def _trust_json(draft: Draft) -> dict[str, Any]:
         "keys": [
             {
                 "name": key.name,
+                "version": key.version,
                 "purpose": key.purpose,
                 "scope": list(key.scope),
                 "valid_from_tree_size": key.valid_from_tree_size,
@@ -104,7 +105,7 @@ def _trust_told(draft: Draft, now: int) -> Iterator[str]:
         signed = "signed" if name in draft.signed else "not signed"
         yield f"  root        {name}, {signed}, {public.fingerprint[:16]}"
     for key in trust.keys.values():
-        yield f"  key         {key.name}: {key_told(key)}, {key.public.fingerprint[:16]}"
+        yield f"  key         {key.label}: {key_told(key)}, {key.public.fingerprint[:16]}"
     for log in trust.logs:
         yield f"  log         {printable(log_told(log.checkpoint_key))}"
     for name in trust.quorum.witnesses:
