@@ -90,10 +90,6 @@ class Persons:
         issuer, _, name = requester.partition("#")
         return self._people.get(name) if issuer == _ISSUER else None
 
-    def others(self, requester: str) -> int:
-        """Return how many persons there are besides whoever asks."""
-        return sum(not person.asks(requester) for person in self._people.values())
-
     def publics(self) -> tuple[PublicKey, ...]:
         """Return the keys of all of them."""
         return tuple(person.public for person in self._people.values())

@@ -289,6 +289,32 @@ def test_many_singles_by_one_client(service: InProcess, client: Client) -> None:
     assert 3 == len({service.verify(one, PAYMENTS).index for one in signed})
 
 
+def test_behind_every_form(service: InProcess, client: Client) -> None:
+    """
+    What was made in another form is seen to be what was approved too, and nothing else is.
+    """
+    forms = ["bundle", "simplesigning"]
+
+    def sign(n: int, **more: Any) -> Any:
+        [signed] = client.sign_batch(PAYMENTS, [item(n, **more)], forms=forms)
+        return signed
+
+    ids = {}
+    for more in ({"tag": "1"}, {"tag": "2"}, {"annotations": {"env": "prod"}}, {}):
+        ids[str(more)] = refused_as(lambda m=more: sign(66, **m))
+    approve(service, client, ids["{'tag': '1'}"], "bob")
+    signed = sign(66, tag="1")
+    records = [signed.record, *(one.record for one in signed.more)]
+    assert forms == [one.form for one in records]
+    behind = {
+        said: [is_behind(Request.read(asked(client, id_)), one) for one in records]
+        for said, id_ in ids.items()
+    }
+
+    assert [True, True] == behind.pop("{'tag': '1'}")
+    assert [[False, False]] * 3 == list(behind.values())
+
+
 def test_malformed_items(service: InProcess, client: Client) -> None:
     """
     What is malformed in a batch is answered for itself, and is no part of what is approved.

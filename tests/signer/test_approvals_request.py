@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import QueueFullError
+from ledger.errors import DamagedError, QueueFullError
 from signer.approvals.control import Control
 from signer.approvals.logged import EVENT, Approval
 from signer.approvals.persons import Person, Persons
@@ -309,3 +309,46 @@ def test_events_read_back() -> None:
     said["request"]["action"] = "attest"
     with pytest.raises(VerificationError):
         Approval.read(Fields(said, "predicate"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda said: said.update(signature="AAAA" * 4096),
+        lambda said: said.update(signature="?"),
+        lambda said: said.update(more=1),
+        lambda said: said.pop("person"),
+        lambda said: said["request"].pop("what"),
+    ],
+    ids=["long signature", "no signature", "more", "less", "no request"],
+)
+def test_event_that_cannot_be_read(spoil: Any) -> None:
+    """
+    An event of the kind that is none keeps the service from starting: what was approved is
+    not guessed.
+    """
+    desk = Desk()
+    request = desk.requests.ask(asked()).request
+    said = json.loads(canonical_json(Approval(request, "alice", "hint", b"x").predicate()))
+    spoil(said)
+    [answer] = desk.ledger.append([signed_event(EVENT, ORIGIN, desk.event, said, None)])
+    assert not isinstance(answer, SealbookError)
+
+    with pytest.raises(DamagedError):
+        desk.requests.refresh()
+    with pytest.raises(DamagedError):
+        desk.open()
+
+
+def test_event_that_is_missing() -> None:
+    """
+    Each approval names the last one, so that none can be left out unseen.
+    """
+    desk = Desk()
+    request = desk.requests.ask(asked()).request
+    desk.approve(request, "alice")
+    approval = Approval(request, "bob", "hint", b"x")
+    desk.ledger.append([signed_event(EVENT, ORIGIN, desk.event, approval.predicate(), None)])
+
+    with pytest.raises(DamagedError):
+        desk.requests.refresh()
