@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from signer.keys import SigningKey
 from verifier.errors import UnsupportedKeyError
+from verifier.publickey import PublicKey
 
 _P256 = "ecdsa-p256"
 _RSA = ("rsa-2048", "rsa-3072", "rsa-4096")
@@ -25,16 +26,21 @@ _ACCEPTED = {
 }
 
 
+def readers_take(form: str, key: PublicKey) -> bool:
+    """Whether every reader of `form` accepts signatures by `key`."""
+    return key.algorithm.name in _ACCEPTED[form]
+
+
 def check_algorithm(form: str, key: SigningKey) -> None:
     """Check that every reader of `form` accepts signatures by `key`.
 
     Raises:
         UnsupportedKeyError: some do not.
     """
-    accepted, found = _ACCEPTED[form], key.public.algorithm.name
-    if found not in accepted:
+    if not readers_take(form, key.public):
+        accepted, found = " or ".join(_ACCEPTED[form]), key.public.algorithm.name
         raise UnsupportedKeyError(
-            f"expected a key of {' or '.join(accepted)} for the form {form}, {key.name} is {found}",
+            f"expected a key of {accepted} for the form {form}, {key.name} is {found}",
             hint="ECDSA P-256 is the one key that every client accepts; others can sign also",
         )
 

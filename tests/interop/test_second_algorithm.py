@@ -10,7 +10,7 @@ import json
 import subprocess
 from base64 import b64decode as decoded
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,9 @@ from tests.interop.image import TAG, Image
 from tests.interop.judges import KEY, TRUSTED_ROOT, Given, Judge, SigstoreJs, judged
 from tests.interop.judging import Verdict, ask
 from tests.interop.legacy_judges import LegacyJudge
-from tests.interop.peers import JsPeer
+from tests.interop.peers import Containers, JsPeer
 from tests.interop.pushing import LegacySignature, Shelf
+from tests.interop.test_revoked import pull, skopeo
 from tests.signer.running import running
 from tests.signer.second import beside
 from tests.signer.world import World, found_in
@@ -160,6 +161,28 @@ def test_beside_the_legacy_form(signed: Signed, legacy_judge: LegacyJudge) -> No
         "promise_key_pem": signed.file("promise.pub"),
     }
     verdict = legacy_judge.judge(child, shelf=signed.shelf, **keys)
+
+    assert verdict.accepted, verdict.output
+
+
+@pytest.mark.parametrize("client", [skopeo, pull])
+def test_under_the_printed_policy(
+    signed: Signed,
+    containers: Containers,
+    tmp_path: Path,
+    client: Callable[[Containers, Path, str], Verdict],
+) -> None:
+    """
+    The policy.json that we print, from a trust file with both keys, is one that they can read.
+    """
+    child, name = signed.image.child, signed.shelf.name
+    signed.shelf.legacy(child, LegacySignature.parse(signed.legacy))
+    done = signed.world.command("trust", "podman", "trust.json")
+    (tmp_path / "policy.json").write_text(done.stdout)
+    (tmp_path / "registries.d").mkdir()
+    attached = {"docker": {name: {"use-sigstore-attachments": True}}}
+    (tmp_path / "registries.d" / "attached.yaml").write_text(json.dumps(attached))
+    verdict = client(containers, tmp_path, f"{name}@{child}")
 
     assert verdict.accepted, verdict.output
 

@@ -121,6 +121,21 @@ def test_scope_without_keys(world: World) -> None:
     assert {"": REJECT, "a.example/team": REJECT} == docker(trust, *gone)
 
 
+def test_second_algorithm(world: World) -> None:
+    """
+    A key that these clients cannot read is left out, and rejects where it is the only one.
+    """
+    quantum = MemoryKey.generate("ml-dsa-65").public
+    scopes = (Scope("*"), Scope("registry.example/quantum"))
+    trusted = TrustedKey("release-pq", "approve", quantum, scopes)
+    [release] = [key for key in world.trust.keys.values() if key.name == "release"]
+    both = docker(world.trust._replace(keys=keys_by_hint([release, trusted])))
+    alone = docker(world.trust._replace(keys=keys_by_hint([trusted])))
+
+    assert [[release.public]] * 2 == [keys(rule) for rule in both.values()]
+    assert {"": REJECT, "registry.example/quantum": REJECT} == alone
+
+
 def test_retired(world: World) -> None:
     """
     A key whose window has ended is left out: Podman cannot tell what it signed before.

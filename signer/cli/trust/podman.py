@@ -2,8 +2,8 @@
 
 They know neither ledger positions nor status files, so this is rougher than our own verifier:
 a key that was revoked, or whose window has ended, is left out, and with it everything that it
-ever signed. A revoked digest is rejected where it is pulled by digest, from the one repository
-that the revocation names.
+ever signed. So is one that they cannot read, as that of a second algorithm. A revoked digest
+is rejected where it is pulled by digest, from the one repository that the revocation names.
 
 Spec: containers-policy.json(5).
 """
@@ -15,7 +15,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ledger.labels import SIMPLESIGNING
 from signer.cli.arguments import parser
+from signer.forms.algorithms import readers_take
 from verifier._strict import b64encode
 from verifier.errors import RepositoryError
 from verifier.publickey import PublicKey
@@ -86,7 +88,12 @@ def policy(
     }
     docker: dict[str, object] = {}
     for scope in sorted(scopes):
-        keys = [key.public for key in live if any(_covers(wider, scope) for wider in key.scope)]
+        keys = [
+            key.public
+            for key in live
+            if readers_take(SIMPLESIGNING, key.public)  # one that is not read spoils the file
+            and any(_covers(wider, scope) for wider in key.scope)
+        ]
         named = "" if scope == EVERYWHERE else str(scope)
         docker[named] = [_signed(keys, promises) if keys else _REJECT]
     for one in revocations:
