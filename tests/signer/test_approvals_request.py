@@ -184,6 +184,19 @@ def test_what_the_ledger_shows_is_not_believed() -> None:
     assert ("alice",) == desk.open().named(standing.id).approved_by
 
 
+def test_first_of_the_hour() -> None:
+    """
+    A service that starts counts the approvals of the last hour, from the very first.
+    """
+    desk = Desk()
+    standing = desk.requests.ask(asked())
+    desk.approve(standing.request, "alice")
+    desk.approve(standing.request, "bob")
+    assert 2 == desk.ledger.head.tree_size
+
+    assert {"alice": 0, "bob": 1} == desk.open().named(standing.id).signed_by
+
+
 def test_expiry_is_exact() -> None:
     """
     A request is open until its last second, and gone with the next, approvals and all.
