@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from tests.verifier.making import refused, verdict
 from verifier import limits
-from verifier._strict import b64, b64encode, canonical_json, decimal, hexadecimal, name, rfc3339
+from verifier._strict import (
+    b64,
+    b64encode,
+    base64_pieces,
+    canonical_json,
+    decimal,
+    hexadecimal,
+    name,
+    rfc3339,
+)
 
 LAST = 2**63 - 1
 
@@ -60,6 +69,17 @@ def test_base64(raw: bytes) -> None:
     What is encoded is read back.
     """
     assert raw == b64(b64encode(raw)) == b64(b64encode(raw), size=len(raw))
+
+
+@given(st.lists(st.binary(max_size=7), max_size=9))
+def test_base64_in_pieces(pieces: list[bytes]) -> None:
+    """
+    Bytes that come in pieces have the Base64 of them as one, in pieces of which none is empty.
+    """
+    found = list(base64_pieces(pieces))
+
+    assert b64encode(b"".join(pieces)) == b"".join(found).decode()
+    assert all(found)
 
 
 @pytest.mark.parametrize(
