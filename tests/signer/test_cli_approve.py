@@ -114,6 +114,28 @@ def test_refused(service: InProcess, client: Client, words: tuple[str, ...], cod
     assert () == client.request(id_).approved_by
 
 
+def test_key_that_a_passphrase_opens(service: InProcess, client: Client) -> None:
+    """
+    A person's key may lie in a container, bound to their name: as somebody else it signs nothing.
+    """
+    secret = service.directory / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    secret.chmod(0o600)
+    source = "file:passphrase"
+    done = service.command(
+        *("key", "import", "bob.key", "--out", "sealed.key", "--name", "bob"),
+        *("--purpose", "person", "--passphrase-source", source),
+    )
+    assert 0 == done.returncode, done.stderr
+    id_ = refused_for(client, ("sign", digest(12), PAYMENTS))
+    key = ("--key", f"file:sealed.key?passphrase-source={source}", "--yes")
+    check_refused(service.command("approve", id_, "--as", "alice", *key), "key-role")
+    done = service.command("approve", id_, "--as", "bob", *key)
+
+    assert 0 == done.returncode, done.stderr
+    assert ("bob",) == client.request(id_).approved_by
+
+
 def test_unknown_prefix(service: InProcess) -> None:
     """
     First digits that no open request has are none's.
