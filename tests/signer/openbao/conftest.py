@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from signer.keys import CheckedKey, open_key
-from signer.keys.transit import lease
+from signer.keys import CheckedKey, open_key, workers
+from signer.keys.transit import client, lease
 from tests.signer.openbao.server import Bao, secret
 
 Open = Callable[..., CheckedKey]
@@ -27,7 +27,19 @@ def shared_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
 
 
 @pytest.fixture
-def bao(shared_bao: Bao) -> Bao:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait ten times as long for a server: the machine is busy, and time is not what is tested."""
+    for module, name in (
+        (client, "_CONNECT_S"),
+        (client, "_SILENCE_S"),
+        (client, "_WHOLE_S"),
+        (workers, "_PATIENCE_S"),
+    ):
+        monkeypatch.setattr(module, name, 10 * getattr(module, name))
+
+
+@pytest.fixture
+def bao(shared_bao: Bao, patient: None) -> Bao:
     """The same server, and nobody remembers which credentials it refused."""
     lease._REFUSALS = lease._Refusals()
     return shared_bao

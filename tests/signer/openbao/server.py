@@ -136,10 +136,6 @@ class Bao:
         made = self.write("auth/token/create", **{"policies": [policy], "ttl": "1h", **more})
         return str(made["auth"]["client_token"])
 
-    def logins(self) -> int:
-        """Return how many tokens there are."""
-        return len(self.call("LIST", "auth/token/accessors")["data"]["keys"])
-
     def found(self) -> None:
         """Mount what the tests use: keys, two ways to log in, and three policies."""
         self.write("sys/mounts/transit", type="transit")
