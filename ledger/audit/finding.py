@@ -48,6 +48,7 @@ ENTRY = frozenset(
         "key-scope",
         "key-window",
         "unannounced-key",
+        "unproven-key",
     }
 )
 

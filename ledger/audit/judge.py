@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ledger import labels
 from ledger.audit.ahead import Fetch, hash_name
+from ledger.audit.announcing import unproven
 from ledger.audit.bounds import Floor, utc
 from ledger.audit.finding import Finding
 from ledger.audit.source import Listed
@@ -90,7 +91,7 @@ class Judge:
         4. The body is the one that the entry names, and the signature fits it.
         5. The key may say this: listed, purpose, scope, window.
         6. Its labels, derived, are the service's.
-        7. An event names the one before it.
+        7. An event names the one before it; one that announces a key proves it.
         """
         # 1.
         found = list(self._time(index, listed)) if listed else []
@@ -155,6 +156,8 @@ class Judge:
         deletes = None
         if said.event is not None and key is not None and key.purpose == "event":
             found += self._chain(index, said.event)
+            trusted = self._trusted
+            found += unproven(index, said.event, trusted.origin, trusted.keys or {})
             deletes = _deletes(said.event)
         return judged._replace(labels=derived, findings=tuple(found), deletes=deletes)
 
