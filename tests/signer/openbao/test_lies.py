@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from signer.errors import KeyObjectError, KeyUnavailableError
-from signer.keys import CheckedKey, open_key
-from signer.keys.home import DEADLINE_S
+from signer.keys import CheckedKey, create_key, open_key
+from signer.keys.home import DEADLINE_S, Role
 from tests.signer.asking import eventually, refused
 from tests.signer.openbao.lying import Answering, Lying
 from tests.signer.openbao.server import secret
@@ -297,6 +297,48 @@ def test_wrong_description(
 
     with pytest.raises((KeyObjectError, KeyUnavailableError)):
         opened()
+    assert "sign" not in [kind for kind, _, _ in lying.asked]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("algorithm", "versions", "code"),
+    [
+        ("ecdsa-p384", (0, 1), "key-object"),
+        ("ecdsa-p256", (1, 3), "key-exists"),
+        ("ecdsa-p256", (1, 1), "key-exists"),
+    ],
+    ids=["another algorithm", "another rotation", "nothing"],
+)
+def test_not_what_was_made(
+    lying: Lying, tmp_path: Path, algorithm: str, versions: tuple[int, int], code: str
+) -> None:
+    """
+    A key that is not what was to be made, since somebody else made one meanwhile, is not used.
+    """
+    secret(tmp_path / "token", TOKEN)
+    [pem] = [version["public_key"] for version in lying.description()["keys"].values()]  # type: ignore[attr-defined]
+    before, after = versions
+    newest = before
+
+    def keys(answer: Answering, request: Request) -> None:
+        nonlocal newest
+        if answer.command == "POST":
+            newest = after
+            answer.send(200, {"data": {}})
+        elif newest:
+            described = lying.description(
+                latest_version=newest, keys={str(newest): {"public_key": pem}}
+            )
+            answer.send(200, {"data": described})
+        else:
+            answer.send(404, {"errors": []})
+
+    lying.says["keys"] = keys
+    query = f"version={before + 1}&auth=token&token-source=file:token&tls=off"
+    uri = f"openbao://{lying.address}/transit/keys/release?{query}"
+
+    refused(code, lambda: create_key(uri, tmp_path, Role("release", "approve"), algorithm))
     assert "sign" not in [kind for kind, _, _ in lying.asked]
 
 
