@@ -144,10 +144,8 @@ class Container(NamedTuple):
         work = Work(*(kdf.number(field) for field in Work._fields))
         work.check()
         salt, nonce = b64(kdf.text("salt"), size=_SALT), b64(cipher.text("nonce"), size=_NONCE)
-        ciphertext = b64(fields.text("ciphertext"))
-        for part in (kdf, cipher, fields):
-            part.done()
-        return cls(role, public, work, salt, nonce, ciphertext)
+        # What is left over would not be written again, so `parse` refuses it.
+        return cls(role, public, work, salt, nonce, b64(fields.text("ciphertext")))
 
     def open(self, ask: Ask, role: Role, where: str) -> Private:
         """Return the private key, which is for `role`; an empty name in that is any.

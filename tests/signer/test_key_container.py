@@ -311,6 +311,23 @@ def test_no_container(tmp_path: Path, content: bytes) -> None:
     refused("key-file", lambda: open_key(URI, key_in(tmp_path, content)))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("type",), "urn:sealbook:key:v2", "urn:sealbook:key:v1"),
+        (("kdf", "name"), "argon2d", "argon2id"),
+        (("cipher", "name"), "aes-256-siv", "aes-256-gcm"),
+    ],
+)
+def test_another_version(path: tuple[str, ...], value: str, said: str) -> None:
+    """
+    Of a file that another version wrote it is said what was expected.
+    """
+    content = edited(CONTENT, *path, value=value)
+
+    assert said in refused("key-file", lambda: Container.parse(content, "release.key")).message
+
+
 def test_another_key_inside() -> None:
     """
     The key inside has to be the one that the file says, even to who knows the passphrase.
