@@ -15,14 +15,15 @@
     statement = "I saw every step, and I compared the fingerprint."
 
     [[key]]
-    name = "release-2027"
+    name = "release"
     purpose = "approve"
     scope = ["registry.bank.example"]
     algorithm = "ecdsa-p256"
     uri = "pkcs11:token=s;object=release-2027;id=%01?module-path=/usr/lib/hsm.so&pin-source=prompt"
     attributes = { CKA_EXTRACTABLE = "false", CKA_NEVER_EXTRACTABLE = "true" }
 
-Two people at least, one of whom has something to say. `statement` is what they will sign
+The name of a key is what callers will ask for: an encrypted file is bound to it. Two people at
+least, one of whom has something to say. `statement` is what they will sign
 for by hand. `attributes` is what the home of the key must say of it; what homes say is in
 their documentation. A secret has no place here: the file and its transcript are shown around.
 """

@@ -115,7 +115,7 @@ def test_rehearsal(token: Path, tmp_path: Path) -> None:
     assert "object=release-2027;id=%01" in text
     assert "CKA_EXTRACTABLE = false  (demanded)" in text
     assert 2 == text.count("R E H E A R S A L")
-    assert not (out / "release-2027.pub").exists()
+    assert not (out / "release.pub").exists()
     check_refused(sealbook("key", "ceremony", "--check", transcript), "ceremony-rehearsal")
     check_refused(sealbook("key", "ceremony", "--log", transcript), "ceremony-rehearsal")
     assert 0 == sealbook("key", "ceremony", "--check", transcript, "--rehearse").returncode
