@@ -91,6 +91,18 @@ def test_versions_of_a_key(world: World) -> None:
     ]
 
 
+def test_next_version_of_a_key(world: World) -> None:
+    """
+    A key of another version is trusted beside the first.
+    """
+    second = new_key(world, "second").partition("=")[2]
+    created(world, "--key", f"release@2={second}", "--purpose", "approve", "--scope", "*")
+    good(sign(world))
+    shown = one(world.command("trust", "show", NEW, "--json"))
+
+    assert [1, 2] == [key["version"] for key in shown["keys"] if key["name"] == "release"]
+
+
 def test_new_roots(world: World) -> None:
     """
     New roots are trusted once enough of the old and enough of the new ones signed, and no sooner.
@@ -204,6 +216,9 @@ REFUSED: list[tuple[tuple[object, ...], str]] = [
     (("--key", "a.pub", "--purpose", "approve", "--scope", "*"), "bad-request"),
     (("--key", "release=a.pub", "--purpose", "approve", "--scope", "*"), "malformed"),
     (("--key", "A=a.pub", "--purpose", "approve", "--scope", "*"), "malformed"),
+    (("--key", "release@0=a.pub", "--purpose", "approve", "--scope", "*"), "malformed"),
+    (("--key", "release@x=a.pub", "--purpose", "approve", "--scope", "*"), "bad-integer"),
+    (("--key", "release@2=a.pub", "--purpose", "event", "--scope", "*"), "malformed"),
     (("--key", "a=a.pub", "--purpose", "approve", "--scope", "No/Where"), "bad-repository"),
     (("--key", "a=a.pem", "--purpose", "approve", "--scope", "*"), "unsupported-key"),
     (("--key", "a=none.pub", "--purpose", "approve", "--scope", "*"), "unreadable"),

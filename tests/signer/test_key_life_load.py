@@ -145,3 +145,20 @@ def test_retired_key_refuses() -> None:
 
     error = refused("key-retired", lambda: key.sign(Approving(b"after")))
     assert "again" in error.hint
+
+
+def test_two_at_once(world: World) -> None:
+    """
+    Two operators who rotate at once make one key, two who switch or retire log one event.
+    """
+    with running(world) as service, ThreadPoolExecutor(4) as pool:
+        announced = list(pool.map(announce, [service] * 4))
+        install(service)
+        switched = list(pool.map(lambda _: switch(service, version=2), range(4)))
+        retired = list(pool.map(lambda _: retire(service, version=1), range(4)))
+
+        assert 1 == len({answer.index for answer in announced})
+        assert [False, True, True, True] == sorted(answer.known for answer in switched)
+        assert [False, True, True, True] == sorted(answer.known for answer in retired)
+        for kind in ("key-added", "key-activated", "key-retired"):
+            assert 1 == len(events(service, kind))

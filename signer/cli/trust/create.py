@@ -11,7 +11,7 @@ from signer.cli.arguments import parser, show
 from signer.cli.trust.draft import Draft, read, standing
 from signer.errors import RequestError
 from verifier import limits
-from verifier._strict import name, utc
+from verifier._strict import decimal, name, utc
 from verifier.policy import Policy
 from verifier.publickey import PublicKey
 from verifier.quorum import Quorum
@@ -74,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--threshold", type=int, metavar="K", help="how many of the roots sign the next version")
     add("--policy", type=Path, metavar="FILE", help="pin this policy, and no other")
     add("--no-policy", action="store_true", help="pin none any more")
-    add("--key", metavar="NAME=PUB.pem", help="trust this key too. Needs --purpose and --scope")
+    add(
+        "--key",
+        metavar="NAME=PUB.pem",
+        help="trust this key too, NAME@2 as the second version of one. Needs --purpose and --scope",
+    )
     add("--purpose", choices=PURPOSES, help="what the key may say")
     add(
         "--scope",
@@ -158,12 +162,12 @@ def _keys(old: TrustRoot, args: argparse.Namespace) -> list[TrustedKey]:
         return list(keys.values())
     if args.purpose is None or not args.scope:
         raise RequestError("a key needs --purpose and --scope")
-    called, public = _named(args.key)
+    label, _, path = args.key.partition("=")
+    bare, at, version = label.partition("@")
+    called, public = _named(f"{bare}={path}")
     scope = tuple(map(Scope, args.scope))
-    return [
-        *keys.values(),
-        TrustedKey(called, args.purpose, public, scope, args.from_size or 0),
-    ]
+    new = TrustedKey(called, args.purpose, public, scope, args.from_size or 0)
+    return [*keys.values(), new._replace(version=decimal(version)) if at else new]
 
 
 def _named(text: str) -> tuple[str, PublicKey]:
