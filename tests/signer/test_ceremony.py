@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger import labels
 from signer import keys
@@ -26,6 +28,7 @@ from tests.signer.asking import PATIENCE_S, refused
 from tests.signer.ceremonies import FILE, SECOND, held, write
 from verifier import dsse
 from verifier.entry import Entry
+from verifier.errors import SealbookError
 from verifier.publickey import PublicKey
 
 PEOPLE = FILE[FILE.index("[[present]]") : FILE.index("[[key]]")]
@@ -217,6 +220,23 @@ def test_spelling(good: Transcript) -> None:
     refused("ceremony-transcript", lambda: check(json.dumps(value).encode()))
     refused("ceremony-transcript", lambda: check(_edited(good, {"note": "x"})))
     refused("ceremony-transcript", lambda: check(good.json() + b" " * (256 << 10)))
+
+
+@given(st.data())
+def test_hostile(good: Transcript, data: st.DataObject) -> None:
+    """
+    Whatever somebody does to a transcript, the check refuses it, and nothing else happens.
+    """
+    text = bytearray(good.json())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        text[place : place + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=9))
+    try:
+        found = check(bytes(text))
+    except SealbookError:
+        return
+    # Steps are words for people, and so is the program's name: their hash is in the ledger.
+    assert (found.ceremony, found.keys) == (good.ceremony, good.keys)
 
 
 def test_text_and_file(good: Transcript) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from ledger import labels
 from signer.ceremony.checking import check, check_logged
 from signer.ceremony.transcript import Transcript
 from signer.v1 import operator_pb2
@@ -28,6 +29,7 @@ from verifier.tlogpolicy import Endorsed
 from verifier.trust.listed import TrustedKey
 from verifier.verify import Verifier
 
+ROOT_KEY = "keys/trust-root.pem"
 METHOD = "/sealbook.v1.Operator/RecordCeremony"
 
 
@@ -178,6 +180,31 @@ def test_command(service: InProcess, tmp_path: Path) -> None:
     assert "NOT CHECKED" not in found.stdout
     as_json = one(sealbook("key", "ceremony", "--check", transcript, *trust, "--json"))
     assert (index, check(transcript.read_bytes()).sha256) == (as_json["index"], as_json["sha256"])
+
+
+def test_brought_into_use(world: World) -> None:
+    """
+    A key of a ceremony takes the place of the one that signs by the commands of every rotation,
+    and what it signs is under the fingerprint of the transcript.
+    """
+    file = world.directory / "ceremony.toml"
+    file.write_text(FILE.replace('name = "release-2027"', 'name = "release"'))
+    with running(world) as service:
+        done = world.command("key", "ceremony", file, "--out", world.directory / "held", "--json")
+        [key] = one(done)["keys"]
+        steps: list[tuple[object, ...]] = [
+            ("key", "announce", "release", "--uri", key["uri"]),
+            ("trust", "sign", "trust-next.json", "--previous", "trust.json", "--key", ROOT_KEY),
+            ("trust", "install", "trust-next.json"),
+            ("key", "rotate", "release", "--switch", "--now"),
+        ]
+        for words in steps:
+            done = world.command(*words)
+            assert 0 == done.returncode, done.stderr
+        signed = service.asking(lambda client: client.sign(digest(9), REPOSITORY))
+
+    assert "release" == world.verify(signed).key
+    assert [key["fingerprint"]] == labels.of(signed.record.entry, signed.record.body)["key"]
 
 
 def test_logged_later(service: InProcess, tmp_path: Path) -> None:
