@@ -108,7 +108,7 @@ except KeyLibraryError as e:
 """
 
 
-@pytest.mark.parametrize(("scheme", "library"), [("openbao", "httpx")])
+@pytest.mark.parametrize(("scheme", "library"), [("openbao", "httpx"), ("pkcs11", "pkcs11")])
 def test_without_library(scheme: str, library: str) -> None:
     """
     Without what a home of ours needs, its keys are refused with the extra to install.
