@@ -127,7 +127,9 @@ def _run(argv: list[str], *, is_program: bool) -> int:
         if "--json" in argv:
             import json
 
-            print(json.dumps({"error": e.code, "message": e.message, "hint": e.hint}))
+            told = {"error": e.code, "message": e.message, "hint": e.hint}
+            request = getattr(e, "request", "")  # that others have to approve first
+            print(json.dumps(told | ({"request": request} if request else {})))
         print(f"error: {e.message} ({e.code})", file=sys.stderr)
         if e.hint:
             print(f"hint:  {e.hint}", file=sys.stderr)

@@ -210,7 +210,8 @@ def test_waiting(service: InProcess, client: Client) -> None:
     to = ("--repository", PAYMENTS, "--out", "out", *at(service))
     (service.directory / "predicate.json").write_text('{"ok":true}')
     said = ("--type", "https://example.com/check", "--predicate", "predicate.json")
-    check_refused(service.command("sign", digest(7), *to), "approval-needed")
+    refusal = service.command("sign", digest(7), *to, "--json")
+    assert one(refusal)["request"] in check_refused(refusal, "approval-needed")
     before = {one.id for one in client.requests()}
     signing = Waiting(service, "sign", digest(8), *to, "--wait-approval")
     attesting = Waiting(service, "attest", digest(8), *said, *to, "--wait-approval", "--json")
