@@ -1,8 +1,9 @@
 """The next trust file, as a draft for the roots to sign: what became of keys since the last one.
 
 It is made of the trust file in force and of what the ledger says, so that making it again makes
-the same one: keys that were announced are listed from their announcement on, and retired ones
-get their end. Everything else stays as it was. It does not count before enough roots signed it.
+the same one: keys that were announced are listed from their announcement on, and retired and
+revoked ones get their end. Everything else stays as it was. It does not count before enough
+roots signed it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from ledger.durable import write_durably
 from signer.errors import KeyBookError
 from signer.life.standing import Known
+from signer.status.in_force import InForce
 from verifier import limits
 from verifier.errors import VerificationError
 from verifier.trust import PAYLOAD_TYPE, TrustRoot
@@ -23,12 +25,12 @@ NAME = "trust-next.json"
 _MODE = 0o644  # whoever serves files may serve these
 
 
-def next_version(trust: TrustRoot, known: Known, now: int) -> TrustRoot | None:
+def next_version(trust: TrustRoot, known: Known, in_force: InForce, now: int) -> TrustRoot | None:
     """Return the trust file that says of keys what the ledger says, or None if `trust` does.
 
     It is issued `now`, POSIX seconds, for as long as the one in force was.
     """
-    listed = [_ended(key, known) for key in trust.keys.values()]
+    listed = [_ended(key, known, in_force) for key in trust.keys.values()]
     listed += [
         one.announcement.trusted(one.index)
         for hint, one in known.announced.items()
@@ -48,7 +50,7 @@ class Draft:
         """Keep it at `path`."""
         self.path = path
 
-    def write(self, trust: TrustRoot, known: Known, now: int) -> bool:
+    def write(self, trust: TrustRoot, known: Known, in_force: InForce, now: int) -> bool:
         """Return whether there is a draft of what follows `trust`, durably; else there is no file.
 
         One that says the same already stays, with whatever roots have signed it.
@@ -56,7 +58,7 @@ class Draft:
         Raises:
             KeyBookError: it cannot be written.
         """
-        new = next_version(trust, known, now) if trust.roots else None
+        new = next_version(trust, known, in_force, now) if trust.roots else None
         try:
             if new is None:
                 self.path.unlink(missing_ok=True)
@@ -81,12 +83,15 @@ class Draft:
         return found._replace(issued=new.issued, expires=new.expires) == new
 
 
-def _ended(key: TrustedKey, known: Known) -> TrustedKey:
-    """Return a key of the trust file with the end that the ledger says."""
-    retired = known.retired.get(key.public.hint)
-    if retired is None:
+def _ended(key: TrustedKey, known: Known, in_force: InForce) -> TrustedKey:
+    """Return a key of the trust file with the first end that the ledger says, if there is one."""
+    hint, retired = key.public.hint, known.retired.get(key.public.hint)
+    said = [
+        key.valid_through_tree_size,
+        retired.valid_through_tree_size if retired else None,
+        in_force.end_of(hint),
+    ]
+    end = min((one for one in said if one is not None), default=None)
+    if end is None:
         return key
-    end = max(retired.valid_through_tree_size, key.valid_from_tree_size)
-    if key.valid_through_tree_size is not None:
-        end = min(end, key.valid_through_tree_size)
-    return key._replace(valid_through_tree_size=end)
+    return key._replace(valid_through_tree_size=max(end, key.valid_from_tree_size))

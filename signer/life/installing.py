@@ -2,8 +2,8 @@
 
 1. It follows that one: enough roots of both signed it, and its version rises.
 2. Nothing in it is another that only a start reads: logs, witnesses, authorities.
-3. The service can go on under it: it lists every key that signs here, for what that does and
-   without an end; and it pins the policy that is handed out.
+3. The service can go on under it: it lists every key that signs here and is not revoked, for
+   what that does and without an end; and it pins the policy that is handed out.
 4. It is written, durably, and from then on in force. A crash leaves the one or the other.
 5. That is logged as an event, unless the ledger is frozen: a frozen ledger's keys end by
    trust files too.
@@ -104,7 +104,8 @@ class Installing:
         ring = self._parts.ring.keys.values()
         for raw in (key for key in ring if key.raw and key.public in new.publics()):
             raise KeyUntrustedError(f"key {raw.name} signs what nobody read, and is in the file")
-        signing = [(key.public, key.purpose) for key in ring if not key.raw]
+        revoked = self._parts.in_force.is_revoked
+        signing = [(k.public, k.purpose) for k in ring if not k.raw and not revoked(k.public)]
         tree_size = self._parts.ledger.head.tree_size
         for public, purpose in (*self._own, *signing):
             try:

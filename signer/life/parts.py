@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -101,7 +102,8 @@ class Parts(NamedTuple):
             KeyBookError: it cannot be written.
         """
         now = int(self.ledger.clock.now())
-        there = await asyncio.to_thread(self.draft.write, self.live.root, known, now)
+        work = partial(self.draft.write, self.live.root, known, self.in_force, now)
+        there = await asyncio.to_thread(work)
         return str(self.draft.path) if there else ""
 
     async def write_public(self, file_name: str, public: PublicKey) -> None:

@@ -291,6 +291,7 @@ def test_key_that_is_there(world: World) -> None:
         switch(service)
         not_done("key-standing", bring, service, "release", "file:keys/brought.pem")
         not_done("key-standing", bring, service, "attest", "file:keys/event.pem")
+        not_done("key-standing", bring, service, "attest", "file:keys/timestamp.pem")
         not_done("bad-request", bring, service, "other", "file:keys/other.pem")
         bring(service, "other", "file:keys/other.pem", purpose="attest", scope=["*"])
 

@@ -126,6 +126,22 @@ def test_retired_before_it_was_trusted(world: World) -> None:
         assert "announced" == standings(service)["release@3"]
 
 
+def test_revoked_key_ends(world: World) -> None:
+    """
+    What was revoked ends in the next trust file too, for whoever gets no status file; the service
+    takes such a file while the key is still the one that callers ask for.
+    """
+    with running(world) as service:
+        sign(service, 1)
+        revoke(service, key=Key(name="release", valid_through_tree_size=1))
+        announce(service)
+        [first, second] = [k for k in draft(world).keys.values() if k.name == "release"]
+        install(service)
+
+        assert (1, None) == (first.valid_through_tree_size, second.valid_through_tree_size)
+        assert 2 == world.trust.version
+
+
 def test_installed_once(world: World) -> None:
     """
     A trust file is installed once, which is logged; it is handed out from then on, and a restart
