@@ -462,8 +462,8 @@ def test_answers_of_liars(service: Signing) -> None:
     message, answer = answered(service, 14)
     _, other = answered(service, 15)
 
-    def ask() -> object:
-        found = checked(answer, message.checkpoint, item(14), REPOSITORY, ("bundle",))
+    def ask(*forms: str) -> object:
+        found = checked(answer, message.checkpoint, item(14), REPOSITORY, forms)
         if isinstance(found, SealbookError):
             raise found
         return found
@@ -477,9 +477,12 @@ def test_answers_of_liars(service: Signing) -> None:
     refused("wrong-answer", ask)
     answer.signatures[1].CopyFrom(good.signatures[1])
     answer.signatures[1].record.form = "certificate"
+    assert ask()
+    refused("wrong-answer", lambda: ask("bundle"))
+    answer.signatures[0].record.form = "certificate"
     refused("wrong-answer", ask)
     answer.CopyFrom(good)
-    assert ask()
+    assert ask("bundle")
 
 
 def command(world: World, *words: object) -> list[Any]:
