@@ -324,8 +324,11 @@ async def _signed(items: Sequence[Sequence[_Place]]) -> list[list[_Signed]]:
     groups = [wanted[start : start + _SIGNED_AT_ONCE] for start in starts]
     signed: list[_Fresh | SealbookError] = []
     if any(one.key.workers or one.form.waits for one in wanted):
-        for answers in await asyncio.gather(*map(_waited_for, groups)):
-            signed += answers
+        if len(groups) == 1:  # as mostly: a task of its own would cost as much as the device
+            signed += await _waited_for(groups[0])
+        else:
+            for answers in await asyncio.gather(*map(_waited_for, groups)):
+                signed += answers
     else:
         for n, group in enumerate(groups):
             if n:

@@ -7,7 +7,6 @@ looks at what it made, and a signing key one that callers may ask for.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from signer.errors import (
 )
 from signer.keys.home import HomeKey, Role, T, Workers
 from signer.keys.homes import home_of
+from signer.keys.lots import Lots
 from signer.keys.messages import Announcing, Message
 from verifier.errors import SealbookError
 from verifier.publickey import Key, PublicKey
@@ -162,6 +162,7 @@ class SigningKey:
         self.ended = False
         self._key = key if isinstance(key, CheckedKey) else CheckedKey(key)
         self._signs = "raw" if raw else purpose
+        self._lots = Lots(self._key.workers) if self._key.workers else None
 
     def __repr__(self) -> str:
         """Name it, and its public half."""
@@ -200,11 +201,10 @@ class SigningKey:
         Raises:
             KeyUnavailableError, KeyHomeError: the device did not answer in time, or refuses us.
         """
-        workers = self._key.workers
-        if workers is None:
+        if self._lots is None:
             return job()
         try:
-            return await asyncio.wrap_future(workers.submit(job))
+            return await self._lots.run(job)
         except (KeyUnavailableError, KeyHomeError):
             self._key.available = False
             raise
