@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 
 from ledger import dedup, labels
 from ledger.plan import NewEntry
-from signer.client import Signed
+from signer.client import Signed, attesting
 from signer.client.answer import checked, key_of
 from signer.client.attesting import Attested
 from signer.config import Config
@@ -483,6 +483,43 @@ def test_answers_of_liars(service: Signing) -> None:
     refused("wrong-answer", ask)
     answer.CopyFrom(good)
     assert ask("bundle")
+
+
+def attested(
+    service: InProcess, n: int
+) -> tuple[signer_pb2.AttestRequest.Start, signer_pb2.AttestResponse]:
+    """Return what was asked about image `n`, and the service's own answer, to be spoiled."""
+    start = attesting.start_of([digest(n)], REPOSITORY, KIND)
+    parts = [signer_pb2.AttestRequest(start=start), signer_pb2.AttestRequest(predicate=b"{}")]
+    with grpc.insecure_channel(service.addresses.grpc) as channel:
+        call = channel.stream_unary("/sealbook.v1.Signer/Attest")
+        raw = call((part.SerializeToString() for part in parts), metadata=service.metadata)
+    return start, signer_pb2.AttestResponse.FromString(raw)
+
+
+def test_attestations_of_liars(service: Signing) -> None:
+    """
+    Of attestations too a client takes no key twice, none about something else, and no forgery.
+    """
+    start, answer = attested(service, 24)
+    other = attested(service, 25)[1]
+
+    def ask() -> object:
+        return attesting.checked(answer, start, attesting.Predicate(b"{}"))
+
+    assert ask()
+    good = signer_pb2.AttestResponse()
+    good.CopyFrom(answer)
+    [also] = answer.also
+    also.signature.CopyFrom(good.signature)
+    refused("wrong-answer", ask)
+    also.signature.CopyFrom(other.also[0].signature)
+    refused("wrong-answer", ask)
+    also.CopyFrom(good.also[0])
+    entry = Entry.parse(also.signature.record.entry)
+    forged = entry._replace(signature=bytes(len(entry.signature)))
+    also.signature.record.entry = forged.body()
+    assert "bad-signature" in refused("wrong-answer", ask).message
 
 
 def command(world: World, *words: object) -> list[Any]:
