@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from tests.signer.asking import REPOSITORY, digest, eventually, item, order
 from tests.signer.openbao.conftest import Open
 from tests.signer.openbao.server import Bao, secret
+from tests.signer.rotating import announce, install, switch, versions
 from tests.signer.running import running, start_refused
 from tests.signer.world import World
 from verifier.repository import Scope
@@ -21,7 +24,8 @@ def far(world: World, bao: Bao, opened: Open) -> World:
     secret(world.directory / "keys" / "token", bao.token())
     with world.config.open("a") as file:
         file.write(f'\n[signing.keys.far]\nuri = "{uri}&token-source=file:keys/token"\n')
-    trusted = TrustedKey("far", "approve", opened(name).public, (Scope("*"),))
+    key = opened(name, "version=1&auth=token&token-source=file:token")
+    trusted = TrustedKey("far", "approve", key.public, (Scope("*"),))
     keys = keys_by_hint([*world.trust.keys.values(), trusted])
     world._trust_file.write_bytes(world.trust._replace(keys=keys).json())
     return world
@@ -58,6 +62,30 @@ def test_away(far: World, bao: Bao) -> None:
         assert ("UNAVAILABLE", "key-unavailable") == (answer.status, answer.code)
         assert "release" == service.verify(other).key
         assert "far (healthy)" in far.command("status").stdout
+
+
+def test_rotation(far: World, bao: Bao) -> None:
+    """
+    A key is rotated to its next version in the server, and a restart opens the same versions.
+    """
+    secret(far.directory / "keys" / "token", bao.token("makes"))
+    latest = bao.read("transit/keys/far")["latest_version"]
+    section = tomllib.loads(far.config.read_text())["signing"]["keys"]["far"]
+    uri = section["uri"].replace("version=1&", f"version={latest + 1}&")
+    with running(far) as service:
+        announce(service, "far", uri=uri, algorithm="ecdsa-p256")
+        install(service)
+        before = service.asking(lambda client: client.sign(digest(1), REPOSITORY, key="far"))
+        switch(service, "far")
+        after = service.asking(lambda client: client.sign(digest(2), REPOSITORY, key="far"))
+        bao.write("transit/keys/far/rotate")  # by whoever may, and of no concern to us
+    with running(far) as service:
+        later = service.asking(lambda client: client.sign(digest(3), REPOSITORY, key="far"))
+        second = versions(service, "far")["far@2"]
+
+        assert ["far"] * 3 == [service.verify(signed).key for signed in (before, after, later)]
+        assert ("active", str(latest + 1)) == (second.standing, second.attributes["version"])
+        assert second.fingerprint == service.server.keys.keys["far"].public.fingerprint
 
 
 def test_no_start(far: World, bao: Bao) -> None:
