@@ -152,6 +152,8 @@ def test_messages(client: Client) -> None:
     assert 1 == sign(statement(3, CUSTOM, PAYMENTS), key="attest")
     assert 0 == sign(statement(3, CUSTOM, FREE), key="attest")
     assert 2 == sign(statement(3, CUSTOM, "a file"), key="attest")
+    both = [{"digest": {"sha256": digest(3).hex}, "name": name} for name in (FREE, "a file")]
+    assert 2 == sign(statement(3, CUSTOM, subject=both), key="attest")
     assert 2 == sign(b"anything", key="blind")
     assert 2 == sign(digest=bytes.fromhex(digest(3).hex), key="blind")
     assert 1 == sign(b"anything", key="blind", repository=PAYMENTS)
