@@ -15,7 +15,7 @@ import pytest
 
 from signer.approvals.behind import is_behind
 from signer.approvals.request import Request
-from signer.client import Client
+from signer.client import Client, Signed
 from signer.client.answer import record
 from signer.errors import ServiceError
 from signer.plugins import cosign
@@ -315,6 +315,25 @@ def test_behind_every_form(service: InProcess, client: Client) -> None:
 
     assert [True, True] == behind.pop("{'tag': '1'}")
     assert [[False, False]] * 3 == list(behind.values())
+    other = refused_as(lambda: sign(67, tag="1"))
+    assert not is_behind(Request.read(asked(client, other)), signed.record)
+
+
+def test_behind_a_renewal(service: InProcess, client: Client) -> None:
+    """
+    What was approved once is behind the first signature, and a renewal's approval behind that.
+    """
+    made = []
+    for wish in ([item(68)], [item(68, renew=True)]):
+        id_ = refused_as(lambda w=wish: client.sign_batch(PAYMENTS, w))
+        approve(service, client, id_, "bob")
+        [signed] = client.sign_batch(PAYMENTS, wish)
+        assert isinstance(signed, Signed)
+        made.append((Request.read(asked(client, id_)), signed.record))
+    (first, one), (second, two) = made
+
+    assert (True, True) == (is_behind(first, one), is_behind(second, two))
+    assert (False, False) == (is_behind(first, two), is_behind(second, one))
 
 
 def test_malformed_items(service: InProcess, client: Client) -> None:

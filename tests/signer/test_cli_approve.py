@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ledger.clock import LedgerClock
 from signer.cli.approve import told
 from signer.client import Client, approvals
+from tests.ledger.making import Clock
 from tests.signer.agreeing import CALLER, PAYMENTS, approve, guarded, openssl_pair, refused_for
 from tests.signer.asking import PATIENCE_S, digest, eventually, item
 from tests.signer.commands import Done, check_refused, lines, one
@@ -261,6 +264,31 @@ def test_check(service: InProcess, client: Client, tmp_path: Path) -> None:
     swapped = ("--person", "bob=carol.pub", "--person", "carol=bob.pub", *at(service))
     check_refused(check(indices[0], *swapped), "bad-signature")
     check_refused(check(indices[0], "--person", "bob=bob.pub", *at(service)), "bad-request")
+
+
+def test_check_leaves_out_what_had_expired(tmp_path: Path) -> None:
+    """
+    Approvals of an earlier request for the same thing, which had expired, are not behind it.
+    """
+    with running(guarded(tmp_path / "service")) as service, service.client() as client:
+        clock, boot = Clock(), Clock()
+        clock.now = boot.now = time.time()
+        service.ledger._clock = LedgerClock(clock, boot)
+        call = ("sign", digest(1), PAYMENTS)
+        for names in (("alice", "bob", "carol"), ("bob", "carol")):
+            id_ = refused_for(client, call)
+            for name in names:
+                approve(service, client, id_, name)
+            if len(names) == 3:
+                clock.now += 3800
+                boot.now += 3800
+        index = client.sign(digest(1), PAYMENTS).record.index
+        checked = one(service.command("approve", "--check", index, "--json", *at(service)))
+
+    assert (id_, ["bob", "carol"]) == (
+        checked["request"],
+        [row["person"] for row in checked["approvals"]],
+    )
 
 
 def test_asked_wrongly(service: InProcess) -> None:
