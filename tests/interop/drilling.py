@@ -94,7 +94,7 @@ class Site:
         """Type words that do not, and return what they say."""
         done = self._shell(words)
         assert done.returncode == 1, f"{words}\n{done.stdout}\n{done.stderr}"
-        return done.stderr
+        return done.stdout + done.stderr
 
     def type(self, block: str) -> str:
         """Type a block of the README."""

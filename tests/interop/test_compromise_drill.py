@@ -6,12 +6,13 @@ Whoever has a thief in the house types these lines: a test that ran others would
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -32,6 +33,23 @@ DRILL = blocks("The drill")
 DAYS = BEFORE, GOOD, BAD = "before", "good", "bad"
 
 
+class Files(NamedTuple):
+    """What a verifier on a node has."""
+
+    trust: bytes
+    status: bytes
+
+    @classmethod
+    def of(cls, site: Site) -> Files:
+        """Return what the node has now."""
+        return cls(*((site.node / f"{name}.json").read_bytes() for name in cls._fields))
+
+    def verifier(self, **more: Any) -> Verifier:
+        """Return the library's verifier."""
+        trust = TrustRoot.parse(self.trust)
+        return Verifier(trust, status=Status.parse(self.status, trust), **more)
+
+
 class Drill(NamedTuple):
     """What is there when the drill is over."""
 
@@ -40,7 +58,8 @@ class Drill(NamedTuple):
     digests: dict[str, str]  # of each of the three images
     old: dict[str, dict[str, bytes]]  # what was signed before the drill, by image and form
     old_key: bytes
-    old_status: bytes
+    before: Files
+    after: Files
     stolen: MemoryKey
     seen: dict[str, str]  # what was found meanwhile
 
@@ -48,16 +67,6 @@ class Drill(NamedTuple):
         """Return what the drill signed."""
         name = self.digests[image].replace(":", "-")
         return (self.site.directory / "again" / f"{name}.{form}.json").read_bytes()
-
-    def verifier(self, status: bytes) -> Verifier:
-        """Return the library's verifier, with the node's trust file and this status file."""
-        trust = TrustRoot.parse((self.site.node / "trust.json").read_bytes())
-        return Verifier(trust, status=Status.parse(status, trust))
-
-    @property
-    def status(self) -> bytes:
-        """The status file that nodes have now."""
-        return (self.site.node / "status.json").read_bytes()
 
 
 def sign(site: Site, shelf: Shelf, digest: str, out: str) -> dict[str, bytes]:
@@ -96,7 +105,7 @@ def _hold(site: Site, shelf: Shelf, image: Image) -> Drill:
     site.run('sealbook trust sync "$SERVICE" "$NODE" --first')
     old = {BEFORE: sign(site, shelf, digests[BEFORE], "old")}
     old_key = (site.directory / "release.pub").read_bytes()
-    old_status = (site.node / "status.json").read_bytes()
+    before = Files.of(site)
     # The theft: the key, and a runner's token, with which two images are signed, one of them
     # as every day. Entries have times in whole seconds.
     stolen = MemoryKey.load(site.directory / "keys" / "release.pem")
@@ -119,7 +128,8 @@ def _hold(site: Site, shelf: Shelf, image: Image) -> Drill:
     seen["known"] = (site.directory / "good.tsv").read_text()
     for block in (replace, again, tell):
         site.type(block)
-    return Drill(site, shelf, digests, old, old_key, old_status, stolen, seen)
+    after = Files.of(site)
+    return Drill(site, shelf, digests, old, old_key, before, after, stolen, seen)
 
 
 def _digests(image: Image) -> dict[str, str]:
@@ -152,11 +162,11 @@ def test_found(drilled: Drill) -> None:
     assert f"{drilled.digests[GOOD]}\t{drilled.shelf.name}\n" == drilled.seen["known"]
 
 
-def says(drilled: Drill, image: str, bundle: bytes, status: bytes) -> str:
+def says(drilled: Drill, image: str, bundle: bytes, files: Files) -> str:
     """Return the library's verdict, as "yes" or a code."""
     where = Repository(drilled.shelf.name)
     try:
-        drilled.verifier(status).verify(bundle, Digest(drilled.digests[image]), where)
+        files.verifier().verify(bundle, Digest(drilled.digests[image]), where)
     except VerificationError as e:
         return e.code
     return "yes"
@@ -164,41 +174,38 @@ def says(drilled: Drill, image: str, bundle: bytes, status: bytes) -> str:
 
 def test_library(drilled: Drill) -> None:
     """
-    Offline, with the new status file: what was signed before the theft is good, what was signed
-    after is revoked, and what was signed again is good.
+    Offline, with the new files: what was signed before the theft is good, what was signed after
+    is not, and what was signed again is good. The status file alone says the same of the key.
     """
-    old = {name: says(drilled, name, drilled.old[name]["bundle"], drilled.status) for name in DAYS}
-    again = says(drilled, GOOD, drilled.again(GOOD, "bundle"), drilled.status)
+    old = {name: drilled.old[name]["bundle"] for name in DAYS}
+    status_alone = Files(drilled.before.trust, drilled.after.status)
+    synced, told = (
+        [says(drilled, name, old[name], files) for name in DAYS]
+        for files in (drilled.after, status_alone)
+    )
 
-    assert {BEFORE: "yes", GOOD: "revoked", BAD: "revoked"} == old
-    assert "yes" == again
+    assert ["yes", "key-window", "key-window"] == synced
+    assert ["yes", "revoked", "revoked"] == told
+    for name in (BEFORE, GOOD):
+        assert "yes" == says(drilled, name, drilled.again(name, "bundle"), drilled.after)
 
 
 def test_who_has_not_heard(drilled: Drill) -> None:
     """
-    Who has no newer status file than that from before the theft still takes all that is logged:
-    that is what `max_trust_age` is for.
+    Who has no newer files than those from before the theft still takes all that is logged, and
+    nothing any more once they are older than the policy's `max_trust_age`.
     """
-    old = [says(drilled, one, drilled.old[one]["bundle"], drilled.old_status) for one in DAYS]
+    bad = drilled.old[BAD]["bundle"]
+    old = [says(drilled, one, drilled.old[one]["bundle"], drilled.before) for one in DAYS]
     policy = Policy.parse(
         b'type = "urn:sealbook:policy:v1"\nmax_trust_age = "1 day"\n[[images]]\nunder = "*"\n'
         b"[images.approval]\n"
     )
-    trust = TrustRoot.parse((drilled.site.node / "trust.json").read_bytes())
-    later = Verifier(
-        trust,
-        lambda: time.time() + 90_000,
-        status=Status.parse(drilled.old_status, trust),
-        policy=policy,
-    )
+    later = drilled.before.verifier(clock=lambda: time.time() + 90_000, policy=policy)
 
     assert ["yes", "yes", "yes"] == old
     with pytest.raises(VerificationError) as caught:
-        later.verify(
-            drilled.old[BAD]["bundle"],
-            Digest(drilled.digests[BAD]),
-            Repository(drilled.shelf.name),
-        )
+        later.verify(bad, Digest(drilled.digests[BAD]), Repository(drilled.shelf.name))
     assert "trust-stale" == caught.value.code
 
 
@@ -213,7 +220,7 @@ def test_without_the_ledger(drilled: Drill) -> None:
     forged = forged._replace(signature=drilled.stolen.sign(forged.message))
     bundle["dsseEnvelope"] = forged.json()
     with pytest.raises(VerificationError) as caught:
-        drilled.verifier(drilled.old_status).verify(
+        drilled.before.verifier().verify(
             json.dumps(bundle).encode(), digest, Repository(drilled.shelf.name)
         )
 
@@ -240,7 +247,7 @@ def test_commands(drilled: Drill, tmp_path: Path, program: tuple[str, ...]) -> N
             check=False,
         )
         assert bool(good) is (done.returncode == 0), done.stderr
-        assert good or "(revoked)" in done.stderr
+        assert good or "(key-window)" in done.stderr
 
 
 def test_podman(drilled: Drill, containers: Containers, tmp_path: Path) -> None:
@@ -281,7 +288,8 @@ def test_cosign(drilled: Drill, cosign: Path) -> None:
 def test_what_comes_after(drilled: Drill) -> None:
     """
     The other procedures of the page go as they stand there, on the same service: another token,
-    another event key, another status key, and the end of the ledger.
+    another event key, another status key, and the end of the ledger. An audit from outside then
+    finds what the stolen key signed after the theft, and nothing else.
     """
     site, where = drilled.site, f"--repository {drilled.shelf.name}"
     zeros = f"sha256:{'0' * 64}"
@@ -301,8 +309,14 @@ def test_what_comes_after(drilled: Drill) -> None:
     told = site.run('sealbook trust show "$NODE"')
 
     assert 4 == told.count("[proven]")
-    assert "yes" == says(drilled, BEFORE, drilled.old[BEFORE]["bundle"], drilled.status)
-    assert "revoked" == says(drilled, BAD, drilled.old[BAD]["bundle"], drilled.status)
+    synced = [
+        says(drilled, one, drilled.old[one]["bundle"], Files.of(site)) for one in (BEFORE, BAD)
+    ]
+    assert ["yes", "key-window"] == synced
+    audit = 'sealbook audit "$SERVICE" --trust trust.json --token-file token --state audit.json'
+    found = re.findall(r"^finding: ([a-z-]+) at (\d+):", site.refused(audit), re.MULTILINE)
+    listed = [json.loads(line)["index"] for line in drilled.seen["listed"].splitlines()]
+    assert [("key-window", str(index)) for index in listed] == found
     [freeze] = blocks("Another ledger")
     site.type(freeze)
     assert "(ledger-frozen)" in site.refused(f"sealbook sign sha256:{'3' * 64} {where}")
