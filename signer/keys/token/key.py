@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pkcs11
 
 from signer.errors import KeyFileError, KeyObjectError, KeyUnavailableError, KeyUriError
 from signer.keys.home import Role
 from signer.keys.token import objects
 from signer.keys.token.schemes import scheme_of
 from signer.keys.token.sessions import AbsentKeyError, Opened, Sessions
+from signer.keys.token.signing import Signing
 from signer.keys.token.uri import TokenUri
 from signer.keys.workers import Workers
 from verifier import limits
@@ -21,26 +19,16 @@ from verifier.errors import SealbookError
 from verifier.publickey import PublicKey
 
 _PROBE = b"sealbook token probe v1"
-# What a token says of a key that it will never sign with. All else may pass.
-_CANNOT = (
-    pkcs11.DataInvalid,
-    pkcs11.DataLenRange,
-    pkcs11.FunctionNotSupported,
-    pkcs11.KeySizeRange,
-    pkcs11.KeyTypeInconsistent,
-    pkcs11.MechanismInvalid,
-    pkcs11.MechanismParamInvalid,
-)
 
 
 class _Held:
     """The key in one thread's session; replaced when its generation is over."""
 
-    __slots__ = ("generation", "private", "session")
+    __slots__ = ("generation", "session", "signing")
 
-    def __init__(self, opened: Opened, private: Any) -> None:
+    def __init__(self, opened: Opened, signing: Signing) -> None:
         self.generation, _, self.session = opened
-        self.private = private
+        self.signing = signing
 
 
 class TokenKey:
@@ -107,13 +95,13 @@ class TokenKey:
     def _ask(self, data: bytes, held: _Held) -> bytes:
         with self._sessions.asking() as generation:
             if generation == held.generation:
-                return _signed(held.private, self._scheme.mechanism, data)
+                return held.signing.sign(data)
         # Another key's trouble began the library anew, and nothing is wrong with this one.
         fresh = self._open()
-        held.generation, held.session, held.private = fresh.generation, fresh.session, fresh.private
+        held.generation, held.session, held.signing = fresh.generation, fresh.session, fresh.signing
         with self._sessions.asking() as generation:
             if generation == held.generation:
-                return _signed(held.private, self._scheme.mechanism, data)
+                return held.signing.sign(data)
         raise KeyUnavailableError(f"{self._uri.place} comes and goes")
 
     def _open(self) -> _Held:
@@ -145,21 +133,18 @@ class TokenKey:
                 f"expected a key of {scheme.algorithm} as {self._uri.key}, "
                 f"found one of {private.key_type.name}"
             )
-        data = scheme.of_message(public.algorithm, _PROBE)
+        signing = Signing(self._sessions.library, opened.session, private, scheme.mechanism)
+        raw = signing.sign(scheme.of_message(public.algorithm, _PROBE))
         try:
-            public.verify(scheme.signature(_signed(private, scheme.mechanism, data)), _PROBE)
+            public.verify(scheme.signature(raw), _PROBE)
         except SealbookError as e:
             raise KeyObjectError(
                 f"what {self._uri.key} in {self._uri.place} signs is not by {public!r}"
             ) from e
-        except _CANNOT as e:
-            raise KeyObjectError(
-                f"{self._uri.key} in {self._uri.place} does not sign: {type(e).__name__}"
-            ) from e
         if not self._attributes:
             self._public, self._scheme = public, scheme
             self._attributes = objects.described(private, opened.token)
-        return _Held(opened, private)
+        return _Held(opened, signing)
 
     def _close(self, held: _Held) -> None:
         with self._sessions.asking() as generation:
@@ -197,11 +182,6 @@ def create_key(uri: TokenUri, role: Role, base: Path, algorithm: str) -> TokenKe
         return TokenKey(uri.named(sessions.open(make, write=True), label), base)
     finally:
         sessions.close()
-
-
-def _signed(private: Any, mechanism: pkcs11.Mechanism, data: bytes) -> bytes:
-    signature: bytes = private.sign(data, mechanism=mechanism)
-    return signature
 
 
 def _pinned(uri: TokenUri, base: Path) -> PublicKey | None:

@@ -39,13 +39,22 @@ class _Arguments(ctypes.Structure):
     )
 
 
-class _Functions(ctypes.Structure):
-    """CK_FUNCTION_LIST, as far as we look."""
+_ULONG, _POINTER = ctypes.c_ulong, ctypes.c_void_p
+_ONE = ctypes.CFUNCTYPE(_ULONG, _POINTER)
+_SIGN_INIT = ctypes.CFUNCTYPE(_ULONG, _ULONG, _POINTER, _ULONG)
+_SIGN = ctypes.CFUNCTYPE(_ULONG, _ULONG, ctypes.c_char_p, _ULONG, _POINTER, _POINTER)
+
+
+class Functions(ctypes.Structure):
+    """CK_FUNCTION_LIST, as far as we look; each call lets other threads of Python run."""
 
     _fields_ = (
         ("version", ctypes.c_ubyte * 2),
-        ("initialize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
-        ("finalize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)),
+        ("initialize", _ONE),
+        ("finalize", _ONE),
+        ("others", ctypes.c_void_p * 40),
+        ("sign_init", _SIGN_INIT),
+        ("sign", _SIGN),
     )
 
 
@@ -68,6 +77,7 @@ class Library:
         self._beginning = False
         self._not_before = 0.0
         self._pkcs11: Any = None
+        self.functions: Any = None  # a `Functions`, once there is a session
 
     @classmethod
     def hold(cls, module: Path) -> Library:
@@ -91,7 +101,7 @@ class Library:
             del self._held[self.module]
         if self._pkcs11 is not None and self._closed():
             self.logins.clear()
-            _functions(self.module).finalize(None)
+            self.functions.finalize(None)
 
     @contextmanager
     def entered(self) -> Iterator[int]:
@@ -176,19 +186,14 @@ class Library:
             raise KeyUnavailableError(f"{self.module} cannot be begun: {type(e).__name__}") from e
         # python-pkcs11 promises the library that one thread uses it. SoftHSM believes that,
         # and crashes.
-        functions = _functions(self.module)
-        functions.finalize(None)
-        found = functions.initialize(ctypes.byref(_Arguments(flags=_OS_LOCKING_OK)))
+        pointer = ctypes.POINTER(Functions)()
+        ctypes.CDLL(str(self.module)).C_GetFunctionList(ctypes.byref(pointer))
+        self.functions = pointer.contents
+        self.functions.finalize(None)
+        found = self.functions.initialize(ctypes.byref(_Arguments(flags=_OS_LOCKING_OK)))
         if found != _OK:
             self._pkcs11 = None
             raise KeyUnavailableError(f"{self.module} cannot be begun: error {found:#x}")
-
-
-def _functions(module: Path) -> _Functions:
-    pointer = ctypes.POINTER(_Functions)()
-    ctypes.CDLL(str(module)).C_GetFunctionList(ctypes.byref(pointer))
-    found: _Functions = pointer.contents
-    return found
 
 
 def _check_module(module: Path) -> None:

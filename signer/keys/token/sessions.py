@@ -19,6 +19,7 @@ from signer.errors import KeyObjectError, KeyUnavailableError, PassphraseError, 
 from signer.keys.passphrase import read_source
 from signer.keys.token.library import Library
 from signer.keys.token.pins import Refusals
+from signer.keys.token.signing import CannotSignError
 from signer.keys.token.uri import TokenUri
 
 T = TypeVar("T")
@@ -85,12 +86,17 @@ class Sessions:
 
         Raises:
             KeyUnavailableError: the token failed.
+            KeyObjectError: it says that it will never do this with this key.
         """
         try:
             with self.library.entered() as generation:
                 yield generation
         except pkcs11.PKCS11Error as e:
             raise KeyUnavailableError(f"{self._uri.place}: {_name(e)}") from e
+        except CannotSignError as e:
+            raise KeyObjectError(
+                f"{self._uri.place} does not sign with {self._uri.key}: {e}"
+            ) from e
 
     def _open(self, find: Callable[[Opened], T], *, write: bool) -> T:
         with self.asking() as generation:
