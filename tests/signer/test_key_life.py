@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from signer.keys import SigningKey
 from signer.keys.memory import MemoryKey
 from tests.signer.asking import REPOSITORY, digest, refused
 from tests.signer.revoking import Key, offline, revoke, sign
@@ -26,7 +27,9 @@ from tests.signer.rotating import (
 from tests.signer.running import InProcess, running
 from tests.signer.world import World, found_in
 from verifier._strict import Fields
+from verifier.repository import Scope
 from verifier.trust.life import Added
+from verifier.trust.listed import TrustedKey
 from verifier.verify import Verifier
 
 
@@ -112,6 +115,37 @@ def test_nothing_signs_before_it_is_trusted(world: World) -> None:
         assert {} == events(service, "key-activated")
         switch(service)
         assert old != key_of(service)
+
+
+@pytest.mark.parametrize("window", [(0, 1), (1_000_000, None)])
+def test_another_window(world: World, window: tuple[int, int | None]) -> None:
+    """
+    A key that does not count yet, or no more, is not put to use.
+    """
+    key = MemoryKey.generate("ecdsa-p256")
+    key.save(world.directory / "keys" / "new.pem")
+    with running(world) as service:
+        start, end = window
+        new = TrustedKey("release", "approve", key.public, (Scope("*"),), start, end, 2)
+        keys = {**world.trust.keys, key.public.hint: new}
+        install(service, signed(world, world.trust._replace(version=2, keys=keys)))
+        bring(service, "release", "file:keys/new.pem")
+        said = not_done("key-not-trusted", switch, service)
+
+        assert "does not count at 3" in said
+
+
+def test_proof_that_does_not_hold(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A key whose proof does not verify is not announced.
+    """
+    with running(world) as service:
+        with monkeypatch.context() as patch:
+            patch.setattr(SigningKey, "announce", lambda *_: b"no signature")
+            not_done("bad-signature", announce, service)
+
+        assert {} == events(service, "key-added")
+        assert {"release@1": "active", "attest@1": "active"} == standings(service)
 
 
 def test_overlap_ends(world: World) -> None:

@@ -14,6 +14,7 @@ from tests.signer.revoking import Key, offline, revoke, sign
 from tests.signer.rotating import (
     NEXT,
     announce,
+    bring,
     create,
     events,
     install,
@@ -122,6 +123,8 @@ def test_retired_before_it_was_trusted(world: World) -> None:
         assert "" == answer.draft
         assert not (world.directory / NEXT).exists()
         assert "retired" == standings(service)["release@2"]
+        again = {"purpose": "approve", "scope": ["*"]}
+        not_done("key-standing", bring, service, "other", "file:keys/release-2.pem", **again)
         announce(service)
         assert "announced" == standings(service)["release@3"]
 
