@@ -429,8 +429,10 @@ def test_unknown_to_verifiers(world: World) -> None:
         ('also = ["release-pq"]', 'also = "release-pq"', "also"),
         ('uri = "file:keys/release-pq.pem"', 'uri = "file:keys/release-pq.pem"\nraw = true',
          "no key for the same"),
+        ("[listen]\n", '[signing.keys.odd]\nuri = "file:a"\nraw = true\nalso = ["other"]\n'
+         '[signing.keys.other]\nuri = "file:b"\nraw = true\n[listen]\n', "only what is read"),
     ],
-    ids=["itself", "twice", "another purpose", "no list", "raw"],
+    ids=["itself", "twice", "another purpose", "no list", "raw", "both raw"],
 )  # fmt: skip
 def test_configured_wrongly(world: World, old: str, new: str, told: str) -> None:
     """
