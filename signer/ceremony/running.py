@@ -65,7 +65,7 @@ def hold(
         # 3.
         return record.over(DONE)
     except BaseException as e:
-        told = e.message if isinstance(e, SealbookError) else f"{type(e).__name__}: {e}"
+        told = _told(e)
         record.over(FAILED, told)
         if isinstance(e, (SealbookError, OSError)):
             raise CeremonyFailedError(told, hint=_left(record.transcript)) from e
@@ -172,6 +172,15 @@ def _make_key(record: _Record, wanted: WantedKey, uri: str, base: Path) -> None:
     file = f"{_REHEARSED if rehearsal else ''}{name}.pub"
     write_new(record.folder / file, made.public.pem())
     record.step(f"wrote {file}", "its public key")
+
+
+def _told(error: BaseException) -> str:
+    """Return in words what went wrong; a transcript is shown around, so no stranger's words."""
+    if isinstance(error, SealbookError):
+        return error.message
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return type(error).__name__
 
 
 def _stated(key: CheckedKey) -> Mapping[str, str]:

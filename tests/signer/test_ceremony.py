@@ -360,8 +360,24 @@ def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         held(tmp_path / "c")
     kept = Transcript.parse((tmp_path / "c" / "out" / "transcript.json").read_bytes())
 
-    assert FAILED == kept.outcome
-    assert "KeyboardInterrupt" in kept.failure
+    assert (FAILED, "KeyboardInterrupt") == (kept.outcome, kept.failure)
+
+
+def test_bug_of_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What goes wrong unforeseen is in the transcript by its kind alone: its words may be a secret.
+    """
+
+    def fail(*_: object) -> None:
+        raise ValueError("the PIN is 1234")
+
+    monkeypatch.setattr("signer.keys.create_key", fail)
+    with pytest.raises(ValueError, match="1234"):
+        held(tmp_path / "c")
+    kept = (tmp_path / "c" / "out" / "transcript.json").read_bytes()
+
+    assert "ValueError" == Transcript.parse(kept).failure
+    assert b"1234" not in kept
 
 
 # A home that never comes back from making a key: it made half of it.
