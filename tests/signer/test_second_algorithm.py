@@ -38,6 +38,17 @@ from verifier.verify import Verifier
 
 LARGE = json.dumps({"lines": ["x" * 1000] * 200}).encode()  # its body has a file of its own
 KIND = "https://example.com/predicate"
+RAW = """\
+[signing.keys.odd]
+uri = "file:keys/odd.pem"
+raw = true
+also = ["other"]
+
+[signing.keys.other]
+uri = "file:keys/other.pem"
+raw = true
+
+"""
 
 
 class Signing(InProcess):
@@ -429,8 +440,7 @@ def test_unknown_to_verifiers(world: World) -> None:
         ('also = ["release-pq"]', 'also = "release-pq"', "also"),
         ('uri = "file:keys/release-pq.pem"', 'uri = "file:keys/release-pq.pem"\nraw = true',
          "no key for the same"),
-        ("[listen]\n", '[signing.keys.odd]\nuri = "file:a"\nraw = true\nalso = ["other"]\n'
-         '[signing.keys.other]\nuri = "file:b"\nraw = true\n[listen]\n', "only what is read"),
+        ("[listen]\n", RAW + "[listen]\n", "only what is read"),
     ],
     ids=["itself", "twice", "another purpose", "no list", "raw", "both raw"],
 )  # fmt: skip
