@@ -91,3 +91,13 @@ class Home(Protocol):
         Raises:
             KeyHomeError: there is one already, or the home cannot make it.
         """
+
+
+class Neighbourly(Protocol):
+    """What a home may have too, for who rotates a key and does not say where the next one lives."""
+
+    def beside(self, rest: str, name: str, version: int) -> str:
+        """Return where version `version` of the key `name` is to live, beside the one at `rest`.
+
+        Empty when that cannot be told. Nothing is looked at or made.
+        """

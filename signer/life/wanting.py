@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from signer.errors import KeyStandingError, KeyUriError, RequestError, UnknownSigningKeyError
 from signer.keys import SigningKey
+from signer.keys.home import Neighbourly
+from signer.keys.homes import home_of
 from signer.life.parts import Parts
 from signer.life.standing import Known
 from verifier._strict import name as check_name
@@ -15,7 +16,6 @@ from verifier.repository import EVERYWHERE, Scope
 
 ALGORITHM = "ecdsa-p256"  # the one that every client takes
 _PURPOSES = ("approve", "attest")
-_FILE = re.compile(r"file:([^?]*?)(?:-[0-9]+)?(\.[^./?]*)?(\?.*)?")
 
 
 class Wanted(NamedTuple):
@@ -131,7 +131,7 @@ class Plan(NamedTuple):
             version,
             purpose,
             scope,
-            wanted.uri or _beside(before, version),
+            wanted.uri or _beside(before, wanted.name, version),
             wanted.algorithm or (before.algorithm if before else "") or ALGORITHM,
             wanted.forms or (before.forms if before else ()) or ("bundle",),
             before.key if before and not wanted.lost else None,
@@ -143,13 +143,15 @@ class Plan(NamedTuple):
         return told | {"prover": self.prover.public.hint if self.prover else None}
 
 
-def _beside(before: Before | None, version: int) -> str:
-    """Return a place beside the version before, if that is a file."""
-    match = _FILE.fullmatch(before.uri) if before else None
-    if match is None:
-        raise KeyUriError(
-            "expected where the new key is to live, found nothing",
-            hint="--uri URI, as in --uri file:keys/release-2027.pem",
-        )
-    stem, suffix, query = match.groups("")
-    return f"file:{stem}-{version}{suffix}{query}"
+def _beside(before: Before | None, name: str, version: int) -> str:
+    """Return a place beside the version before, where its home knows of one."""
+    if before is not None and before.uri:
+        home, rest = home_of(before.uri)
+        if hasattr(home, "beside"):
+            found = cast("Neighbourly", home).beside(rest, name, version)
+            if found:
+                return f"{before.uri.partition(':')[0]}:{found}"
+    raise KeyUriError(
+        "expected where the new key is to live, found nothing",
+        hint="--uri URI, as in --uri file:keys/release-2027.pem",
+    )

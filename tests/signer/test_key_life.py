@@ -27,6 +27,7 @@ from tests.signer.rotating import (
 from tests.signer.running import InProcess, running
 from tests.signer.world import World, found_in
 from verifier._strict import Fields
+from verifier.publickey import PublicKey
 from verifier.repository import Scope
 from verifier.trust.life import Added
 from verifier.trust.listed import TrustedKey
@@ -65,6 +66,9 @@ def test_rotation(world: World) -> None:
         )
         assert (2, False) == (installed.version, installed.known)
         assert ("active", "retired") == (switched.key.standing, retired.key.standing)
+        for file, spki in (("release", switched.key.spki), ("release-1", retired.key.spki)):
+            pem = (world.directory / f"{file}.pub").read_bytes()
+            assert spki == PublicKey.from_pem(pem).spki
         for verifier, good in (
             (before, (first, second, third)),
             (between, (first, second, third, fourth, fifth)),

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from signer.client.answer import key_of
 from signer.keys import SigningKey
 from signer.keys.memory import MemoryKey
 from signer.keys.messages import Approving
-from signer.signing import Signing
 from tests.signer.asking import PATIENCE_S, REPOSITORY, digest, eventually, refused
 from tests.signer.revoking import sign
 from tests.signer.rotating import announce, events, install, retire, rotate, switch
@@ -106,25 +106,27 @@ def test_rotation_under_load(world: World) -> None:
     assert all(by_key[hint] < end for hint, end in ends.items())
 
 
+@pytest.mark.parametrize("step", ["signer.signing._signed", "signer.signing.Signing._dated"])
 def test_retiring_waits_for_what_is_under_way(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """
-    What a key has signed and nobody has appended yet still comes before the key's end.
+    Whoever has been given a key, and has not signed yet or not appended yet, gets their answer,
+    and it comes before the key's end.
     """
-    signed, go_on = threading.Event(), threading.Event()
-    dated = Signing._dated
+    there, go_on = threading.Event(), threading.Event()
+    real = resolve_name(step)
 
-    async def held(self: Signing, fresh: Any) -> Any:
-        if not signed.is_set():
-            signed.set()
+    async def held(*args: Any) -> Any:
+        if not there.is_set():
+            there.set()
             await asyncio.to_thread(go_on.wait, PATIENCE_S)
-        return await dated(self, fresh)
+        return await real(*args)
 
-    monkeypatch.setattr(Signing, "_dated", held)
+    monkeypatch.setattr(step, held)
     with running(world) as service, ThreadPoolExecutor(2) as pool:
         straggler = pool.submit(sign, service, 1)
-        assert signed.wait(PATIENCE_S)
+        assert there.wait(PATIENCE_S)
         rotate(service)
         retiring = pool.submit(retire, service)
         # Long enough for what does not wait; what does, waits until we let it.

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("name", metavar="NAME", help="the key; with --switch NAME@VERSION says which version")
-    add("--uri", default="", metavar="URI", help="where the new one is to live; else beside a file")
+    add("--uri", default="", metavar="URI", help="where the new one is to live (default: beside)")
     add("--algorithm", default="", metavar="A", help="of the new one (default: as the old one)")
     add(
         "--lost",

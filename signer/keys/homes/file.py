@@ -25,6 +25,7 @@ from signer.keys.passphrase import read_source
 from signer.keys.secret_files import read_secret, write_secret
 
 _SOURCE = "passphrase-source"
+_VERSION = re.compile(r"-[0-9]+\Z", re.ASCII)
 _REST = re.compile(rf"((?!//)[^%?#&\x00-\x1f\x7f]+)(?:\?{_SOURCE}=([^%?#&\x00-\x1f\x7f]+))?")
 
 
@@ -71,6 +72,17 @@ def import_key(rest: str, role: Role, base: Path, private: Private) -> HeldKey:
     """
     path, ask = _parsed(rest, base, twice=True)
     return _sealed(private, role, path, ask or _nowhere(path))
+
+
+def beside(rest: str, name: str, version: int) -> str:  # noqa: ARG001  files are called as they are
+    """Return the file beside one, with the version in its name; with the same passphrase."""
+    match = _REST.fullmatch(rest)
+    if match is None:
+        return ""
+    directory, slash, file = match[1].rpartition("/")
+    stem, dot, suffix = file.rpartition(".") if "." in file[1:] else (file, "", "")
+    query = f"?{_SOURCE}={match[2]}" if match[2] else ""
+    return f"{directory}{slash}{_VERSION.sub('', stem)}-{version}{dot}{suffix}{query}"
 
 
 def _parsed(rest: str, base: Path, *, twice: bool = False) -> tuple[Path, Ask | None]:

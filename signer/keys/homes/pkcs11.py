@@ -18,6 +18,14 @@ def open_key(rest: str, role: Role, base: Path) -> TokenKey:  # noqa: ARG001
     return key.open_key(TokenUri.parse(rest), base)
 
 
+def beside(rest: str, name: str, version: int) -> str:
+    """Return the URI of a key in the same token, labelled with its version."""
+    path, _, query = rest.partition("?")
+    where = [part for part in path.split(";") if not part.startswith(("id=", "object=", "type="))]
+    how = [part for part in query.split("&") if not part.startswith("public-key=")]
+    return f"{';'.join([*where, f'object={name}-{version}'])}?{'&'.join(how)}"
+
+
 def create_key(rest: str, role: Role, base: Path, algorithm: str) -> TokenKey:
     """Make a key in a token, labelled as the URI says or else as its role; raises likewise."""
     return key.create_key(TokenUri.parse(rest), role, base, algorithm)
