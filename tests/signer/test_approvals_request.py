@@ -332,8 +332,10 @@ def test_events_read_back() -> None:
         lambda said: said.update(more=1),
         lambda said: said.pop("person"),
         lambda said: said["request"].pop("what"),
+        lambda said: said["request"].update(more=1),
+        lambda said: said["request"].update(type="urn:sealbook:request:v2"),
     ],
-    ids=["long signature", "no signature", "more", "less", "no request"],
+    ids=["long signature", "no signature", "more", "less", "no request", "more of it", "later"],
 )
 def test_event_that_cannot_be_read(spoil: Any) -> None:
     """
