@@ -90,7 +90,7 @@ class _NotDerError(Exception):
 
 
 def _number(field: _Field) -> int:
-    if field.tag != _INTEGER or not 0 < len(field.content) <= 8 or field.content[0] & 0x80:
+    if field.tag != _INTEGER or not field.content or field.content[0] & 0x80:
         raise _NotDerError
     return int.from_bytes(field.content, "big")
 

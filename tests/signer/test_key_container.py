@@ -341,6 +341,31 @@ def test_another_key_inside() -> None:
     assert "another key" in error.message
 
 
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        (LEAST, "7132e6a6028b7abb94eb36beb767146777cd7c75426211a827c8a7a5c50d7307"),
+        (
+            LEAST._replace(memory_kib=LEAST.memory_kib + 1),
+            "08ff169be9feb15dd944dd195ec128715ef359353ec23f4e5773098d8dd7f8f9",
+        ),
+        (
+            LEAST._replace(passes=3),
+            "151c25dce65203058c0e3cebc176a746bdf0421819577878045c20ab2c9a6c79",
+        ),
+        (
+            LEAST._replace(lanes=2),
+            "dac1f6a263733b216fe2b4eb471670d006973b99e355140ac916ee1c78959168",
+        ),
+    ],
+)
+def test_derived(work: Work, expected: str) -> None:
+    """
+    The key is what Node's Argon2id makes of the same passphrase, salt and work.
+    """
+    assert expected == containers.derive(b"correct horse", bytes([7]) * 16, work).hex()
+
+
 def test_sealed_anew() -> None:
     """
     No two containers share a salt or a nonce.

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from signer.errors import KeyFileError
 from signer.keys import cosign_key, importing, open_key, pbes2
 from signer.keys.home import Role
+from signer.keys.homes import file
 from signer.keys.importing import read_any
 from signer.keys.memory import HeldKey, MemoryKey, Private
 from tests.signer import roots
@@ -239,6 +240,7 @@ def scheme(
 
 SALT = der(4, bytes(16))
 SHA_2 = der(0x30, der(6, bytes.fromhex("2a864886f70d0209")), der(5))
+SHA_1 = der(0x30, der(6, bytes.fromhex("2a864886f70d0207")), der(5))
 PBKDF2, SCRYPT = "2a864886f70d01050c", "2b06010401da47040b"
 
 
@@ -281,7 +283,11 @@ def test_enough_and_not_too_much(content: bytes) -> None:
         pytest.param(scheme(PBKDF2, SALT, number(-(10**6)), SHA_2), id="negative"),
         pytest.param(scheme(PBKDF2, SALT, number(2**80), SHA_2), id="2^80 rounds"),
         pytest.param(scheme(PBKDF2, SALT, number(600_000)), id="SHA-1 by default"),
+        pytest.param(scheme(PBKDF2, SALT, number(600_000), SHA_1), id="SHA-1"),
         pytest.param(scheme(PBKDF2, SALT, number(600_000), SHA_2, SHA_2), id="two hashes"),
+        pytest.param(scheme(PBKDF2, SALT, number(600_000), SHA_2) + b"\0", id="byte after"),
+        pytest.param(scheme(PBKDF2, SALT, number(600_000), SHA_2)[:-1], id="byte less"),
+        pytest.param(scheme(PBKDF2, SALT, der(2), SHA_2), id="empty number"),
         pytest.param(scheme(PBKDF2, der(4, bytes(7)), number(600_000), SHA_2), id="short salt"),
         pytest.param(scheme(PBKDF2, SALT), id="no rounds"),
         pytest.param(scheme(PBKDF2), id="nothing"),
@@ -526,6 +532,16 @@ def test_import_refused(tmp_path: Path) -> None:
     )
     assert before == (tmp_path / "release.key").read_bytes()
     assert {"pass", "theirs", "open", "release.key"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_import_without_a_passphrase(tmp_path: Path) -> None:
+    """
+    What is imported is never written in plain.
+    """
+    role = Role("release", "approve")
+    refused("key-passphrase", lambda: file.import_key("x.key", role, tmp_path, KEY))
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_import_again(tmp_path: Path) -> None:
