@@ -14,6 +14,7 @@ import pytest
 
 from signer.client import AsyncClient, Signed
 from signer.client.answer import key_of
+from signer.flows import Flows
 from signer.keys import SigningKey
 from signer.keys.memory import MemoryKey
 from signer.keys.messages import Approving
@@ -135,6 +136,26 @@ def test_retiring_waits_for_what_is_under_way(
         answer, retired = straggler.result(PATIENCE_S), retiring.result(PATIENCE_S)
 
         assert answer.record.index < retired.key.valid_through_tree_size
+
+
+def test_order_of_retiring(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What is under way ends before a retired key refuses; and after that, what it signed meanwhile.
+    """
+    refuses: list[bool] = []
+    real = Flows.settle
+
+    async def settle(self: Flows) -> None:
+        refuses.append(old.ended)
+        await real(self)
+
+    monkeypatch.setattr(Flows, "settle", settle)
+    with running(world) as service:
+        old = service.server.keys.keys["release"]
+        rotate(service)
+        retire(service)
+
+    assert [False, True] == refuses
 
 
 def test_retired_key_refuses() -> None:
