@@ -6,7 +6,7 @@ asked on threads of its own, and whoever asks gets an answer in time, whatever i
     away      a session failed, so its thread opens another: at once, then after 0.2 s, and at
               last every 2 s. While no thread has a session, calls fail at once, and nobody
               else asks the device.
-    silent    a call took longer than `_PATIENCE_S`: it fails, and a late answer is dropped.
+    silent    a call took longer than `PATIENCE_S`: it fails, and a late answer is dropped.
               Its thread is stuck until the device lets go of it. The others serve; when all
               are stuck, calls fail at once.
     refusing  the PIN is wrong: it is never tried again, and calls fail with that. Any other
@@ -17,36 +17,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from signer.errors import KeyHomeError, KeyUnavailableError, PinError
-from signer.keys.home import DEADLINE_S
+from signer.keys.waiting import PATIENCE_S, Task, Waiting
 from verifier.errors import SealbookError
 
 S = TypeVar("S")
 T = TypeVar("T")
 
-_PATIENCE_S = DEADLINE_S - 0.25  # the rest is for whoever brings the refusal to its caller
 _OPENING_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
-_TICK_S = 0.25
-
-
-class _Task:
-    """A job, when it is too late for it, and who waits."""
-
-    __slots__ = ("future", "job", "until")
-
-    def __init__(self, job: Callable[[], Any]) -> None:
-        self.job = job
-        self.future: Future[Any] = Future()
-        self.until = time.monotonic() + _PATIENCE_S
 
 
 class _Worker(Generic[S]):
@@ -57,7 +42,7 @@ class _Worker(Generic[S]):
     def __init__(self, session: S) -> None:
         self.session = session
         self.lost: KeyUnavailableError | None = None
-        self.task: _Task | None = None
+        self.task: Task | None = None
         self.stuck = False
 
 
@@ -86,9 +71,7 @@ class Workers(Generic[S]):
         """
         self._name = name
         self._open, self._close = open_session, close_session
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._watched: deque[_Task] = deque()
-        self._busy = threading.Event()
+        self._waiting = Waiting(self._expire)
         self._ending = threading.Event()
         self._here = threading.local()
         self._lock = threading.Lock()  # guards the next three, and each worker's task
@@ -107,7 +90,7 @@ class Workers(Generic[S]):
             raise
         for _ in range(size - 1):
             self._start(self._run)
-        self._start(self._watch)
+        self._start(self._waiting.watch)
 
     @property
     def available(self) -> bool:
@@ -142,15 +125,11 @@ class Workers(Generic[S]):
             KeyHomeError: it is there, and must not be used.
         """
         if not self._serving:
-            raise _again(self._why)
-        task = _Task(job)
-        self._watched.append(task)
-        self._tasks.put(task)
-        if not self._busy.is_set():
-            self._busy.set()
-        if not self._serving:  # since the first line: nobody else may ever look at the task
-            self._fail_waiting()
-        return task.future
+            raise self._refusal()
+        future = self._waiting.add(job)
+        if not self._serving:  # since the first line: nobody else may ever look at it
+            self._waiting.fail(self._refusal)
+        return future
 
     def close(self) -> None:
         """End the threads; a stuck one ends when the device lets go of it."""
@@ -158,14 +137,12 @@ class Workers(Generic[S]):
             self._why = KeyUnavailableError(f"{self._name} is closed")
             self._serving = 0
         self._ending.set()
-        self._busy.set()
-        self._tasks.put(None)
-        until = time.monotonic() + _PATIENCE_S
+        self._waiting.end()
+        until = time.monotonic() + PATIENCE_S
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0, until - time.monotonic()))
-        for task in list(self._watched):
-            self._fail(task)
+        self._waiting.fail_begun(self._refusal)
 
     def _start(self, run: Callable[[], None]) -> None:
         # A daemon, so that a silent device does not keep the process from ending.
@@ -206,13 +183,7 @@ class Workers(Generic[S]):
     def _serve(self, worker: _Worker[S]) -> bool:
         """Do what there is to do until the session is lost; return whether it was of any use."""
         useful = False
-        while not self._ending.is_set():
-            task = self._tasks.get()
-            if task is None:
-                self._tasks.put(None)  # for the next thread
-                break
-            if task.future.done():
-                continue
+        while (task := self._waiting.next()) is not None:
             worker.task = task
             result: Any = None
             error: BaseException | None = None
@@ -228,13 +199,12 @@ class Workers(Generic[S]):
             if worker.lost is not None:
                 # First the state, then the news: who hears of it finds it so.
                 self._lose(worker.lost)
-            with suppress(InvalidStateError):  # it came too late
-                if error is None:
-                    task.future.set_result(result)
-                else:
-                    task.future.set_exception(error)
+            if error is None:
+                task.answer(result)
+            else:
+                task.fail(error)
             if worker.lost is not None:
-                return useful
+                break
             useful = True
             del task, result, error  # nothing is kept while waiting
         return useful
@@ -252,47 +222,23 @@ class Workers(Generic[S]):
         with self._lock:
             self._serving -= not self._ending.is_set()
         if not self._serving:
-            self._fail_waiting()
+            self._waiting.fail(self._refusal)
 
-    # What happens to those who wait.
-
-    def _watch(self) -> None:
-        """Let everybody who waits hear something in time."""
-        while not self._ending.is_set():
-            self._busy.wait()
-            self._busy.clear()
-            while self._watched and not self._ending.is_set():
-                task = self._watched[0]
-                left = task.until - time.monotonic()
-                if task.future.done():
-                    self._watched.popleft()
-                elif left > 0:
-                    self._ending.wait(min(left, _TICK_S))
-                else:
-                    self._expire(task)
-
-    def _expire(self, task: _Task) -> None:
-        late = KeyUnavailableError(f"{self._name} did not answer within {_PATIENCE_S:g} s")
+    def _expire(self, task: Task) -> None:
+        """Fail a task, and count its thread, if one has begun it, as stuck."""
+        late = KeyUnavailableError(f"{self._name} did not answer within {PATIENCE_S:g} s")
         self._away(late)
         with self._lock:
             for worker in self._workers:
                 if worker.task is task and not worker.stuck:
                     worker.stuck = True
                     self._serving -= not self._ending.is_set()
-        self._fail(task, late)
+        task.fail(late)
         if not self._serving:
-            self._fail_waiting()
+            self._waiting.fail(self._refusal)
 
-    def _fail_waiting(self) -> None:
-        """Fail every task that no thread has begun."""
-        with suppress(Empty):
-            while (task := self._tasks.get_nowait()) is not None:
-                self._fail(task)
-            self._tasks.put(None)
-
-    def _fail(self, task: _Task, why: SealbookError | None = None) -> None:
-        with suppress(InvalidStateError):
-            task.future.set_exception(why or _again(self._why))
+    def _refusal(self) -> SealbookError:
+        return _again(self._why)
 
 
 def _longer(pause: float) -> float:
