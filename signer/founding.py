@@ -153,10 +153,8 @@ class _Keys(NamedTuple):
         """Read the keys in `directory`."""
         *names, last = cls._fields
         quantum = directory / _file(last)
-        return cls(
-            *(MemoryKey.load(directory / _file(name)) for name in names),
-            MemoryKey.load(quantum) if quantum.exists() else None,
-        )
+        keys: list[HomeKey | None] = [MemoryKey.load(directory / _file(name)) for name in names]
+        return cls._make([*keys, MemoryKey.load(quantum) if quantum.exists() else None])
 
     def save(self, directory: Path) -> None:
         """Write keys that `load` read."""

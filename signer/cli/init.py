@@ -64,8 +64,8 @@ def main(argv: list[str]) -> int:
         text=f"""\
 made the service {args.origin} in {directory}
   keys/                its private keys, readable by you alone: back them up, and keep elsewhere
-                       what serves nothing: trust-root{ending}, which signed trust.json and signs the
-                       next, and root{ending}, which made certificates/
+                       what serves nothing: trust-root{ending}, which signed trust.json and
+                       signs the next, and root{ending}, which made certificates/
   token                what callers send
   trust.json           what verifiers pin
   status.json          what was revoked, for them: the service makes it anew every hour
