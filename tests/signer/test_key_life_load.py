@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Any
 
+import grpc
 import pytest
 
+from signer.attest.attesting import Attesting
 from signer.client import AsyncClient, Signed
 from signer.client.answer import key_of
 from signer.flows import Flows
 from signer.keys import SigningKey
 from signer.keys.memory import MemoryKey
 from signer.keys.messages import Approving
+from signer.v1 import signer_pb2
 from tests.signer.asking import PATIENCE_S, REPOSITORY, digest, eventually, refused
 from tests.signer.revoking import sign
 from tests.signer.rotating import announce, events, install, retire, rotate, switch
@@ -136,6 +139,45 @@ def test_retiring_waits_for_what_is_under_way(
         answer, retired = straggler.result(PATIENCE_S), retiring.result(PATIENCE_S)
 
         assert answer.record.index < retired.key.valid_through_tree_size
+
+
+def test_upload_that_outlasts_its_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Who began to upload before a key was retired, and ended after, gets nothing by it; the same
+    again is signed by the key that took its place.
+    """
+    taken, go_on = threading.Event(), threading.Event()
+    checked = Attesting._checked
+
+    def noted(*args: Any) -> Any:
+        job = checked(*args)
+        taken.set()
+        return job
+
+    def pieces() -> Iterator[bytes]:
+        start = signer_pb2.AttestRequest.Start(
+            digests=[digest(1)], repository=REPOSITORY, predicate_type="https://example.com/said"
+        )
+        yield signer_pb2.AttestRequest(start=start).SerializeToString()
+        go_on.wait(PATIENCE_S)
+        yield signer_pb2.AttestRequest(predicate=b"{}").SerializeToString()
+
+    monkeypatch.setattr(Attesting, "_checked", noted)
+    with running(world) as service, grpc.insecure_channel(service.addresses.grpc) as channel:
+        attest = channel.stream_unary("/sealbook.v1.Signer/Attest")
+        uploading = attest.future(pieces(), metadata=service.metadata, timeout=PATIENCE_S)
+        assert taken.wait(PATIENCE_S)
+        rotate(service, "attest")
+        size = retire(service, "attest").key.valid_through_tree_size
+        go_on.set()
+        with pytest.raises(grpc.RpcError) as caught:
+            uploading.result(PATIENCE_S)
+        assert "key-retired" == dict(caught.value.trailing_metadata())["sealbook-code"]
+        assert grpc.StatusCode.UNAVAILABLE is caught.value.code()
+        answer = attest(pieces(), metadata=service.metadata, timeout=PATIENCE_S)
+        index = signer_pb2.AttestResponse.FromString(answer).signature.record.index
+
+        assert size < index
 
 
 def test_order_of_retiring(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
