@@ -30,9 +30,7 @@ from signer.life.parts import Parts
 from signer.life.standing import Announced, Known
 from signer.life.wanting import Before, Plan, Wanted
 from verifier.publickey import PublicKey
-from verifier.trust.life import ADDED, Added, Announcement
-
-_MOST_ATTRIBUTES = 16
+from verifier.trust.life import ADDED, MOST_ATTRIBUTES, Added, Announcement
 
 
 class Published(NamedTuple):
@@ -154,7 +152,7 @@ class Announcing:
             plan.scope,
             key.public,
             prover.public.hint if prover else "",
-            dict(islice(told.items(), _MOST_ATTRIBUTES)),
+            dict(islice(told.items(), MOST_ATTRIBUTES)),
         )
         origin = parts.ledger.store.origin
         message = Message(announcement.message(origin))

@@ -13,7 +13,7 @@ from signer.keys.token.uri import TokenUri
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, soft_token
 from tests.signer.revoking import sign
-from tests.signer.rotating import announce, install, standings, switch, versions
+from tests.signer.rotating import announce, events, install, standings, switch, versions
 from tests.signer.running import running
 from tests.signer.world import World
 from verifier.verify import Verifier
@@ -69,10 +69,12 @@ def test_into_a_token_and_on(world: World, tmp_path: Path) -> None:
                 signed.append(sign(service, n))
                 announce(service)
             shown = versions(service)
+            said = [one["attributes"] for one in events(service, "key-added").values()]
         with running(world) as service:
             signed.append(sign(service, 3))
             found = standings(service)
 
+    assert ["true"] * 3 == [one["CKA_NEVER_EXTRACTABLE"] for one in said]
     assert "object=release-3" in shown["release@3"].uri
     assert "pkcs11" == shown["release@3"].attributes["home"]
     assert ["replaced", "replaced", "active", "announced"] == [

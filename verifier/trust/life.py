@@ -37,7 +37,7 @@ from verifier.trust.listed import PURPOSES, TrustedKey
 ADDED, ACTIVATED, RETIRED = "key-added", "key-activated", "key-retired"
 PAYLOAD_TYPE = "application/vnd.sealbook.key+json"
 
-_MOST_ATTRIBUTES = 32
+MOST_ATTRIBUTES = 32
 
 
 class Announcement(NamedTuple):
@@ -70,8 +70,8 @@ class Announcement(NamedTuple):
         public = PublicKey(b64(fields.text("key")))
         replaces = fields.nullable("replaces", str) or ""
         attributes = fields.take("attributes", dict)
-        if len(attributes) > _MOST_ATTRIBUTES:
-            raise LimitError(f"expected at most {_MOST_ATTRIBUTES} attributes of a key")
+        if len(attributes) > MOST_ATTRIBUTES:
+            raise LimitError(f"expected at most {MOST_ATTRIBUTES} attributes of a key")
         for one in (*scope, *attributes.values()):
             if not isinstance(one, str):
                 raise MalformedError("expected only strings in a key's scope and attributes")
