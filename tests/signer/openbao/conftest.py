@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.keys import CheckedKey, open_key, workers
+from signer.keys import CheckedKey, open_key, waiting
 from signer.keys.transit import client, lease
 from tests.signer.openbao.server import Bao, secret
 
@@ -33,7 +33,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         (client, "_CONNECT_S"),
         (client, "_SILENCE_S"),
         (client, "_WHOLE_S"),
-        (workers, "_PATIENCE_S"),
+        (waiting, "PATIENCE_S"),
     ):
         monkeypatch.setattr(module, name, 10 * getattr(module, name))
 
