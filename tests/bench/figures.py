@@ -6,7 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import attest, evidence, ledger_tables, ledgers, machine, offline, verify_tables
+from tests.bench import (
+    attest,
+    evidence,
+    hsm,
+    hsm_tables,
+    ledger_tables,
+    ledgers,
+    machine,
+    offline,
+    verify_tables,
+)
 from tests.bench.load import BATCH
 from tests.bench.report import Bar, Report, Table, number
 from tests.bench.rounds import Effort, Kind, Rounds
@@ -74,7 +84,8 @@ def measure(
     2. The service under load, round by round; then with one large attestation.
     3. Verifying the bundles that it made.
     4. Whole processes, the service's own among them.
-    5. The ledger without the service, at a million entries.
+    5. Services whose keys are elsewhere, beside one whose key is in a file.
+    6. The ledger without the service, at a million entries.
     """
     # 1.
     step("the machine")
@@ -98,6 +109,8 @@ def measure(
     starts = offline.Process.of([[_start(service), memory] for _ in range(effort.starts)])
 
     # 5.
+    homes = hsm.measure(scratch, effort.homes, step)
+    # 6.
     ledger = ledgers.measure(scratch, effort.ledger, step)
 
     ratio = rounds.median(("coalesce", 64)).rate / rounds.median(("sign", 64)).rate
@@ -110,6 +123,7 @@ def measure(
             *_bars(rounds),
             *_attest_bars(attesting),
             *verify_tables.bars(verifying, processes),
+            *hsm_tables.bars(homes),
             *ledger_tables.bars(ledger),
         ),
         _goals(rounds, ratio),
@@ -124,6 +138,7 @@ def measure(
             _attest_table(attesting),
             verify_tables.verify_table(verifying, effort.revocations),
             verify_tables.process_table(processes, starts),
+            *hsm_tables.tables(homes),
             *ledger_tables.tables(ledger),
         ),
     )

@@ -25,6 +25,14 @@ _TIMEOUT_S = 120
 Kind = tuple[str, int]  # what is called, and how many calls are in flight
 
 
+class Homes(NamedTuple):
+    """How much to measure of keys: `calls` in each of `runs`, and `openings` of each key."""
+
+    runs: int
+    calls: int
+    openings: int
+
+
 class Effort(NamedTuple):
     """How much to measure: `calls` in each run, by kind."""
 
@@ -40,6 +48,7 @@ class Effort(NamedTuple):
     attest: int  # bytes of an SBOM
     install: bool  # h2load and wrk, when they are missing
     ledger: ledgers.Size
+    homes: Homes
 
 
 FULL = Effort(
@@ -70,6 +79,7 @@ FULL = Effort(
     attest=10 << 20,
     install=True,
     ledger=ledgers.FULL,
+    homes=Homes(runs=5, calls=3000, openings=5),
 )
 # wrk ends when the last request is sent, so that there must be more than clients.
 _QUICK_CALLS = {"batch": 4, "batch-forms": 4, "rekor": 256}
@@ -86,6 +96,7 @@ QUICK = Effort(
     attest=1 << 20,
     install=False,
     ledger=ledgers.QUICK,
+    homes=Homes(runs=1, calls=64, openings=1),
 )
 
 
@@ -157,16 +168,19 @@ class Rounds:
         return sorted(self._all[kind], key=lambda run: run.others)[: self._effort.rounds]
 
     def _load(self, kind: Kind, calls: int) -> Run:
-        service = self._service
-        salt = f"{kind} {self.done}"
-        task = Task(*kind, calls, salt, service.addresses.grpc, service.token, service.pid)
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.load"],
-            input=json.dumps(task._asdict()),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
-        return Run(**json.loads(done.stdout))
+        return load(self._service, kind, calls, f"{kind} {self.done}")
+
+
+def load(service: Service, kind: Kind, calls: int, salt: str) -> Run:
+    """Put a running service under load, from a process of its own."""
+    task = Task(*kind, calls, salt, service.addresses.grpc, service.token, service.pid)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.load"],
+        input=json.dumps(task._asdict()),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=True,
+    )
+    return Run(**json.loads(done.stdout))
