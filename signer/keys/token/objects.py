@@ -147,7 +147,7 @@ def make(session: pkcs11.Session, uri: TokenUri, label: str, scheme: Scheme) -> 
     if uri.id is not None:
         _check_free(session, {Attribute.ID: uri.id})
     try:
-        public, private = _generate(session, label, scheme)
+        public, private = _generate(session, label, uri.id, scheme)
     except (
         pkcs11.MechanismInvalid,
         pkcs11.MechanismParamInvalid,
@@ -173,22 +173,27 @@ def _named(session: pkcs11.Session, uri: TokenUri, label: str, public: Any, priv
     spki = _spki(public, _read(private, Attribute.EC_PARAMS))
     if spki is None:
         raise KeyObjectError(f"{uri.place} does not say which public key it made")
-    key_id = uri.id if uri.id is not None else hashlib.sha256(spki).digest()
-    for made in (private, public):
-        made[Attribute.ID] = key_id
+    key_id = uri.id
+    if key_id is None:
+        key_id = hashlib.sha256(spki).digest()
+        for made in (private, public):
+            made[Attribute.ID] = key_id
     template = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: label}
     if len(list(session.get_objects(template))) != 1:
         raise KeyExistsError(f"somebody else made a key {label!r} at the same time")
     return key_id
 
 
-def _generate(session: pkcs11.Session, label: str, scheme: Scheme) -> tuple[Any, Any]:
+def _generate(
+    session: pkcs11.Session, label: str, key_id: bytes | None, scheme: Scheme
+) -> tuple[Any, Any]:
     guarded: dict[Attribute, Any] = {**_DEMANDED, **_NOTHING_ELSE}
     private = {**guarded, Attribute.COPYABLE: False}
     public = {Attribute.VERIFY: True, Attribute.ENCRYPT: False, Attribute.WRAP: False}
     for template in (private, guarded):
         more: dict[str, Any] = {
             "label": label,
+            "id": key_id,
             "store": True,
             "capabilities": pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
             "private_template": template,
