@@ -66,9 +66,12 @@ class Announcing:
         # 1.
         known = await asyncio.to_thread(parts.standing.refresh)
         waiting = known.waiting(wanted.name)
-        if waiting is not None:
+        is_new = waiting is not None and waiting.announcement.version == 1
+        if waiting is not None and (is_new or wanted.rotates is not False):
             return await self._again(wanted, waiting, known)
         plan = Plan.of(wanted, Before.of(wanted.name, parts, known))
+        if wanted.made:
+            self._check_free(plan, None)
         # 2.
         what = plan.told() | {"after": known.last}
         parts.control.check_key_change(wanted.action, wanted.requester, what)
@@ -98,6 +101,8 @@ class Announcing:
             known = await asyncio.to_thread(parts.standing.refresh)
             if key.public.hint in known.announced:
                 await parts.write_public(f"{plan.name}-{plan.version}.pub", key.public)
+            else:
+                parts.held.pop(key.public.hint).close()
             draft = await parts.redraft(known)
         return Published(Announced(added.announcement, event.record.index), event, draft)
 
@@ -131,6 +136,7 @@ class Announcing:
                 listed.version not in {*taken, *([current.version] if current else [])}
             ):
                 return listed.version
+        self._check_free(plan, public)
         trusted = self._parts.live.root.publics()
         if public in (*self._parts.own, *trusted) or public.hint in known.announced:
             raise KeyStandingError(
@@ -138,6 +144,15 @@ class Announcing:
                 hint="a key is for one thing, and announced once: make another one",
             )
         return plan.version
+
+    def _check_free(self, plan: Plan, public: PublicKey | None) -> None:
+        """Check that trust files could list the key as planned, before anything is made."""
+        for key in self._parts.live.root.keys.values():
+            if key.name == plan.name and key.public != public and plan.version <= key.version:
+                raise KeyStandingError(
+                    f"the trust file has another key {key.label}, for {key.purpose!r}",
+                    hint="two keys of one name would be taken for one: choose another name",
+                )
 
     async def _proven(self, plan: Plan, key: SigningKey, opened: CheckedKey) -> Added:
         parts, prover = self._parts, plan.prover

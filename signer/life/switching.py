@@ -124,6 +124,8 @@ class Switching:
         held = self._parts.held.get(wanted.hint)
         if held is not None and held.healthy:
             return held
+        if held is not None:
+            self._parts.held.pop(wanted.hint).close()
         opening = self._parts.opening
         trust = self._parts.live.root
         return opening.version(wanted.name, wanted.version, wanted.hint, wanted.purpose, trust)

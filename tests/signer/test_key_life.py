@@ -211,6 +211,7 @@ def test_two_announcements_make_one_key(world: World) -> None:
         assert first.index == again.index
         assert first.key.spki == again.key.spki
         assert "version 2 of key release" in said
+        not_done("key-standing", create, service, "release")
         assert 1 == len(events(service, "key-added"))
         assert not (world.directory / "keys" / "elsewhere.pem").exists()
 
@@ -313,6 +314,8 @@ def test_new_name(world: World) -> None:
         verified = Verifier(world.trust).verify(answer.bundle(), digest(1), REPOSITORY)
 
         assert "payments" == verified.key
+        not_done("key-standing", create, service, "event")
+        assert not (world.directory / "keys" / "event-1.pem").exists()
         not_done("key-standing", create, service, "payments")
         not_done("key-standing", create, service, "release")
     with running(world) as service:
