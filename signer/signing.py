@@ -17,18 +17,17 @@ is ever released.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ledger import dedup, labels
+from ledger import labels
 from ledger.answer import Appended
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer
 from ledger.store import MAX_BATCH
-from signer import rerun
+from signer import making, rerun
 from signer.access import Principal, authorise
 from signer.approvals import asked
 from signer.approvals.control import Control
@@ -36,28 +35,22 @@ from signer.dating import Dating
 from signer.errors import (
     BatchTooLargeError,
     EmptyBatchError,
-    RequestError,
 )
-from signer.forms import Approval, Form, Forms, Made, found_by
+from signer.forms import Approval, Forms, found_by
 from signer.keys import SigningKey
 from signer.keys.messages import Approving
 from signer.keys.ring import KeyRing
-from signer.order import Item, Order
+from signer.making import Fresh, Place, Signed, Signer, Wanted
+from signer.order import Order
+from signer.request import Request
 from signer.status.in_force import InForce
 from verifier import limits
-from verifier import statement as statements
-from verifier.digest import Digest
 from verifier.errors import LimitError, SealbookError
 from verifier.merkle import InclusionProof
-from verifier.publickey import PublicKey
 from verifier.record import Record
 from verifier.repository import Repository
 
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_MEDIA_TYPE = re.compile(r"(?=.{1,128}\Z)[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
-_IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _YIELD_EVERY = 32  # items looked up before other callers get a turn
-_SIGNED_AT_ONCE = 16
 
 
 class Proven(NamedTuple):
@@ -72,45 +65,6 @@ class Answers(NamedTuple):
 
     published: Published
     items: Sequence[list[Proven] | SealbookError]
-
-
-class _Fresh(NamedTuple):
-    """What was signed just now, and waits to be dated and appended."""
-
-    made: Made
-    entry: NewEntry
-
-
-class _Signer(NamedTuple):
-    """Who signs each item in what form; `name` keeps idempotency keys of the same form apart."""
-
-    form: Form
-    key: SigningKey
-    name: str
-
-
-class _Wanted(NamedTuple):
-    """What is to be signed: a form of one item."""
-
-    form: Form
-    key: SigningKey
-    content: Approving
-    labels: labels.Labels
-    known_by: bytes
-    claim: tuple[bytes, bytes] | None
-    supersedes: int | None
-
-    def sign(self) -> _Fresh | SealbookError:
-        """Return it, signed, or why it is not."""
-        try:
-            made = self.form.sign(self.content, self.key)
-        except SealbookError as e:
-            return e
-        return _Fresh(made, made.new_entry(self.labels, self.known_by, self.claim))
-
-
-_Signed = int | _Fresh | SealbookError
-_Place = _Signed | _Wanted
 
 
 class Signing:
@@ -174,11 +128,11 @@ class Signing:
             form.check(key)
             if form.name == labels.CERTIFICATE:
                 self._in_force.check_authorities(self._behind_issuer)
-        signers = [_Signer(form, key, form.name) for form in forms]
+        signers = [Signer(form, key, form.name) for form in forms]
         for another in self._keys.also(key):
             self._check_key(another, repository)
             signers += [
-                _Signer(form, another, f"{form.name}+{another.name}")
+                Signer(form, another, f"{form.name}+{another.name}")
                 for form in forms
                 if form.name == labels.BUNDLE
             ]
@@ -205,21 +159,21 @@ class Signing:
         self,
         principal: Principal,
         repository: Repository,
-        signers: Sequence[_Signer],
+        signers: Sequence[Signer],
         order: Order,
     ) -> Answers:
         # 2, 3.
-        looked_up: list[list[_Place]] = []
+        looked_up: list[list[Place]] = []
         for n, item in enumerate(order.items, 1):
             try:
-                request = _Request(principal, repository, item)
+                request = Request(principal, repository, item)
                 self._in_force.check_digest(request.digest, repository)
                 looked_up.append([self._place(request, signer) for signer in signers])
             except SealbookError as e:
                 looked_up.append([e])
             if n % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-        if any(isinstance(place, _Wanted) for places in looked_up for place in places):
+        if any(isinstance(place, Wanted) for places in looked_up for place in places):
             self._control.check(
                 "sign",
                 principal.name,
@@ -228,8 +182,8 @@ class Signing:
                 lambda: _to_sign(signers, order, looked_up),
             )
         # 4.
-        places = await _signed(looked_up)
-        fresh = await self._dated([p for place in places for p in place if isinstance(p, _Fresh)])
+        places = await making.signed(looked_up)
+        fresh = await self._dated([p for place in places for p in place if isinstance(p, Fresh)])
         # 5.
         appended: list[Answer] = []
         for start in range(0, len(fresh), MAX_BATCH):
@@ -242,7 +196,7 @@ class Signing:
         rest = iter(appended)
         return Answers(published, [self._answer(place, rest, published) for place in places])
 
-    async def _dated(self, fresh: Sequence[_Fresh]) -> list[NewEntry]:
+    async def _dated(self, fresh: Sequence[Fresh]) -> list[NewEntry]:
         """Return what is to be appended, with a timestamp where one is wanted."""
         wanting = [made.signature for made, _ in fresh if made.stamped]
         stamps = iter(await self._dating.stamps(wanting))
@@ -251,7 +205,7 @@ class Signing:
             for made, entry in fresh
         ]
 
-    def _place(self, request: _Request, signer: _Signer) -> int | _Wanted:
+    def _place(self, request: Request, signer: Signer) -> int | Wanted:
         """Return where the approval is, or what is to be signed to make it."""
         form, key, _ = signer
         tried: dict[int | None, tuple[Approval, Approving, bytes]] = {}
@@ -275,16 +229,16 @@ class Signing:
             return place
         approval, content, known = tried[place.supersedes]
         named = form.labels(approval, key)
-        return _Wanted(form, key, content, named, known, claim.by(key.public), place.supersedes)
+        return Wanted(form, key, content, named, known, claim.by(key.public), place.supersedes)
 
     def _answer(
-        self, places: Sequence[_Signed], appended: Iterator[Answer], published: Published
+        self, places: Sequence[Signed], appended: Iterator[Answer], published: Published
     ) -> list[Proven] | SealbookError:
         """Return the item's signatures under `published`, or its first refusal."""
         proven: list[Proven] = []
         refusal: SealbookError | None = None
         for place in places:
-            answer = next(appended) if isinstance(place, _Fresh) else place
+            answer = next(appended) if isinstance(place, Fresh) else place
             if isinstance(answer, SealbookError):
                 refusal = refusal or answer
             elif isinstance(answer, Appended) and answer.published is published:
@@ -299,103 +253,15 @@ class Signing:
 
 
 def _to_sign(
-    signers: Sequence[_Signer], order: Order, looked_up: Sequence[Sequence[_Place]]
+    signers: Sequence[Signer], order: Order, looked_up: Sequence[Sequence[Place]]
 ) -> asked.What:
     """Say what is to be signed, without what is refused anyway."""
     items = [
         (
             item,
-            [p.supersedes for p in places if isinstance(p, _Wanted) and p.supersedes is not None],
+            [p.supersedes for p in places if isinstance(p, Wanted) and p.supersedes is not None],
         )
         for item, places in zip(order.items, looked_up, strict=True)
         if not isinstance(places[0], SealbookError)
     ]
     return asked.to_sign([(form.name, key) for form, key, _ in signers], items, order.reason)
-
-
-async def _signed(items: Sequence[Sequence[_Place]]) -> list[list[_Signed]]:
-    """Return the places of each item, with everything signed that is wanted.
-
-    A few at a time, so that other callers get a turn; where keys are in devices, in their
-    threads, at the same time.
-    """
-    wanted = [place for places in items for place in places if isinstance(place, _Wanted)]
-    starts = range(0, len(wanted), _SIGNED_AT_ONCE)
-    groups = [wanted[start : start + _SIGNED_AT_ONCE] for start in starts]
-    signed: list[_Fresh | SealbookError] = []
-    if any(one.key.workers or one.form.waits for one in wanted):
-        if len(groups) == 1:  # as mostly: a task of its own would cost as much as the device
-            signed += await _waited_for(groups[0])
-        else:
-            for answers in await asyncio.gather(*map(_waited_for, groups)):
-                signed += answers
-    else:
-        for n, group in enumerate(groups):
-            if n:
-                await asyncio.sleep(0)
-            signed += [one.sign() for one in group]
-    rest = iter(signed)
-    return [[next(rest) if isinstance(p, _Wanted) else p for p in places] for places in items]
-
-
-async def _waited_for(group: Sequence[_Wanted]) -> list[_Fresh | SealbookError]:
-    def sign() -> list[_Fresh | SealbookError]:
-        return [one.sign() for one in group]
-
-    key = group[0].key
-    try:
-        return await (key.run(sign) if key.workers else asyncio.to_thread(sign))
-    except SealbookError as e:
-        return [e] * len(group)
-
-
-class _Request:
-    """One checked item, and what its approval says."""
-
-    def __init__(self, principal: Principal, repository: Repository, item: Item) -> None:
-        """Check `item`; raises `MalformedError` or `RequestError`."""
-        self.digest = Digest(item.digest)
-        statements.check_annotations(item.annotations)
-        if item.tag and not _TAG.fullmatch(item.tag):
-            raise RequestError(f"not a tag: {item.tag[:80]!r}")
-        if item.media_type and not _MEDIA_TYPE.fullmatch(item.media_type):
-            raise RequestError(f"not a media type: {item.media_type[:80]!r}")
-        if item.idempotency_key and not _IDEMPOTENCY.fullmatch(item.idempotency_key):
-            raise RequestError("expected an idempotency key of 1 to 128 printable ASCII characters")
-        if item.size >= limits.TREE_SIZE:
-            raise LimitError(f"expected a size below 2**63, found {item.size}")
-        self.item = item
-        self._repository = repository
-        self._principal = principal
-        self._annotations = {
-            **item.annotations,
-            statements.REQUESTER + "issuer": principal.issuer,
-            statements.REQUESTER + "subject": principal.subject,
-            **({statements.MEDIA_TYPE: item.media_type} if item.media_type else {}),
-            **({statements.SIZE: str(item.size)} if item.size else {}),
-            **({statements.TAG: item.tag} if item.tag else {}),
-        }
-
-    def approval(self, supersedes: int | None) -> Approval:
-        """Return what is to be said, the same for the same request."""
-        item = self.item
-        annotations = self._with(supersedes)
-        return Approval(self.digest, self._repository, annotations, item.media_type, item.size)
-
-    def claim(self, signer: _Signer) -> rerun.Claim:
-        """Return the idempotency key, per principal and signer, and what it stands for."""
-
-        def request(public: PublicKey) -> bytes:
-            content = signer.form.content(self.approval(None))
-            return dedup.request(public, content, renew=self.item.renew)
-
-        idempotency_key = self.item.idempotency_key
-        who = self._principal.name, signer.name
-        return rerun.Claim(
-            rerun.claim_key(*who, idempotency_key) if idempotency_key else b"", request
-        )
-
-    def _with(self, supersedes: int | None) -> Mapping[str, str]:
-        if supersedes is None:
-            return self._annotations
-        return {**self._annotations, statements.SUPERSEDES: str(supersedes)}

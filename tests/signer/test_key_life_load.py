@@ -110,7 +110,7 @@ def test_rotation_under_load(world: World) -> None:
     assert all(by_key[hint] < end for hint, end in ends.items())
 
 
-@pytest.mark.parametrize("step", ["signer.signing._signed", "signer.signing.Signing._dated"])
+@pytest.mark.parametrize("step", ["signer.making.signed", "signer.signing.Signing._dated"])
 def test_retiring_waits_for_what_is_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
