@@ -87,7 +87,11 @@ class KeyLife:
 
     def is_ours(self, public: PublicKey) -> bool:
         """Whether a key is this service's, or was."""
-        return public.hint in self._standing.known.retired or public in self.publics
+        known, listed = self._standing.known, self._live.root.keys.get(public.hint)
+        # A first version that was replaced is in no announcement; the trust file has it.
+        names = {*self._config.signing.keys, *known.active}
+        replaced = listed is not None and listed.name in names
+        return replaced or public.hint in known.retired or public in self.publics
 
     def flows(
         self,

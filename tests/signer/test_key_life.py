@@ -329,6 +329,8 @@ def test_key_that_is_there(world: World) -> None:
     MemoryKey.generate("ecdsa-p256").save(world.directory / "keys" / "brought.pem")
     MemoryKey.generate("ecdsa-p256").save(world.directory / "keys" / "other.pem")
     with running(world) as service:
+        for other in ({"purpose": "attest"}, {"scope": ["registry.example"]}):
+            not_done("bad-request", bring, service, "release", "file:keys/brought.pem", **other)
         bring(service, "release", "file:keys/brought.pem")
         install(service)
         switch(service)

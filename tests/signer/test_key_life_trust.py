@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from signer.config import Config
 from signer.keys.memory import MemoryKey
+from signer.trust_files import LiveTrust
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.revoking import Key, offline, revoke, sign
 from tests.signer.rotating import (
@@ -30,7 +33,7 @@ from tests.signer.world import World, found_in
 from verifier.note import NoteKey
 from verifier.quorum import Quorum
 from verifier.trust import TrustRoot
-from verifier.trust.listed import TrustedLog
+from verifier.trust.listed import TrustedLog, keys_by_hint
 from verifier.trust.signed import SignedFile
 
 
@@ -269,3 +272,21 @@ def test_without_roots(world: World) -> None:
         not_done("trust-unsigned", install, service, world.trust._replace(version=2).json())
 
         assert "" == answer.draft
+
+
+def test_since_when(world: World) -> None:
+    """
+    A key is trusted since the first trust file that said so in just this way; the one at start,
+    since its file was written.
+    """
+    path = world.directory / "trust.json"
+    os.utime(path, (1000, 1000))
+    live = LiveTrust.read(Config.load(world.config))
+    [old, other, *_] = world.trust.keys.values()
+    new = old._replace(public=MemoryKey.generate("ecdsa-p256").public, version=2)
+    ended = other._replace(valid_through_tree_size=7)
+    second = world.trust._replace(keys=keys_by_hint([old, other, new]))
+    live.follow(second, 2000)
+    live.follow(second._replace(keys=keys_by_hint([old, ended, new])), 3000)
+
+    assert [1000, 3000, 2000] == [live.since(key) for key in (old, ended, new)]

@@ -15,6 +15,7 @@ from signer.keys.memory import MemoryKey
 from signer.v1 import signer_pb2
 from tests.signer.asking import REPOSITORY, digest, eventually
 from tests.signer.messaging import prepared, statement
+from tests.signer.rotating import announce, retire, rotate
 from tests.signer.running import InProcess, running
 from tests.signer.uploading import (
     V1,
@@ -30,6 +31,7 @@ from tests.signer.uploading import (
     other_half,
     some_message,
 )
+from tests.signer.world import World
 from verifier import dsse
 from verifier.entry import Entry, parse_any
 from verifier.record import Record
@@ -267,3 +269,20 @@ def test_key_directory(service: InProcess) -> None:
     assert tested | {"issuer"} <= held
     elsewhere = {"root", "trust-root"}
     assert held <= tested | {"issuer", "log", "log-post-quantum", "transparency"} | elsewhere
+
+
+def test_versions_of_a_key(world: World) -> None:
+    """
+    Nobody logs something new under a version that is announced, signs, was replaced or is
+    retired, also after a restart.
+    """
+    with running(world) as service:
+        rotate(service)
+        rotate(service)
+        retire(service, version=2)
+        announce(service)
+        for file in ("release", "release-2", "release-3", "release-4"):
+            refused(service, Log(service), hashed(hand(service, file), some_message()))
+    with running(world) as service:
+        for file in ("release", "release-2", "release-3", "release-4"):
+            refused(service, Log(service), hashed(hand(service, file), some_message()))
