@@ -29,7 +29,8 @@ from ledger.signatory import LogKeys
 from signer.access import APPENDER
 from signer.address import check_address
 from signer.authority import certificates
-from signer.config import STATUS_EVERY_S, check_origin
+from signer.config.trust import STATUS_EVERY_S
+from signer.config.values import check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
 from signer.keys import create_key, open_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 
 from ledger import labels
-from signer.config import SigningSection
+from signer.config.keys import SigningSection
 from signer.errors import ConfigError
 from signer.forms import Forms
 from signer.forms.algorithms import check_also

@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 from signer.authority.chains import read_signer
-from signer.config import Config, SigningKeySection
+from signer.config import Config
+from signer.config.keys import SigningKeySection
 from signer.errors import ConfigError, KeyBookError
 from signer.forms import Forms
 from signer.keys import CheckedKey, SigningKey, open_key

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.config import ListenSection
+from signer.config.access import ListenSection
 from signer.plugins import service as plugins
 from signer.plugins.service import Failure, Named, attempt, connect
 from tests.signer.running import InProcess, running

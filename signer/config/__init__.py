@@ -1,0 +1,122 @@
+"""The configuration: one TOML file, `sealbook.toml`, as `sealbook init` writes it.
+
+Unknown keys are refused: a misspelt setting must not fall back to a default.
+Relative paths start at the directory of the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError
+
+from ledger.opening import Home
+from ledger.signatory import LogKeys
+from signer.address import is_loopback
+from signer.config.access import (
+    AccessSection,
+    ApproverSection,
+    KeyChangesSection,
+    ListenSection,
+    ProtectedSection,
+)
+from signer.config.keys import CertificatesSection, KeysSection, SigningSection, TimestampSection
+from signer.config.ledger import AnchorSection, LedgerSection, MirrorSection, WitnessesSection
+from signer.config.trust import TrustSection, WarnSection
+from signer.config.values import Name, Origin, Section
+from signer.errors import ConfigError, KeyFileError, ListenError
+from signer.keys import open_key
+from signer.keys.home import Role
+from signer.keys.secret_files import read_secret
+
+_SEAL_BYTES = 32
+_LOG = Role("", "log")  # there may be several at once
+
+
+class Config(Section):
+    """Everything that `sealbook serve` needs to know; `base` is where relative paths start."""
+
+    base: Path
+    origin: Origin
+    ledger: LedgerSection
+    keys: KeysSection
+    signing: SigningSection
+    access: AccessSection
+    trust: TrustSection
+    certificates: CertificatesSection = CertificatesSection()
+    timestamp: TimestampSection | None = None
+    listen: ListenSection = ListenSection()
+    anchor: AnchorSection = AnchorSection()
+    witnesses: WitnessesSection = WitnessesSection()
+    mirror: MirrorSection = MirrorSection()
+    warn: WarnSection = WarnSection()
+    approvers: dict[Name, ApproverSection] = Field(default_factory=dict)
+    protected: tuple[ProtectedSection, ...] = ()
+    key_changes: KeyChangesSection | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the file at `path`.
+
+        Raises:
+            ConfigError: it is not there, not TOML, or says something that we do not know.
+            ListenError: it would listen beyond loopback without TLS.
+        """
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+            config = cls(base=path.absolute().parent, **values)
+        except OSError as e:
+            raise ConfigError(
+                f"cannot read {path}: {e.strerror}",
+                hint="make a service with `sealbook init DIR`, or name its file with --config",
+            ) from e
+        except ValidationError as e:
+            first = e.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "file"
+            raise ConfigError(f"{path}: {where}: {first['msg']}") from e
+        except (ValueError, TypeError) as e:
+            raise ConfigError(f"{path}: {e}") from e
+        config._refuse_bare_listening()
+        return config
+
+    @property
+    def home(self) -> Home:
+        """Where the ledger lives, absolute."""
+        return Home(
+            self.base / self.ledger.directory,
+            self.base / self.ledger.anchor,
+            self.origin,
+            each_second=self.ledger.anchor_sync == "each-second",
+        )
+
+    def log_keys(self) -> LogKeys:
+        """Open the keys that the ledger signs and seals with.
+
+        Raises:
+            KeyFileError: one of them cannot be used.
+        """
+        seal = read_secret(self.path(self.keys.seal))
+        if len(seal) != _SEAL_BYTES:
+            raise KeyFileError(f"expected {_SEAL_BYTES} bytes in {self.keys.seal}")
+        quantum = self.keys.log_post_quantum
+        return LogKeys(
+            open_key(self.keys.log, self.base, _LOG),
+            seal,
+            tuple(open_key(uri, self.base, _LOG) for uri in self.keys.log_also),
+            open_key(quantum, self.base, _LOG) if quantum else None,
+            open_key(self.keys.promise, self.base, Role("promise", "promise")),
+        )
+
+    def path(self, relative: Path) -> Path:
+        """Return a configured path, absolute."""
+        return self.base / relative
+
+    def _refuse_bare_listening(self) -> None:
+        for address in (self.listen.grpc, self.listen.http):
+            if not is_loopback(address) and self.listen.tls_certificate is None:
+                raise ListenError(
+                    f"{address} is beyond loopback, and there is no TLS certificate",
+                    hint="set listen.tls_certificate and listen.tls_key",
+                )
