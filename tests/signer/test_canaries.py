@@ -29,6 +29,7 @@ from tests.crash.service import Service
 from tests.signer.asking import PATIENCE_S, REPOSITORY, SIGN, digest, order
 from tests.signer.canaries import Canary, Leak, leaks, leaks_in_files
 from tests.signer.commands import sealbook
+from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, PIN, SoftToken, run, soft_token
 from tests.signer.running import running
 from tests.signer.world import World
 from verifier.errors import SealbookError
@@ -79,8 +80,15 @@ def random_text() -> str:
 class Outlet:
     """Collects what comes out of a service, and knows what must not."""
 
-    def __init__(self, service: Service, http: httpx.Client, canaries: list[Canary]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        http: httpx.Client,
+        canaries: list[Canary],
+        token: SoftToken | None,
+    ) -> None:
         self.service = service
+        self.token = token
         self.http = http
         self.canaries = canaries
         self.found: list[Leak] = []
@@ -121,13 +129,15 @@ class Outlet:
             return str(call.code().name)
 
 
-@pytest.fixture
-def outlet(tmp_path: Path) -> Iterator[Outlet]:
-    """A service whose release key is sealed, and everything secret that it has."""
+@pytest.fixture(params=["file", pytest.param("token", marks=NEEDS_SOFTHSM)])
+def outlet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Outlet]:
+    """A service whose release key is sealed, or in a token, and everything secret that it has."""
     texts = {name: random_text() for name in ("passphrase", "wrong")}
     for name, text in texts.items():
         write_secret(tmp_path / name, text.encode())
-    with Service(tmp_path / "service") as service, httpx.Client(timeout=PATIENCE_S) as http:
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(Service(tmp_path / "service"))
+        http = stack.enter_context(httpx.Client(timeout=PATIENCE_S))
         there, keys = service.directory, service.directory / "keys"
         at_home = {
             there / "token": [there / "token"],
@@ -141,11 +151,20 @@ def outlet(tmp_path: Path) -> Iterator[Outlet]:
         ]
         private = {path: loaded(path) for path in keys.glob("*.pem")}
         canaries += [Canary.of_key(path.stem, key, path) for path, key in private.items()]
-        seal(keys / "release.pem", keys / "release.key", texts["passphrase"])
-        config = there / "sealbook.toml"
-        source = f"release.key?passphrase-source=file:{tmp_path}/passphrase"
-        config.write_text(config.read_text().replace("keys/release.pem", f"keys/{source}"))
-        yield Outlet(service, http, canaries)
+        config, token = there / "sealbook.toml", None
+        if request.param == "file":
+            seal(keys / "release.pem", keys / "release.key", texts["passphrase"])
+            uri = f"file:keys/release.key?passphrase-source=file:{tmp_path}/passphrase"
+        else:
+            token = stack.enter_context(soft_token(tmp_path / "hsm"))
+            taken = ("--import", str(keys / "release.pem"), "--label", "release", "--id", "01")
+            run("softhsm2-util", *taken, "--token", token.label, "--pin", PIN)
+            (keys / "release.pem").unlink()
+            canaries.append(Canary("PIN", PIN.encode()))
+            (tmp_path / "passphrase").write_text(PIN)
+            uri = token.uri("object=release").replace("hsm/pin", "passphrase")
+        config.write_text(config.read_text().replace("file:keys/release.pem", uri))
+        yield Outlet(service, http, canaries, token)
 
 
 def loaded(path: Path) -> Any:
@@ -161,30 +180,9 @@ def seal(plain: Path, sealed: Path, passphrase: str) -> None:
     plain.unlink()
 
 
-def test_nothing_comes_out(outlet: Outlet) -> None:
-    """
-    Whatever a service is asked, rightly or wrongly, and however it fails, its secrets stay inside.
-    """
-    service = outlet.service
-    there, token = service.directory, service.token
-    append = (there / "append-token").read_text().strip()
-    fault = there / "fault"
-
-    # A start with another passphrase is refused.
-    config = there / "sealbook.toml"
-    right = config.read_text()
-    config.write_text(right.replace("/passphrase", "/wrong"))
-    done = service.command("serve")
-    assert 1 == done.returncode
-    assert "(key-passphrase)" in done.stderr
-    outlet.take("refused start", done.stdout + done.stderr)
-    config.write_text(right)
-
-    service.start((sys.executable, "-c", FAULTY % str(fault)))
-    outlet.take("environment", Path(f"/proc/{service.pid}/environ").read_bytes())
-    outlet.take("command line", Path(f"/proc/{service.pid}/cmdline").read_bytes())
-
-    # Good and bad calls.
+def ask_all(outlet: Outlet, append: str) -> None:
+    """Ask rightly and wrongly, with and without tokens, in their places and in others."""
+    service, token = outlet.service, outlet.service.token
     with Client(service.addresses.grpc, token) as client:
         outlet.take("a bundle", client.sign(digest(2), REPOSITORY).bundle())
     assert "OK" == outlet.call(token)
@@ -204,15 +202,45 @@ def test_nothing_comes_out(outlet: Outlet) -> None:
     outlet.post(f"/t/{append}/api/v1/log/entries", "{}")
     outlet.post("/api/v2/log/entries", "{}", auth=("append", append))
 
+
+def test_nothing_comes_out(outlet: Outlet) -> None:
+    """
+    Whatever a service is asked, rightly or wrongly, and however it fails, its secrets stay inside.
+    """
+    service = outlet.service
+    there, token = service.directory, service.token
+    append = (there / "append-token").read_text().strip()
+    fault = there / "fault"
+
+    # A start with another passphrase is refused.
+    config = there / "sealbook.toml"
+    right = config.read_text()
+    config.write_text(right.replace("/passphrase", "/wrong"))
+    done = service.command("serve")
+    assert 1 == done.returncode
+    assert ("(key-pin)" if outlet.token else "(key-passphrase)") in done.stderr
+    outlet.take("refused start", done.stdout + done.stderr)
+    config.write_text(right)
+
+    service.start((sys.executable, "-c", FAULTY % str(fault)))
+    outlet.take("environment", Path(f"/proc/{service.pid}/environ").read_bytes())
+    outlet.take("command line", Path(f"/proc/{service.pid}/cmdline").read_bytes())
+
+    ask_all(outlet, append)
+
     # What fails inside.
     fault.write_text("token")
     assert "INTERNAL" == outlet.call(token)
-    assert 500 == outlet.post("/v1/sign", body, headers=bearer)
-    fault.write_text("sign")
+    assert 500 == outlet.post("/v1/sign", "{}", headers={"authorization": f"Bearer {token}"})
+    if outlet.token:
+        fault.unlink()
+        outlet.token.vanish()
+    else:
+        fault.write_text("sign")
     assert "UNAVAILABLE" == outlet.call(token, repository="registry.example/other")
-    fault.unlink()
 
     # What commands print and write.
+    outlet.command("key", "show", "release", "--json")
     outlet.command("status", "--json")
     outlet.command("search", "form", "bundle", "--json")
     outlet.command("ledger", "backup", there / "backup")
