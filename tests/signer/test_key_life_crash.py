@@ -22,7 +22,7 @@ from tests.signer.rotating import (
     switch,
     versions,
 )
-from tests.signer.running import running
+from tests.signer.running import running, serving
 from tests.signer.world import World
 from verifier.verify import Verifier
 
@@ -106,6 +106,27 @@ def test_retirement_that_is_not_logged(world: World, monkeypatch: pytest.MonkeyP
         assert Verifier(world.trust).verify(answer.bundle(), digest(1), REPOSITORY)
         switch(service, version=1)
         assert sign(service, 2)
+
+
+def test_killed_after_each_step(world: World) -> None:
+    """
+    What was answered is there after `kill -9`, whichever step of a rotation it was.
+    """
+    expected = {
+        announce: {"release@1": "active", "release@2": "announced"},
+        install: {"release@1": "active", "release@2": "announced"},
+        switch: {"release@1": "replaced", "release@2": "active"},
+        retire: {"release@1": "retired", "release@2": "active"},
+    }
+    for step, after in expected.items():
+        with serving(world) as service:
+            step(service)  # type: ignore[operator]
+            service.process.kill()
+            service.process.wait()
+        with serving(world) as service, service.client() as client:
+            assert {**after, "attest@1": "active"} == standings(service)
+            answer = client.sign(digest(1), REPOSITORY)
+            assert Verifier(world.trust).verify(answer.bundle(), digest(1), REPOSITORY)
 
 
 def test_missing_row(world: World) -> None:
