@@ -33,6 +33,7 @@ from signer.config.trust import STATUS_EVERY_S
 from signer.config.values import check_origin
 from signer.errors import ConfigError
 from signer.events import signed_event
+from signer.first_config import first_config
 from signer.keys import create_key, open_key
 from signer.keys.home import HomeKey, Role
 from signer.keys.memory import MemoryKey
@@ -61,76 +62,6 @@ _PURPOSES = {
     "root": "authority",
     "trust_root": "root",
 }
-
-_CONFIG = """\
-# Sealbook's configuration. Relative paths start here. `sealbook serve --help` has more.
-origin = "{origin}"
-
-[ledger]
-directory = "ledger"
-anchor = "anchor"  # another disk is better
-
-[keys]
-log = "{uris[log]}"
-{quantum}promise = "{uris[promise]}"
-event = "{uris[event]}"
-status = "{uris[status]}"
-seal = "keys/seal"
-timestamp = "{uris[timestamp]}"
-issuer = "{uris[issuer]}"  # of short-lived certificates
-transparency = "{uris[transparency]}"  # says when they were issued
-
-[certificates]  # made with keys/root.pem, which the service never reads: keep it elsewhere
-timestamp = "certificates/timestamp.pem"
-issuer = "certificates/issuer.pem"
-
-[signing]
-default_key = "release"
-default_attest_key = "attest"
-
-[signing.keys.release]
-uri = "{uris[release]}"
-# What a Sign makes that names no forms; there are "certificate" and "notation" too.
-forms = ["bundle", "simplesigning"]
-certificate = "certificates/release.pem"
-
-[signing.keys.attest]
-uri = "{uris[attest]}"
-purpose = "attest"
-
-[listen]
-grpc = "{grpc}"
-http = "{http}"
-operator = "run/operator.sock"
-
-[access]
-token = "token"
-append_token = "append-token"  # for `cosign` and others who upload what they signed
-
-[trust]
-trust = "trust.json"  # signed with keys/trust-root.pem: keep that elsewhere
-trusted_root = "trusted_root.json"
-status = "status.json"  # what was revoked; the service writes it
-# policy = "policy.toml"  # what an image needs, for verifiers who ask here
-
-# [timestamp]  # an outside RFC 3161 authority instead of ours; list its chain in trust.json
-# url = "https://tsa.bank.example/tsr"
-# chain = "certificates/outside.pem"
-
-# [anchor]  # a program that gets each day's checkpoint on standard input; what it prints is kept
-# exec = ["/usr/local/bin/timestamp"]
-
-# [witnesses]  # where those of the trust file's quorum answer, who see a tree before readers do
-# fail = "closed"  # or "open": publish after the deadline without the quorum
-# at.auditor.url = "https://witness.auditor.example"
-
-# [mirror]  # Sign answers once `sealbook ledger mirror DIR --follow`, elsewhere, has the entry
-# synchronous = true
-"""
-
-_QUANTUM = """\
-log_post_quantum = "{uri}"  # ML-DSA-44, on published checkpoints
-"""
 
 
 class _Keys(NamedTuple):
@@ -265,8 +196,9 @@ def found(
     with opening.open_ledger(home, LogKeys(keys.log, seal)) as ledger:
         StatusKeeper(ledger, keys.status, handed, every_s=STATUS_EVERY_S, previous=None).make()
     # Last: a directory without it is no service.
-    quantum = _QUANTUM.format(uri=at["log_post_quantum"]) if keys.log_post_quantum else ""
-    text = _CONFIG.format(origin=origin, grpc=grpc, http=http, quantum=quantum, uris=at)
+    if keys.log_post_quantum is None:
+        del at["log_post_quantum"]
+    text = first_config(origin, grpc, http, at)
     _write(config, text.encode())
     for made in (directory / "keys", directory / "certificates", directory, directory.parent):
         sync(made)

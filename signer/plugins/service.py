@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # gRPC is imported when the service is asked, and not before
     from signer.client import Client
 
 T = TypeVar("T")
-_DEFAULT = "127.0.0.1:8640"  # as in signer.config.access; importing that costs as much as all the rest
+_DEFAULT = "127.0.0.1:8640"  # as in signer.config, which costs as much to import as all the rest
 
 
 class Named(NamedTuple):
