@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from base64 import b64decode
 from pathlib import Path
@@ -270,3 +271,18 @@ def test_init_with_a_key_that_is_not(tmp_path: Path, option: tuple[str, ...], co
     check_refused(spawn("init", tmp_path / "service", *option), code)
 
     assert not (tmp_path / "service" / "sealbook.toml").exists()
+
+
+def test_init_comments_are_settings(tmp_path: Path) -> None:
+    """
+    Whatever the new configuration has as a comment is read once the comment's mark is gone.
+    """
+    world = init(tmp_path / "service")
+    text = world.config.read_text()
+    settings = re.sub(r"^# (?=\[|[a-z_.]+ = )", "", text, flags=re.MULTILINE)
+    world.config.write_text(settings)
+    config = Config.load(world.config)
+
+    assert settings.count("\n# ") < text.count("\n# ") - 15
+    assert ("release-pq",) == config.signing.keys["release"].also
+    assert ["alice"] == list(config.approvers)
