@@ -87,6 +87,7 @@ class Library:
             KeyLibraryError: it is not there, not to be trusted, or no PKCS#11 module.
         """
         _check_module(module)
+        module = module.resolve()  # under two names it would still be one in the process
         with cls._holding:
             library = cls._held.setdefault(module, cls(module))
             library._users += 1  # noqa: SLF001
@@ -98,10 +99,14 @@ class Library:
             self._users -= 1
             if self._users:
                 return
+            if self._pkcs11 is not None:
+                if not self._closed():
+                    # Whoever holds it next begins it, once that call is back.
+                    self._pkcs11, self._not_before = None, 0.0
+                    return
+                self.logins.clear()
+                self.functions.finalize(None)
             del self._held[self.module]
-        if self._pkcs11 is not None and self._closed():
-            self.logins.clear()
-            self.functions.finalize(None)
 
     @contextmanager
     def entered(self) -> Iterator[int]:

@@ -53,11 +53,14 @@ class Sessions:
         self._uri = uri
         self._base = base
         self._refusals = Refusals(base)
+        self._closed = False
         self.library = Library.hold(uri.module)
 
     def close(self) -> None:
-        """Give the library back."""
-        self.library.release()
+        """Give the library back, once."""
+        if not self._closed:
+            self._closed = True
+            self.library.release()
 
     def open(self, find: Callable[[Opened], T], *, write: bool = False) -> T:
         """Return what `find` makes of a new session; closes it again when that raises.

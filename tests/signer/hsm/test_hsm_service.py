@@ -30,8 +30,9 @@ def service(world: World, token: SoftToken) -> Iterator[InProcess]:
     token.make("EC:prime256v1", "hsm", "01")
     with token.key("object=hsm") as key:
         public = key.public
+    uri = token.uri("id=%01", "sessions=1")
     with world.config.open("a") as file:
-        file.write(f'\n[signing.keys.hsm]\nuri = "{token.uri("id=%01")}"\nforms = ["bundle"]\n')
+        file.write(f'\n[signing.keys.hsm]\nuri = "{uri}"\nforms = ["bundle"]\n')
     trusted = TrustedKey("hsm", "approve", public, (Scope("*"),))
     keys = keys_by_hint([*world.trust.keys.values(), trusted])
     world._trust_file.write_bytes(world.trust._replace(keys=keys).json())

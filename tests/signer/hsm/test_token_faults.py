@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from signer.errors import KeyUnavailableError
 from signer.keys import CheckedKey, create_key
 from signer.keys.home import DEADLINE_S, Role
+from signer.keys.workers import Workers
 from tests.signer.asking import eventually, refused
 from tests.signer.hsm.conftest import Shim
 from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, SoftToken
@@ -106,7 +108,30 @@ def test_silence_costs_a_caller_two_seconds(key: CheckedKey, shim: Shim) -> None
     shim.order("")
 
     eventually(lambda: _signs(key))
-    eventually(lambda: {"signed"} == set(storm(key, 0.05)))
+    assert isinstance(key.workers, Workers)
+    eventually(lambda: key.workers._serving == SESSIONS)
+    assert {"signed"} == set(storm(key, 0.2))
+
+
+def test_a_key_that_was_closed_in_a_call_can_be_opened_again(token: SoftToken, shim: Shim) -> None:
+    """
+    A key may be closed, twice even, while its token says nothing; once that call is back the key
+    can be opened again.
+    """
+    token.make("EC:prime256v1", "release", "01")
+    with token.key("object=release", "sessions=1") as key:
+        shim.order("silent")
+        refused("key-unavailable", lambda: key.sign(b"message"))
+        key.close()
+    shim.order("")
+
+    def opens() -> bool:
+        with suppress(KeyUnavailableError), token.key("object=release") as again:
+            again.sign(b"message")
+            return True
+        return False
+
+    eventually(opens)
 
 
 def test_a_key_that_was_swapped_is_refused(token: SoftToken, key: CheckedKey) -> None:

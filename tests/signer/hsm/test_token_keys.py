@@ -16,6 +16,7 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from signer.keys import create_key, open_key
 from signer.keys.home import Role
 from signer.keys.memory import MemoryKey
+from signer.keys.token.library import Library
 from tests.signer.asking import refused
 from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, PIN, SoftToken, run
 from verifier.algorithms import ECDSA_P256
@@ -292,6 +293,21 @@ def test_a_library_that_anybody_may_write_is_refused(token: SoftToken, tmp_path:
     assert "no PKCS#11 library" in _refused(token, "object=a", code="key-library")
     token.module.chmod(0o666)
     assert "everybody may write" in _refused(token, "object=a", code="key-library")
+
+
+def test_a_library_under_two_names_is_one(token: SoftToken, tmp_path: Path) -> None:
+    """
+    Keys that name one library by two paths share it, and neither takes it from the other.
+    """
+    token.make("EC:prime256v1", "release", "01")
+    with token.key("object=release") as one:
+        link = tmp_path / "link.so"
+        link.symlink_to(token.module)
+        token.module = link
+        with token.key("id=%01") as two:
+            assert 1 == len(Library._held)
+            two.sign(b"x")
+        one.sign(b"x")
 
 
 def _refused(token: SoftToken, key: str, *more: str, code: str = "key-object") -> str:
