@@ -53,7 +53,7 @@ def opened(world: World) -> Iterator[Opened]:
 def opening(world: World, trust_days: float) -> Iterator[Opened]:
     opened = Opened(world)
     expires = int(opened.start + trust_days * DAY_S)
-    opened.server._trust = opened.server._trust._replace(expires=expires)
+    opened.server._live.follow(opened.server._trust._replace(expires=expires), 0)
     try:
         yield opened
     finally:
@@ -158,7 +158,7 @@ def test_levels(opened: Opened) -> None:
     """
     opened.start -= opened.start % DAY_S
     expires = int(opened.start + 40 * DAY_S)
-    opened.server._trust = opened.server._trust._replace(expires=expires)
+    opened.server._live.follow(opened.server._trust._replace(expires=expires), 0)
     for days, level, event in LEVELS:
         lines = [line for line in opened.warned(days) if line["what"] == "trust"]
 
@@ -177,7 +177,7 @@ def test_once_a_day(opened: Opened) -> None:
     assert [20, 21] == told
 
     trust = opened.server._trust
-    opened.server._trust = trust._replace(expires=int(opened.start + 32.5 * DAY_S))
+    opened.server._live.follow(trust._replace(expires=int(opened.start + 32.5 * DAY_S)), 0)
     assert ["warning"] == [line["log_level"] for line in opened.warned(25.4)]
     assert ["error"] == [line["log_level"] for line in opened.warned(25.6)]
     assert [] == opened.warned(25.7)
@@ -190,7 +190,7 @@ def test_another_trust_file(opened: Opened) -> None:
     assert ["trust"] == [ending.what for ending in soon(opened, 20)]
 
     trust = opened.server._trust
-    opened.server._trust = trust._replace(expires=trust.expires + 365 * DAY_S)
+    opened.server._live.follow(trust._replace(expires=trust.expires + 365 * DAY_S), 0)
 
     assert [] == soon(opened, 20)
 
