@@ -17,7 +17,9 @@ from signer.keys import create_key, open_key
 from signer.keys.home import Role
 from signer.keys.memory import MemoryKey
 from signer.keys.token.library import Library
+from signer.keys.token.schemes import SCHEMES, Scheme
 from tests.signer.asking import refused
+from tests.signer.hsm.conftest import Shim
 from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, PIN, SoftToken, run
 from verifier.algorithms import ECDSA_P256
 
@@ -65,6 +67,14 @@ def imported(token: SoftToken, **different: bool) -> Path:
         private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
     return public
+
+
+def stranger_object(token: SoftToken, key_id: str, label: str) -> None:
+    """Put a public key into the token whose private half is nowhere."""
+    pem, der = token.directory / "stranger.pub", token.directory / "stranger.der"
+    pem.write_bytes(MemoryKey.generate("ecdsa-p256").public.pem())
+    run("openssl", "pkey", "-pubin", "-in", str(pem), "-outform", "DER", "-out", str(der))
+    token.tool("-w", str(der), "-y", "pubkey", "--id", key_id, "--label", label)
 
 
 @pytest.mark.parametrize("algorithm", KINDS)
@@ -127,14 +137,28 @@ def test_hashes_are_signed(token: SoftToken, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "ed25519"])
-def test_a_hash_of_another_length_is_not_signed(token: SoftToken, algorithm: str) -> None:
+def test_a_hash_of_another_length_is_not_signed(
+    token: SoftToken, shim: Shim, algorithm: str
+) -> None:
     """
     SoftHSM would sign a hash of five bytes; it never gets one. Ed25519 signs no hashes at all.
     """
     token.make(KINDS[algorithm], "release", "01")
     for length in (5, 0, 64, 31):
-        with token.key("object=release") as key:
+        with token.key("object=release", "sessions=1") as key:
+            before = shim.calls("S")
             refused("key-failed", lambda n=length: key.sign_digest(bytes(n)))  # type: ignore[misc]
+            assert before == shim.calls("S")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.algorithm)
+def test_an_answer_of_another_length_is_no_signature(scheme: Scheme) -> None:
+    """
+    Half of r and s would still be two numbers; only an answer of the one right length is taken.
+    """
+    for length in (0, 2, scheme.size - 1, scheme.size + 1):
+        refused("key-failed", lambda n=length: scheme.signature(bytes(n)))  # type: ignore[misc]
+    scheme.signature(b"\x01" * scheme.size)
 
 
 def test_both_halves_of_s_verify(token: SoftToken) -> None:
@@ -246,22 +270,20 @@ def test_the_public_object_is_not_believed(token: SoftToken) -> None:
     A public object beside the private one that belongs to another key gives nothing away.
     """
     imported(token)
-    stranger = token.directory / "stranger.der"
-    pem = token.directory / "stranger.pub"
-    pem.write_bytes(MemoryKey.generate("ecdsa-p256").public.pem())
-    run("openssl", "pkey", "-pubin", "-in", str(pem), "-outform", "DER", "-out", str(stranger))
-    token.tool("-w", str(stranger), "-y", "pubkey", "--id", "01", "--label", "release")
+    stranger_object(token, "01", "release")
 
     assert "is not by" in _refused(token, "id=%01")
 
 
 def test_nothing_is_made_twice(token: SoftToken) -> None:
     """
-    A label that is taken makes no second key, and neither does an id.
+    A label that is taken, by an object of any kind, makes no second key, and neither does an id.
     """
     create_key(token.uri("object=a;id=%01"), token.directory, ROLE, "ecdsa-p256").close()
+    stranger_object(token, "02", "c")
 
-    for uri in (token.uri("object=a"), token.uri("object=b;id=%01")):
+    for key in ("object=a", "object=b;id=%01", "object=c"):
+        uri = token.uri(key)
         refused("key-exists", lambda u=uri: create_key(u, token.directory, ROLE, "ecdsa-p256"))  # type: ignore[misc]
     assert 1 == token.tool("--list-objects").count("Private Key Object")
 
