@@ -116,6 +116,18 @@ def test_slow_device(device: Device) -> None:
     assert [0, 1, 2, 3] == sorted(together(lots, *[lambda: meeting.wait(PATIENCE_S)] * 4))
 
 
+def test_device_that_turned_slow(device: Device) -> None:
+    """
+    A fast device that lets a lot wait for too long is a slow one at once.
+    """
+    lots = Lots(device)
+    together(lots, lambda: 1)
+    together(lots, lambda: time.sleep(2 * module._LONGEST_S))
+    meeting = threading.Barrier(4)
+
+    assert [0, 1, 2, 3] == sorted(together(lots, *[lambda: meeting.wait(PATIENCE_S / 10)] * 4))
+
+
 def test_busy_process(device: Device) -> None:
     """
     A job that took long once in a while does not make a fast device a slow one.
