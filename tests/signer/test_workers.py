@@ -240,6 +240,23 @@ def test_a_late_result_is_dropped(device: Device, workers: Workers[int]) -> None
     assert all(isinstance(future.exception(), KeyUnavailableError) for future in waiting)
 
 
+def test_what_nobody_waits_for_is_not_begun(device: Device, workers: Workers[int]) -> None:
+    """
+    A job whose caller gave up before a thread took it is left out.
+    """
+    device.talking.clear()
+    busy = [workers.submit(lambda: workers.call(device.sign)) for _ in range(2)]
+    begun: list[int] = []
+    given_up = [workers.submit(lambda: begun.append(1)) for _ in range(5)]
+    assert all(future.cancel() for future in given_up)
+    device.talking.set()
+    for future in busy:
+        future.result()
+    workers.call(device.sign)  # behind all of them
+
+    assert [] == begun
+
+
 def test_a_wrong_pin_is_tried_once(device: Device, workers: Workers[int]) -> None:
     """
     When the PIN is refused at reopening no thread tries it again, and calls say so.
