@@ -9,9 +9,9 @@ import json
 import secrets
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import httpx
@@ -29,7 +29,8 @@ from tests.crash.service import Service
 from tests.signer.asking import PATIENCE_S, REPOSITORY, SIGN, digest, order
 from tests.signer.canaries import Canary, Leak, leaks, leaks_in_files
 from tests.signer.commands import sealbook
-from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, PIN, SoftToken, run, soft_token
+from tests.signer.hsm.softhsm import NEEDS_SOFTHSM, PIN, run, soft_token
+from tests.signer.openbao.server import Bao, program
 from tests.signer.running import running
 from tests.signer.world import World
 from verifier.errors import SealbookError
@@ -77,6 +78,13 @@ def random_text() -> str:
     return f'pass "{secrets.token_hex(8)}" +/ü<&'
 
 
+class Home(NamedTuple):
+    """How a key's home refuses a wrong secret, and how it goes away; None when it cannot."""
+
+    refusal: str
+    go: Callable[[], None] | None
+
+
 class Outlet:
     """Collects what comes out of a service, and knows what must not."""
 
@@ -85,10 +93,10 @@ class Outlet:
         service: Service,
         http: httpx.Client,
         canaries: list[Canary],
-        token: SoftToken | None,
+        home: Home,
     ) -> None:
         self.service = service
-        self.token = token
+        self.home = home
         self.http = http
         self.canaries = canaries
         self.found: list[Leak] = []
@@ -129,14 +137,18 @@ class Outlet:
             return str(call.code().name)
 
 
-@pytest.fixture(params=["file", pytest.param("token", marks=NEEDS_SOFTHSM)])
+@pytest.fixture(params=["file", pytest.param("token", marks=NEEDS_SOFTHSM), "server"])
 def outlet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Outlet]:
-    """A service whose release key is sealed, or in a token, and everything secret that it has."""
+    """A service whose release key is sealed, in a token, or in a server; and all its secrets."""
     texts = {name: random_text() for name in ("passphrase", "wrong")}
     for name, text in texts.items():
         write_secret(tmp_path / name, text.encode())
     with contextlib.ExitStack() as stack:
-        service = stack.enter_context(Service(tmp_path / "service"))
+        uri, bao = "", None
+        if request.param == "server":
+            uri, bao = in_server(tmp_path, stack)
+        uris = {"release": uri} if uri else {}
+        service = stack.enter_context(Service(tmp_path / "service", uris=uris))
         http = stack.enter_context(httpx.Client(timeout=PATIENCE_S))
         there, keys = service.directory, service.directory / "keys"
         at_home = {
@@ -151,20 +163,40 @@ def outlet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Outlet]:
         ]
         private = {path: loaded(path) for path in keys.glob("*.pem")}
         canaries += [Canary.of_key(path.stem, key, path) for path, key in private.items()]
-        config, token = there / "sealbook.toml", None
-        if request.param == "file":
+        if bao is not None:
+            home = Home("(key-access)", bao.stop)
+            files = (tmp_path / "passphrase", tmp_path / "wrong")
+            canaries += [Canary(f"bao {path.name}", path.read_bytes()) for path in files]
+        elif request.param == "file":
+            home = Home("(key-passphrase)", None)
             seal(keys / "release.pem", keys / "release.key", texts["passphrase"])
             uri = f"file:keys/release.key?passphrase-source=file:{tmp_path}/passphrase"
         else:
             token = stack.enter_context(soft_token(tmp_path / "hsm"))
+            home = Home("(key-pin)", token.vanish)
             taken = ("--import", str(keys / "release.pem"), "--label", "release", "--id", "01")
             run("softhsm2-util", *taken, "--token", token.label, "--pin", PIN)
             (keys / "release.pem").unlink()
             canaries.append(Canary("PIN", PIN.encode()))
             (tmp_path / "passphrase").write_text(PIN)
             uri = token.uri("object=release").replace("hsm/pin", "passphrase")
+        config = there / "sealbook.toml"
         config.write_text(config.read_text().replace("file:keys/release.pem", uri))
-        yield Outlet(service, http, canaries, token)
+        yield Outlet(service, http, canaries, home)
+
+
+def in_server(directory: Path, stack: contextlib.ExitStack) -> tuple[str, Bao]:
+    """Make a key in a server that ends with `stack`; its token is where a passphrase would be."""
+    program()
+    (directory / "bao").mkdir()
+    bao = Bao(directory / "bao")
+    bao.start()
+    stack.callback(bao.close)
+    bao.found()
+    (directory / "passphrase").write_text(bao.token())
+    (directory / "wrong").write_text(secrets.token_hex(16))
+    key = f"openbao://{bao.plain}/transit/keys/{bao.key('release')}"
+    return f"{key}?auth=token&token-source=file:{directory}/passphrase&tls=off", bao
 
 
 def loaded(path: Path) -> Any:
@@ -218,7 +250,7 @@ def test_nothing_comes_out(outlet: Outlet) -> None:
     config.write_text(right.replace("/passphrase", "/wrong"))
     done = service.command("serve")
     assert 1 == done.returncode
-    assert ("(key-pin)" if outlet.token else "(key-passphrase)") in done.stderr
+    assert outlet.home.refusal in done.stderr
     outlet.take("refused start", done.stdout + done.stderr)
     config.write_text(right)
 
@@ -232,9 +264,9 @@ def test_nothing_comes_out(outlet: Outlet) -> None:
     fault.write_text("token")
     assert "INTERNAL" == outlet.call(token)
     assert 500 == outlet.post("/v1/sign", "{}", headers={"authorization": f"Bearer {token}"})
-    if outlet.token:
+    if outlet.home.go:
         fault.unlink()
-        outlet.token.vanish()
+        outlet.home.go()
     else:
         fault.write_text("sign")
     assert "UNAVAILABLE" == outlet.call(token, repository="registry.example/other")
