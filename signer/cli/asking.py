@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from signer.client import Client
-from signer.client.approvals import NEEDED, patiently
+from signer.client.patience import NEEDED, patiently
 from signer.config import Config
 from signer.errors import RequestError, ServiceError
 

@@ -1,24 +1,13 @@
-"""What a client makes of requests that others have to approve, and how it waits for them."""
+"""What a client makes of requests that others have to approve."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from signer.approvals.request import LIFETIME_S, Request, id_of
-from signer.errors import ServiceError, ServiceUnreachableError, WrongAnswerError
+from signer.approvals.request import Request, id_of
+from signer.errors import WrongAnswerError
 from signer.v1 import approvals_pb2
 from verifier.errors import VerificationError
-
-if TYPE_CHECKING:
-    from signer.client.sync import Client
-
-T = TypeVar("T")
-
-NEEDED = "approval-needed"
-_UNKNOWN = "unknown-request"
-_EVERY_S = 2.0
 
 
 class OpenRequest(NamedTuple):
@@ -93,47 +82,3 @@ def checked(message: approvals_pb2.OpenRequest, id_: str) -> OpenRequest:
 def approved(message: approvals_pb2.ApproveResponse) -> Approved:
     """Read the answer to an approval."""
     return Approved(open_request(message.request), message.index, message.note, message.known)
-
-
-def patiently(
-    call: Callable[[], T],
-    client: Client,
-    tell: Callable[[ServiceError], None],
-    *,
-    patience_s: float = LIFETIME_S,
-    sleep: Callable[[float], None] = time.sleep,
-) -> T:
-    """Return what `call` returns, calling again once others approved what it needs approved.
-
-    `tell` is told of each request that somebody has to approve. Nothing is sent again
-    meanwhile: the service is asked how far the request is.
-
-    Raises:
-        ServiceError: the service refused, for another reason; or nobody approved in time.
-        SealbookError: whatever else `call` raises.
-    """
-    told, deadline = "", time.monotonic() + patience_s
-    while True:
-        try:
-            return call()
-        except ServiceError as e:
-            if e.code != NEEDED or not e.request or time.monotonic() >= deadline:
-                raise
-            if e.request != told:
-                told = e.request
-                tell(e)
-        sleep(_EVERY_S)
-        while time.monotonic() < deadline and not _answered(client, told):
-            sleep(_EVERY_S)
-
-
-def _answered(client: Client, id_: str) -> bool:
-    """Whether to call again: enough is there, or the service does not know the request any more."""
-    try:
-        return client.request(id_).granted
-    except ServiceUnreachableError:  # restarted, perhaps; what was approved is in its ledger
-        return False
-    except ServiceError as e:
-        if e.code == _UNKNOWN:
-            return True
-        raise

@@ -44,7 +44,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from signer.errors import KeyFileError, KeyRoleError, PassphraseError
 from signer.keys.home import Role
 from signer.keys.importing import Ask, read_der
-from signer.keys.memory import HeldKey, Private
+from signer.keys.memory import HeldKey
+from signer.keys.private import Private
 from verifier import limits
 from verifier._strict import Fields, b64, b64encode, canonical_json, json_object, name
 from verifier.errors import MalformedError, VerificationError

@@ -21,7 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from signer.errors import KeyFileError, PassphraseError
-from signer.keys.memory import Private
+from signer.keys.private import Private
 from verifier._strict import b64
 from verifier.errors import Base64Error
 

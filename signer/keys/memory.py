@@ -1,4 +1,4 @@
-"""Private keys in this process's memory, of every algorithm in `verifier.algorithms`' table.
+"""Private keys in this process's memory.
 
 A `HeldKey` signs, and cannot be written anywhere. A `MemoryKey` is one that was never
 encrypted, and can be; so nothing that was ever in a container gets out of it in plain.
@@ -6,39 +6,20 @@ encrypted, and can be; so nothing that was ever in a container gets out of it in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Self, cast
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa, utils
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from signer.errors import KeyFileError
+from signer.keys.importing import read_plain
+from signer.keys.private import RSA_BITS, Private, generate, schemes
 from signer.keys.secret_files import read_secret, write_secret
-from verifier.algorithms import Algorithm
 from verifier.publickey import PublicKey
 
-Private = (
-    ec.EllipticCurvePrivateKey
-    | ed25519.Ed25519PrivateKey
-    | rsa.RSAPrivateKey
-    | mldsa.MLDSA44PrivateKey
-    | mldsa.MLDSA65PrivateKey
-)
-
-RSA_BITS = 3072  # at least: what is shorter is verified for others' sake, and signs nothing here
-_RSA_EXPONENT = 65_537
-_GENERATE: Mapping[str, Callable[[], Private]] = {
-    "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
-    "ed25519": ed25519.Ed25519PrivateKey.generate,
-    "rsa-3072": lambda: rsa.generate_private_key(_RSA_EXPONENT, RSA_BITS),
-    "ml-dsa-44": mldsa.MLDSA44PrivateKey.generate,
-    "ml-dsa-65": mldsa.MLDSA65PrivateKey.generate,
-}
 PLAIN = {"home": "file", "form": "pkcs8"}  # the attributes of a key in a file, not encrypted
-ALGORITHMS = tuple(_GENERATE)  # that a new key can be of
-_HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}  # by the table's names
 
 
 class HeldKey:
@@ -60,7 +41,7 @@ class HeldKey:
         )
         self._public = PublicKey(spki)
         self._private: Any = private
-        self._message_scheme, self._digest_scheme = _schemes(private, self._public.algorithm)
+        self._message_scheme, self._digest_scheme = schemes(private, self._public.algorithm)
         self._attributes = dict(attributes or {"home": "memory"})
 
     @property
@@ -119,8 +100,6 @@ class MemoryKey(HeldKey):
             KeyFileModeError: somebody else can read it, or replace it.
             KeyFileError: it cannot be read, or holds no key of ours.
         """
-        from signer.keys.importing import read_plain
-
         return cls(read_plain(read_secret(path), str(path)), PLAIN)
 
     def save(self, path: Path) -> None:
@@ -136,25 +115,3 @@ class MemoryKey(HeldKey):
             serialization.NoEncryption(),
         )
         write_secret(path, pem)
-
-
-def generate(algorithm: str) -> Private:
-    """Make a new private key; `algorithm` is one of `ALGORITHMS`.
-
-    Raises:
-        KeyFileError: it is another one.
-    """
-    if algorithm not in _GENERATE:
-        raise KeyFileError(f"expected one of {', '.join(ALGORITHMS)}, found {algorithm[:40]!r}")
-    return _GENERATE[algorithm]()
-
-
-def _schemes(private: Private, row: Algorithm) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
-    """Return what a signature over a message, and over its hash, takes beside them."""
-    if isinstance(private, ec.EllipticCurvePrivateKey):
-        hash_ = _HASHES[row.hash_name]
-        return (ec.ECDSA(hash_),), (ec.ECDSA(utils.Prehashed(hash_)),)
-    if isinstance(private, rsa.RSAPrivateKey):
-        hash_, filled = _HASHES[row.hash_name], padding.PKCS1v15()
-        return (filled, hash_), (filled, utils.Prehashed(hash_))
-    return (), None

@@ -16,9 +16,9 @@ from signer.config.keys import SigningKeySection
 from signer.errors import ConfigError, KeyBookError
 from signer.forms import Forms
 from signer.keys import CheckedKey, SigningKey, open_key
-from signer.keys.configured import check_algorithms, check_seconds
 from signer.keys.home import Role
 from signer.life.book import Book
+from signer.life.configured import check_algorithms, check_seconds
 from signer.life.standing import Known
 from verifier.entry import certified_key
 from verifier.publickey import PublicKey

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from signer.keys import create_key, open_key
 from signer.keys.container import Container
 from signer.keys.home import Role
-from signer.keys.memory import generate
+from signer.keys.private import generate
 from signer.keys.secret_files import write_secret
 from tests.bench import rounds
 from tests.bench.load import Run

@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from signer.client import Client
-from signer.client.approvals import OpenRequest, patiently
+from signer.client.approvals import OpenRequest
+from signer.client.patience import patiently
 from signer.errors import ServiceError, ServiceUnreachableError
 
 OPEN = OpenRequest("a" * 64, "sign", "urn:test#ci", (), (), 0, 2, (), "", granted=False)

@@ -23,7 +23,7 @@ from signer.client import Client
 from signer.keys import open_key
 from signer.keys.container import LEAST, Container
 from signer.keys.home import Role
-from signer.keys.memory import generate
+from signer.keys.private import generate
 from signer.keys.secret_files import write_secret
 from tests.crash.service import Service
 from tests.signer.asking import PATIENCE_S, REPOSITORY, SIGN, digest, order

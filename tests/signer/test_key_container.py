@@ -21,7 +21,8 @@ from signer.keys import container as containers
 from signer.keys import create_key, open_key
 from signer.keys.container import LEAST, MOST, PURPOSES, WORK, Container, Work
 from signer.keys.home import Role
-from signer.keys.memory import ALGORITHMS, HeldKey, MemoryKey, Private, generate
+from signer.keys.memory import HeldKey, MemoryKey
+from signer.keys.private import ALGORITHMS, Private, generate
 from tests.signer.asking import refused
 from verifier.errors import SealbookError
 

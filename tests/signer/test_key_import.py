@@ -28,7 +28,8 @@ from signer.keys import cosign_key, importing, open_key, pbes2
 from signer.keys.home import Role
 from signer.keys.homes import file
 from signer.keys.importing import read_any
-from signer.keys.memory import HeldKey, MemoryKey, Private
+from signer.keys.memory import HeldKey, MemoryKey
+from signer.keys.private import Private
 from tests.signer import roots
 from tests.signer.asking import REPOSITORY, digest, refused
 from tests.signer.commands import check_refused, one, sealbook

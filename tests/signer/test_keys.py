@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signer.keys import open_key
-from signer.keys.memory import ALGORITHMS, MemoryKey
+from signer.keys.memory import MemoryKey
+from signer.keys.private import ALGORITHMS
 from signer.keys.secret_files import read_secret, write_secret
 from tests.signer.asking import refused
 from tests.signer.commands import ROOT

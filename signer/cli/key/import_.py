@@ -12,8 +12,9 @@ from signer.keys.container import PURPOSES, Container
 from signer.keys.home import Role
 from signer.keys.homes import file
 from signer.keys.importing import read_any
-from signer.keys.memory import HeldKey, Private
+from signer.keys.memory import HeldKey
 from signer.keys.passphrase import read_source
+from signer.keys.private import Private
 from signer.keys.secret_files import read_secret
 from verifier._strict import b64encode
 

@@ -20,8 +20,9 @@ from signer.errors import KeyUriError, PassphraseError
 from signer.keys.container import Container
 from signer.keys.home import Role
 from signer.keys.importing import Ask, read_encrypted, read_plain
-from signer.keys.memory import PLAIN, HeldKey, MemoryKey, Private, generate
+from signer.keys.memory import PLAIN, HeldKey, MemoryKey
 from signer.keys.passphrase import read_source
+from signer.keys.private import Private, generate
 from signer.keys.secret_files import read_secret, write_secret
 
 _SOURCE = "passphrase-source"
