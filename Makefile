@@ -34,7 +34,7 @@ test: $(VENV)/.dev
 	tests/wheel $(BIN)/python
 
 fast: $(VENV)/.dev
-	$(PYTEST) -m "not soak" tests/verifier tests/ledger tests/audit tests/signer
+	SEALBOOK_EXPLORE=1 $(PYTEST) -m "not soak" tests/verifier tests/ledger tests/audit tests/signer
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check --quiet

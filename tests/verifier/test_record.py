@@ -138,7 +138,7 @@ def test_pieces(payload: bytes, size: int, stamped: bool) -> None:
 
     assert record._replace(body=message).rendered(*AT) == b"".join(pieces)
     inner = pieces[1:-1]
-    assert max(map(len, inner)) <= (size + 2 + 2) // 3 * 4
+    assert max(map(len, inner), default=0) <= (size + 2 + 2) // 3 * 4
 
 
 def test_payload_in_a_note() -> None:
