@@ -82,9 +82,6 @@ status = "status.json"  # what was revoked; the service writes it
 # fail = "closed"  # or "open": publish after the deadline without the quorum
 # at.auditor.url = "https://witness.auditor.example"
 
-# [warn]  # before trust.json, a certificate, or a key with `rotate_every_days` ends, the log says so
-# days = 30
-
 # [mirror]  # Sign answers once `sealbook ledger mirror DIR --follow`, elsewhere, has the entry
 # synchronous = true
 """
