@@ -227,6 +227,10 @@ def parse(kind: type[Message], raw: bytes) -> Message:
 
 def refused(error: Exception) -> Refused:
     """Return what a caller may be told about `error`, and log what they may not."""
+    if isinstance(error, errors.KeyFailedError) and error.__cause__ is not None:
+        # By its kind alone: what a device says may hold what it should not.
+        cause = type(error.__cause__).__name__
+        log.critical("a key failed, and is out of use", error=error.message, cause=cause)
     for kind, status in _STATUS:
         if isinstance(error, kind):
             request = error.request if isinstance(error, errors.ApprovalNeededError) else ""

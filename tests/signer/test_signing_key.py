@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from structlog.testing import capture_logs
 
 from signer.errors import KeyFailedError
 from signer.keys import CheckedKey, SigningKey, open_key
@@ -112,6 +113,22 @@ def test_failed_key_in_a_service(world: World) -> None:
         assert 4 == service.tree_size
         status = world.command("status").stdout
         assert "release (OUT OF USE), attest (healthy), hotfix (healthy)" in status
+
+
+def test_failed_key_is_told(world: World) -> None:
+    """
+    The log says once that a key failed, and by what kind of error; not what that said.
+    """
+    with running(world) as service, capture_logs() as logged:
+        release = service.server.keys.keys["release"]
+        faulty = FaultyKey(1, RuntimeError("pin=1234"), inner=release._key)
+        release._key = CheckedKey(faulty, 1)
+        for n in range(3):
+            assert "key-failed" == service.raw(order(n).SerializeToString()).code
+        told = [line for line in logged if line["event"] == "a key failed, and is out of use"]
+
+        assert ["RuntimeError"] == [line["cause"] for line in told]
+        assert "1234" not in str(logged)
 
 
 def test_p256(world: World) -> None:
