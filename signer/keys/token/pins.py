@@ -24,6 +24,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from ledger.durable import sync
 from signer.errors import PinError
 from signer.keys.secret_files import read_secret, write_secret
 from verifier.errors import SealbookError
@@ -108,6 +109,7 @@ class Refusals:
     def _write(self, lines: list[dict[str, str]]) -> None:
         if not lines:
             self._path.unlink()
+            sync(self._path.parent)
             return
         content = json.dumps(
             {"version": _VERSION, "refused": lines}, sort_keys=True, separators=(",", ":")
@@ -115,6 +117,7 @@ class Refusals:
         fresh = self._path.with_name(f".pin-refused-{secrets.token_hex(8)}")
         write_secret(fresh, content.encode())
         fresh.replace(self._path)
+        sync(self._path.parent)
 
 
 def _fits(line: dict[str, str], token: str, pin: bytes) -> bool:
