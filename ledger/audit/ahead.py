@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 
 from ledger.audit.source import Source
@@ -22,31 +23,44 @@ _WINDOW = 16  # bodies in memory at once; each has at most 32 MiB and usually 1 
 _Name = tuple[str, str]  # the algorithm of a hash, and the hash in hex
 
 
-def ahead(source: Source, entries: Sequence[bytes]) -> Iterator[tuple[bytes, Fetch]]:
-    """Yield each entry in order, with what fetches its body, which is under way already."""
+@contextmanager
+def ahead(source: Source, entries: Sequence[bytes]) -> Iterator[Iterator[tuple[bytes, Fetch]]]:
+    """Give each entry in order, with what fetches its body, which is under way already.
+
+    When the context ends nothing is under way any more, whoever broke off, and why ever.
+    """
     if source.parallel <= 1:
-        yield from ((entry, source.body) for entry in entries)
+        yield ((entry, source.body) for entry in entries)
         return
-    window: deque[tuple[bytes, _Name | None]] = deque()
     asked: dict[_Name, Future[bytes | None]] = {}
-    rest = iter(entries)
     with ThreadPoolExecutor(source.parallel, "bodies") as pool:
         try:
-            while True:
-                for entry in islice(rest, _WINDOW - len(window)):
-                    name = _name(entry)
-                    if name and name not in asked:
-                        asked[name] = pool.submit(source.body, *name)
-                    window.append((entry, name))
-                if not window:
-                    return
-                entry, name = window.popleft()
-                yield entry, _taker(asked)
-                if name and all(name != other for _, other in window):
-                    del asked[name]
-        finally:  # whoever broke off wants none of the rest
+            yield _fetched(pool, source, entries, asked)
+        finally:  # nobody wants the rest
             for future in asked.values():
                 future.cancel()
+
+
+def _fetched(
+    pool: ThreadPoolExecutor,
+    source: Source,
+    entries: Sequence[bytes],
+    asked: dict[_Name, Future[bytes | None]],
+) -> Iterator[tuple[bytes, Fetch]]:
+    window: deque[tuple[bytes, _Name | None]] = deque()
+    rest = iter(entries)
+    while True:
+        for entry in islice(rest, _WINDOW - len(window)):
+            name = _name(entry)
+            if name and name not in asked:
+                asked[name] = pool.submit(source.body, *name)
+            window.append((entry, name))
+        if not window:
+            return
+        entry, name = window.popleft()
+        yield entry, _taker(asked)
+        if name and all(name != other for _, other in window):
+            del asked[name]
 
 
 def _name(entry: bytes) -> _Name | None:

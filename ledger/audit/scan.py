@@ -186,12 +186,24 @@ class Scan:
         new_from: int,
         deliver: Callable[[Match], None],
     ) -> Pin:
-        opaque = pin.opaque
         listed = self._listed(start, len(entries))
-        fetched: Iterator[tuple[bytes, Fetch | None]] = (
-            ahead(self._source, entries) if self._asked.bodies else _bare(entries)
-        )
-        for index, ((entry, fetch), said) in enumerate(zip(fetched, listed, strict=True), start):
+        if not self._asked.bodies:
+            bare = zip(((entry, None) for entry in entries), listed, strict=True)
+            return self._judge_each(pin, start, bare, new_from, deliver)
+        with ahead(self._source, entries) as fetched:
+            pairs = zip(fetched, listed, strict=True)
+            return self._judge_each(pin, start, pairs, new_from, deliver)
+
+    def _judge_each(
+        self,
+        pin: Pin,
+        start: int,
+        pairs: Iterator[tuple[tuple[bytes, Fetch | None], Listed | None]],
+        new_from: int,
+        deliver: Callable[[Match], None],
+    ) -> Pin:
+        opaque = pin.opaque
+        for index, ((entry, fetch), said) in enumerate(pairs, start):
             judged = self._judge.judge(index, entry, said, fetch)
             opaque += judged.opaque
             for finding in judged.findings:
@@ -225,7 +237,3 @@ class Scan:
     def _wanted(self, judged: Judged) -> bool:
         match = self._asked.match
         return bool(match) and all(value in judged.labels.get(name, ()) for name, value in match)
-
-
-def _bare(entries: Sequence[bytes]) -> Iterator[tuple[bytes, Fetch | None]]:
-    return ((entry, None) for entry in entries)

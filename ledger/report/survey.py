@@ -66,9 +66,10 @@ class Survey:
             compact = extend(lo, compact, leaves).compact
             self._tree.check(lo, leaves, compact)
             listed = self._listed(lo, hi)
-            fetched = zip(ahead(self._source, entries), listed, strict=True)
-            for index, ((entry, fetch), said) in enumerate(fetched, lo):
-                self._look(index, entry, said, fetch)
+            with ahead(self._source, entries) as fetched:
+                pairs = zip(fetched, listed, strict=True)
+                for index, ((entry, fetch), said) in enumerate(pairs, lo):
+                    self._look(index, entry, said, fetch)
             progress(hi - self._start, self._stop - self._start)
         return self._counted(accused)
 

@@ -66,6 +66,9 @@ def test_no_answer_for_one_body(tmp_path: Path, at: int) -> None:
         return reader(path, limit)
 
     outsider = Outsider(tmp_path)
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError) as caught:
         outsider.audit(StaticSource(read, WORKERS))
+    # What was under way has ended, although the error still holds on to where it was raised.
+    assert caught.value.__traceback__
+    assert [] == [one.name for one in threading.enumerate() if one.name.startswith("bodies")]
     assert [] == outsider.found(StaticSource(reader, WORKERS))

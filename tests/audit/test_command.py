@@ -223,10 +223,10 @@ def receiver(statuses: list[int]) -> Iterator[tuple[str, queue.Queue[dict[str, A
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             status = statuses.pop(0) if statuses else 204
+            if status == 204:  # before the answer, after which the next one may come
+                got.put(json.loads(body))
             self.send_response(status)
             self.end_headers()
-            if status == 204:
-                got.put(json.loads(body))
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
