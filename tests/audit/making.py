@@ -284,9 +284,11 @@ def name(n: int, width: int = 256) -> str:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file whose folders may not be there yet."""
+    """Write a file whose folders may not be there yet, as a whole: somebody may read it now."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    fresh = path.with_name(f".{path.name}.fresh")
+    fresh.write_bytes(content)
+    fresh.replace(path)
 
 
 def _b64(raw: bytes) -> str:
