@@ -112,7 +112,8 @@ class Library:
 
     def acknowledged(self, size: int) -> list[tuple[int, bytes]]:
         """Return what was acknowledged below `size`, as far as that is known by now."""
-        return [(i, entry) for i, entry in list(self.entries.items()) if i < size]
+        # A copy is one step; a list of the items is not, beside a thread that adds some.
+        return [(i, entry) for i, entry in self.entries.copy().items() if i < size]
 
 
 async def read_and_write(library: Library, seconds: float) -> None:
