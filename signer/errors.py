@@ -28,6 +28,33 @@ class PermissionDeniedError(SigningError):
     code = "permission-denied"
 
 
+class WhereError(SigningError):
+    """No place where something may be done."""
+
+    code = "bad-place"
+    hint = "write registry.example/team/app, registry.example/team/** or *"
+
+
+class AccessError(SigningError):
+    """The state of logins and keys cannot be read or written."""
+
+    code = "access-store"
+
+
+class RateError(SigningError):
+    """The caller, or all of them together, ask for more than they may."""
+
+    code = "too-many-calls"
+    hint = "wait, and try again more slowly"
+
+
+class TrailError(SigningError):
+    """The audit trail cannot be written, so nothing is done that it would have to tell."""
+
+    code = "audit-trail"
+    hint = "free space where the trail is, or see the log of the service; then start it again"
+
+
 # What is asked for.
 
 

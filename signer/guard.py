@@ -21,8 +21,10 @@ from google.protobuf.message import DecodeError, Message
 
 from ledger import errors as ledger_errors
 from signer import errors
-from signer.access import Access, Action, Principal, authorise
+from signer.access import Access, Grant, Principal, Where, admit
+from signer.access.table import METHODS, Row
 from verifier.errors import RevokedError, SealbookError, VerificationError
+from verifier.repository import EVERYWHERE
 
 log = structlog.get_logger()
 
@@ -30,12 +32,24 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Unary = Callable[[Principal, Any], Awaitable[Message]]
 Streaming = Callable[[Principal, Any], AsyncIterator[Message]]
 Uploading = Callable[[Principal, AsyncIterator[Any]], Awaitable[Message]]
-_LOCAL_ADMIN = Principal("urn:sealbook:socket", "admin", {"operate": ()})
+_LOCAL_ADMIN = Principal(
+    "urn:sealbook:socket",
+    "admin",
+    dict.fromkeys(
+        ("operate", "delete-body", "bind", "read", "agree", "audit", "monitor"),
+        (Grant(Where(EVERYWHERE), "listen.operator"),),
+    ),
+    proof="socket",
+)
 
 # The first row whose class fits decides. What is not here is an internal error.
 _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.UnauthenticatedError, grpc.StatusCode.UNAUTHENTICATED),
     (errors.PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED),
+    (errors.WhereError, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.AccessError, grpc.StatusCode.UNAVAILABLE),
+    (errors.RateError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.TrailError, grpc.StatusCode.UNAVAILABLE),
     (errors.UnknownMethodError, grpc.StatusCode.UNIMPLEMENTED),
     (errors.RequestError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.UnknownSigningKeyError, grpc.StatusCode.NOT_FOUND),
@@ -90,9 +104,8 @@ class Refused(NamedTuple):
 
 
 class Method(NamedTuple):
-    """One row of the table: who may call it, what it takes, and what answers."""
+    """What a method takes, and what answers; who may call it says `signer.access.table`."""
 
-    action: Action
     request: type[Message]
     unary: Unary | None = None
     streaming: Streaming | None = None
@@ -116,7 +129,7 @@ class Guard(grpc.GenericRpcHandler):
         self._access = access
         self._most = most
         self._under_way = 0
-        self._handlers = {name: self._handler(method) for name, method in table.items()}
+        self._handlers = {name: self._handler(name, method) for name, method in table.items()}
         self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             _refuse_unknown
         )
@@ -125,25 +138,28 @@ class Guard(grpc.GenericRpcHandler):
         """Return the handler of a method; an unknown one's says so."""
         return self._handlers.get(details.method, self._unknown)
 
-    def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+    def _handler(self, name: str, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+        row = METHODS[name]
         if method.uploading is not None:
             return grpc.stream_unary_rpc_method_handler(
-                self._uploading(method, method.uploading), response_serializer=_serialize
+                self._uploading(row, method, method.uploading), response_serializer=_serialize
             )
         if method.unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(method, method.unary), response_serializer=_serialize
+                self._unary(row, method, method.unary), response_serializer=_serialize
             )
         assert method.streaming is not None
         return grpc.unary_stream_rpc_method_handler(
-            self._streaming(method, method.streaming), response_serializer=_serialize
+            self._streaming(row, method, method.streaming), response_serializer=_serialize
         )
 
-    def _unary(self, method: Method, answer: Unary) -> Callable[[bytes, _Context], Awaitable[Any]]:
+    def _unary(
+        self, row: Row, method: Method, answer: Unary
+    ) -> Callable[[bytes, _Context], Awaitable[Any]]:
         async def unary(raw: bytes, context: _Context) -> Message:
             try:
                 with self._one_more():
-                    return await answer(*self._admit(method, raw, context))
+                    return await answer(*self._admit(row, method, raw, context))
             except asyncio.CancelledError:
                 raise
             except Exception as e:
@@ -153,12 +169,12 @@ class Guard(grpc.GenericRpcHandler):
         return unary
 
     def _streaming(
-        self, method: Method, answer: Streaming
+        self, row: Row, method: Method, answer: Streaming
     ) -> Callable[[bytes, _Context], AsyncIterator[Any]]:
         async def streaming(raw: bytes, context: _Context) -> AsyncIterator[Message]:
             try:
                 with self._one_more():
-                    async for message in answer(*self._admit(method, raw, context)):
+                    async for message in answer(*self._admit(row, method, raw, context)):
                         yield message
             except asyncio.CancelledError:
                 raise
@@ -168,12 +184,12 @@ class Guard(grpc.GenericRpcHandler):
         return streaming
 
     def _uploading(
-        self, method: Method, answer: Uploading
+        self, row: Row, method: Method, answer: Uploading
     ) -> Callable[[AsyncIterator[bytes], _Context], Awaitable[Any]]:
         async def uploading(raw: AsyncIterator[bytes], context: _Context) -> Message:
             try:
                 with self._one_more():
-                    principal = self._authorised(method, context)
+                    principal = self._authorised(row, context)
                     pieces = (parse(method.request, piece) async for piece in raw)
                     return await answer(principal, pieces)
             except asyncio.CancelledError:
@@ -194,14 +210,16 @@ class Guard(grpc.GenericRpcHandler):
         finally:
             self._under_way -= 1
 
-    def _admit(self, method: Method, raw: bytes, context: _Context) -> tuple[Principal, Message]:
-        return self._authorised(method, context), parse(method.request, raw)
+    def _admit(
+        self, row: Row, method: Method, raw: bytes, context: _Context
+    ) -> tuple[Principal, Message]:
+        return self._authorised(row, context), parse(method.request, raw)
 
-    def _authorised(self, method: Method, context: _Context) -> Principal:
+    def _authorised(self, row: Row, context: _Context) -> Principal:
         if self._access is None:
             return _LOCAL_ADMIN
         principal = self._access.authenticate(context.invocation_metadata() or ())
-        authorise(principal, method.action)
+        admit(principal, row.actions)
         return principal
 
 

@@ -19,7 +19,8 @@ from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from signer.access import Access, Principal, authorise
+from signer.access import Access, Principal, admit
+from signer.access.table import METHODS
 from signer.errors import RequestError, UnknownRequestFieldError
 from signer.guard import Method
 from signer.v1 import signer_pb2
@@ -43,14 +44,16 @@ _TRUTH = {"true": True, "false": False}
 def routes(table: Mapping[str, Method], access: Access) -> dict[str, Handler]:
     """Return the handlers of the twins of methods in `table`, by path, all for POST."""
 
-    def admitted(request: Request, method: Method) -> Principal:
+    def admitted(request: Request, name: str) -> Principal:
         principal = access.authenticate(request.headers.items())
-        authorise(principal, method.action)
+        admit(principal, METHODS[name].actions)
         return principal
 
-    def twin(method: Method) -> Handler:
+    def twin(name: str) -> Handler:
+        method = table[name]
+
         async def call(request: Request) -> Response:
-            principal = admitted(request, method)
+            principal = admitted(request, name)
             asked = _parse(method.request, await _body(request))
             if method.unary is not None:
                 return Response(_print(await method.unary(principal, asked)), media_type=_JSON)
@@ -64,12 +67,12 @@ def routes(table: Mapping[str, Method], access: Access) -> dict[str, Handler]:
 
     async def attest(request: Request) -> Response:
         method = table[_ATTEST]
-        principal = admitted(request, method)
+        principal = admitted(request, _ATTEST)
         assert method.uploading is not None
         answer = await method.uploading(principal, _upload(request))
         return Response(_print(answer), media_type=_JSON)
 
-    handlers = {path: twin(table[name]) for path, name in _TWINS.items()}
+    handlers = {path: twin(name) for path, name in _TWINS.items()}
     return {**handlers, "/v1/attest": attest} if _ATTEST in table else handlers
 
 

@@ -78,11 +78,9 @@ class Server:
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
-        files = (config.access.append_token, config.access.approver_token)
-        self._access = Access(
-            read_token(config.path(config.access.token)),
-            *(read_token(config.path(file)) if file else None for file in files),
-        )
+        named = config.access
+        files = (named.token, named.append_token, named.approver_token)
+        self._access = Access(*(read_token(config.path(file)) if file else None for file in files))
         self._tls = listening.tls(config)
         read_policy(config, self._trust)
         handed = Handed.of(config, self._live)

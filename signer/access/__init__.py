@@ -13,15 +13,50 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
 
-from signer.errors import KeyFileError, PermissionDeniedError, UnauthenticatedError
-from verifier.repository import EVERYWHERE, Repository, Scope
+from signer.access.principal import (
+    Action,
+    Caller,
+    Grant,
+    Principal,
+    admit,
+    authorise,
+    authorise_everywhere,
+    may_see,
+)
+from signer.access.where import Where
+from signer.errors import KeyFileError, UnauthenticatedError
+from verifier.repository import EVERYWHERE
 
-Action = Literal["sign", "sign-raw", "attest", "append", "read", "agree", "mirror", "operate"]
-_HOLDER: tuple[Action, ...] = ("sign", "sign-raw", "attest", "append", "read", "agree", "mirror")
-_AGREER: tuple[Action, ...] = ("read", "agree")
+__all__ = [
+    "APPENDER",
+    "Access",
+    "Action",
+    "Caller",
+    "Grant",
+    "Principal",
+    "Where",
+    "admit",
+    "authorise",
+    "authorise_everywhere",
+    "may_see",
+]
+
+_HOLDER: tuple[Action, ...] = (
+    "sign",
+    "sign-raw",
+    "attest",
+    "publish",
+    "append",
+    "read",
+    "fetch",
+    "watch",
+    "monitor",
+    "agree",
+    "mirror",
+)
+_AGREER: tuple[Action, ...] = ("read", "fetch", "watch", "agree")
 APPENDER = "append"  # the user name under which Basic carries an append token
 _MOST_HEADER = 512  # characters
 _TOKEN = re.compile(r"[\x21-\x7e]{32,500}", re.ASCII)
@@ -30,24 +65,11 @@ _BEARER, _BASIC = "Bearer ", "Basic "
 _SIGNING_CONFIG = "signing_config.json of the service's directory has it"
 
 
-class Principal(NamedTuple):
-    """Somebody we know: `issuer` says who vouches, `subject` is stable under that issuer."""
-
-    issuer: str
-    subject: str
-    grants: Mapping[str, tuple[Scope, ...]]  # action -> where
-
-    @property
-    def name(self) -> str:
-        """The principal in one word, as labels and logs show it."""
-        return f"{self.issuer}#{self.subject}"
-
-
 class Access:
     """Knows the holders of three tokens. Keeps their hashes, never a token."""
 
     def __init__(
-        self, token: str, append_token: str | None = None, approver_token: str | None = None
+        self, token: str | None, append_token: str | None = None, approver_token: str | None = None
     ) -> None:
         """Know whoever sends `token`; `append_token` is for appending alone.
 
@@ -57,10 +79,12 @@ class Access:
         Raises:
             KeyFileError: one is too short to be a secret, or could not be sent.
         """
-        everywhere = (Scope(EVERYWHERE),)
+        everywhere = (Grant(Where(EVERYWHERE), "access.token"),)
         holder = Principal("urn:sealbook:token", "loopback", dict.fromkeys(_HOLDER, everywhere))
         appender = Principal("urn:sealbook:token", APPENDER, {"append": everywhere})
-        self._known = [(_hashed(token), holder)]
+        self._known: list[tuple[bytes, Principal]] = []
+        if token is not None:
+            self._known.append((_hashed(token), holder))
         if append_token is not None:
             if not _UNRESERVED.fullmatch(append_token):  # it is a part of URLs
                 raise KeyFileError("expected an append token of A-Z, a-z, 0-9, '.', '_', '~', '-'")
@@ -109,31 +133,6 @@ class Access:
             if hmac.compare_digest(found, known):
                 return principal
         raise UnauthenticatedError("the token is not known here")
-
-
-def authorise(principal: Principal, action: Action, repository: Repository | None = None) -> None:
-    """Check that `principal` may do `action` in `repository`, or at all.
-
-    Raises:
-        PermissionDeniedError: it may not.
-    """
-    scopes = principal.grants.get(action, ())
-    if not scopes or (repository and not any(scope.covers(repository) for scope in scopes)):
-        where = f" in {repository}" if repository else ""
-        raise PermissionDeniedError(f"{principal.name} may not {action}{where}")
-
-
-def authorise_everywhere(principal: Principal, action: Action) -> None:
-    """Check that `principal` may do `action` wherever it is: what names no repository needs that.
-
-    Raises:
-        PermissionDeniedError: it may not.
-    """
-    if Scope(EVERYWHERE) not in principal.grants.get(action, ()):
-        raise PermissionDeniedError(
-            f"{principal.name} may not {action} what names no repository",
-            hint="name the repository that it is for",
-        )
 
 
 def _authorization(metadata: Iterable[tuple[str, str | bytes]]) -> str:

@@ -60,13 +60,16 @@ def connect(args: argparse.Namespace) -> Client:
 def service_of(args: argparse.Namespace) -> tuple[str, str, bytes | None]:
     """Return address, token and PEM roots of the service; raises like `connect`."""
     from signer.config import Config
+    from signer.errors import ConfigError
     from signer.keys.secret_files import read_token
 
     target, token_file = args.service, args.token_file
     if target is None or token_file is None:
         config = Config.load(args.config)
         target = target or config.listen.grpc
-        token_file = token_file or config.path(config.access.token)
+        if token_file is None and config.access.token is None:
+            raise ConfigError("the service has no token of its own", hint="say --token-file")
+        token_file = token_file or config.path(config.access.token or Path())
     ca = args.ca.read_bytes() if args.ca else None
     return target, read_token(token_file), ca
 

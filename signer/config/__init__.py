@@ -15,15 +15,16 @@ from pydantic import Field, ValidationError
 from ledger.opening import Home
 from ledger.signatory import LogKeys
 from signer.address import is_loopback
-from signer.config.access import (
-    AccessSection,
+from signer.config.access import AccessSection, BindingSection, IssuerSection, ListenSection
+from signer.config.agreeing import (
     ApproverSection,
+    GateSection,
     KeyChangesSection,
-    ListenSection,
     ProtectedSection,
 )
 from signer.config.keys import CertificatesSection, KeysSection, SigningSection, TimestampSection
 from signer.config.ledger import AnchorSection, LedgerSection, MirrorSection, WitnessesSection
+from signer.config.record import AtRestSection, TrailSection
 from signer.config.trust import TrustSection, WarnSection
 from signer.config.values import Name, Origin, Section
 from signer.errors import ConfigError, KeyFileError, ListenError
@@ -55,6 +56,11 @@ class Config(Section):
     approvers: dict[Name, ApproverSection] = Field(default_factory=dict)
     protected: tuple[ProtectedSection, ...] = ()
     key_changes: KeyChangesSection | None = None
+    issuers: dict[Name, IssuerSection] = Field(default_factory=dict)
+    bindings: tuple[BindingSection, ...] = ()
+    gates: tuple[GateSection, ...] = ()
+    trail: TrailSection = TrailSection()
+    at_rest: AtRestSection | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -40,6 +41,21 @@ def check_origin(text: str) -> str:
     return text
 
 
+def check_network(text: str) -> str:
+    """Return `text` if it is a network in CIDR, in its one spelling, as in 10.0.0.0/8 or ::1/128.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        good = str(ipaddress.ip_network(text)) == text
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError(f"expected a network as in 10.0.0.0/8, found {text[:80]!r}")
+    return text
+
+
 def _checked(check: Callable[[str], str]) -> AfterValidator:
     """Return a check of ours as pydantic wants it."""
 
@@ -57,3 +73,5 @@ Origin = Annotated[str, _checked(check_origin)]
 Name = Annotated[str, _checked(check_key_name)]
 Under = Annotated[str, _checked(Scope)]
 Approvals = Annotated[int, Field(ge=1, le=16)]
+Network = Annotated[str, _checked(check_network)]
+SpkiHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -23,9 +23,9 @@ class ApprovalsService:
         """Return the methods, by full name."""
         prefix, pb = "/sealbook.v1.Approvals/", approvals_pb2
         return {
-            prefix + "ListRequests": Method("read", pb.ListRequestsRequest, self.list_requests),
-            prefix + "GetRequest": Method("read", pb.GetRequestRequest, self.get_request),
-            prefix + "Approve": Method("agree", pb.ApproveRequest, self.approve),
+            prefix + "ListRequests": Method(pb.ListRequestsRequest, self.list_requests),
+            prefix + "GetRequest": Method(pb.GetRequestRequest, self.get_request),
+            prefix + "Approve": Method(pb.ApproveRequest, self.approve),
         }
 
     async def list_requests(

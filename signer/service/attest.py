@@ -27,7 +27,7 @@ class AttestService:
     def table(self) -> dict[str, Method]:
         """Return the method, by full name."""
         name = "/sealbook.v1.Signer/Attest"
-        return {name: Method("attest", signer_pb2.AttestRequest, uploading=self.attest)}
+        return {name: Method(signer_pb2.AttestRequest, uploading=self.attest)}
 
     async def attest(
         self, principal: Principal, messages: AsyncIterator[signer_pb2.AttestRequest]

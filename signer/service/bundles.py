@@ -46,7 +46,7 @@ class Bundles:
     def table(self) -> dict[str, Method]:
         """Return the methods, by full name."""
         name = "/sealbook.v1.Signer/GetBundles"
-        return {name: Method("read", signer_pb2.GetBundlesRequest, streaming=self.get_bundles)}
+        return {name: Method(signer_pb2.GetBundlesRequest, streaming=self.get_bundles)}
 
     async def get_bundles(
         self, _: Principal, request: signer_pb2.GetBundlesRequest

@@ -23,13 +23,13 @@ class KeysService:
         """Return the methods, by full name."""
         prefix = "/sealbook.v1.Operator/"
         return {
-            prefix + "ListKeys": Method("operate", pb.ListKeysRequest, self.list_keys),
-            prefix + "CreateKey": Method("operate", pb.CreateKeyRequest, self.create),
-            prefix + "RotateKey": Method("operate", pb.RotateKeyRequest, self.rotate),
-            prefix + "ImportKey": Method("operate", pb.ImportKeyRequest, self.import_),
-            prefix + "SwitchKey": Method("operate", pb.SwitchKeyRequest, self.switch),
-            prefix + "RetireKey": Method("operate", pb.RetireKeyRequest, self.retire),
-            prefix + "InstallTrust": Method("operate", pb.InstallTrustRequest, self.install),
+            prefix + "ListKeys": Method(pb.ListKeysRequest, self.list_keys),
+            prefix + "CreateKey": Method(pb.CreateKeyRequest, self.create),
+            prefix + "RotateKey": Method(pb.RotateKeyRequest, self.rotate),
+            prefix + "ImportKey": Method(pb.ImportKeyRequest, self.import_),
+            prefix + "SwitchKey": Method(pb.SwitchKeyRequest, self.switch),
+            prefix + "RetireKey": Method(pb.RetireKeyRequest, self.retire),
+            prefix + "InstallTrust": Method(pb.InstallTrustRequest, self.install),
         }
 
     async def list_keys(self, _: Principal, request: pb.ListKeysRequest) -> pb.ListKeysResponse:

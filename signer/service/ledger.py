@@ -31,19 +31,15 @@ class LedgerService:
         prefix = "/sealbook.v1.Ledger/"
         pb = ledger_pb2
         return {
-            prefix + "GetCheckpoint": Method("read", pb.GetCheckpointRequest, self.checkpoint),
-            prefix + "GetEntry": Method("read", pb.GetEntryRequest, self.entry),
-            prefix + "GetInclusionProof": Method(
-                "read", pb.GetInclusionProofRequest, self.inclusion_proof
-            ),
+            prefix + "GetCheckpoint": Method(pb.GetCheckpointRequest, self.checkpoint),
+            prefix + "GetEntry": Method(pb.GetEntryRequest, self.entry),
+            prefix + "GetInclusionProof": Method(pb.GetInclusionProofRequest, self.inclusion_proof),
             prefix + "GetConsistencyProof": Method(
-                "read", pb.GetConsistencyProofRequest, self.consistency_proof
+                pb.GetConsistencyProofRequest, self.consistency_proof
             ),
-            prefix + "ListEntries": Method(
-                "read", pb.ListEntriesRequest, streaming=self.list_entries
-            ),
-            prefix + "GetBody": Method("read", pb.GetBodyRequest, streaming=self.body),
-            prefix + "Search": Method("read", pb.SearchRequest, self.search),
+            prefix + "ListEntries": Method(pb.ListEntriesRequest, streaming=self.list_entries),
+            prefix + "GetBody": Method(pb.GetBodyRequest, streaming=self.body),
+            prefix + "Search": Method(pb.SearchRequest, self.search),
         }
 
     async def checkpoint(

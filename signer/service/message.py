@@ -24,10 +24,8 @@ class MessageService:
         """Return the methods, by full name."""
         prefix = "/sealbook.v1.Signer/"
         return {
-            prefix + "SignMessage": Method(
-                "sign", signer_pb2.SignMessageRequest, unary=self.sign_message
-            ),
-            prefix + "GetKey": Method("read", signer_pb2.GetKeyRequest, unary=self.get_key),
+            prefix + "SignMessage": Method(signer_pb2.SignMessageRequest, unary=self.sign_message),
+            prefix + "GetKey": Method(signer_pb2.GetKeyRequest, unary=self.get_key),
         }
 
     async def sign_message(

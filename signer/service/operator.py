@@ -71,13 +71,11 @@ class OperatorService:
         """Return the methods, by full name."""
         prefix, pb = "/sealbook.v1.Operator/", operator_pb2
         return {
-            prefix + "GetStatus": Method("operate", pb.GetStatusRequest, self.status),
-            prefix + "Freeze": Method("operate", pb.FreezeRequest, self.freeze),
-            prefix + "AcceptClock": Method("operate", pb.AcceptClockRequest, self.accept_clock),
-            prefix + "Revoke": Method("operate", pb.RevokeRequest, self.revoke),
-            prefix + "RecordCeremony": Method(
-                "operate", pb.RecordCeremonyRequest, self.record_ceremony
-            ),
+            prefix + "GetStatus": Method(pb.GetStatusRequest, self.status),
+            prefix + "Freeze": Method(pb.FreezeRequest, self.freeze),
+            prefix + "AcceptClock": Method(pb.AcceptClockRequest, self.accept_clock),
+            prefix + "Revoke": Method(pb.RevokeRequest, self.revoke),
+            prefix + "RecordCeremony": Method(pb.RecordCeremonyRequest, self.record_ceremony),
         }
 
     async def status(

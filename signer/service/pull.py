@@ -49,11 +49,7 @@ class PullService:
 
     def table(self) -> dict[str, Method]:
         """Return the method, by full name."""
-        return {
-            "/sealbook.v1.Ledger/Pull": Method(
-                "mirror", ledger_pb2.PullRequest, streaming=self.pull
-            )
-        }
+        return {"/sealbook.v1.Ledger/Pull": Method(ledger_pb2.PullRequest, streaming=self.pull)}
 
     def stop(self) -> None:
         """Answer whoever waits, with what there is."""

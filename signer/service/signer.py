@@ -28,10 +28,8 @@ class SignerService:
         """Return the methods, by full name."""
         prefix = "/sealbook.v1.Signer/"
         return {
-            prefix + "Sign": Method("sign", signer_pb2.SignRequest, unary=self.sign),
-            prefix + "SignBatch": Method(
-                "sign", signer_pb2.SignBatchRequest, streaming=self.sign_batch
-            ),
+            prefix + "Sign": Method(signer_pb2.SignRequest, unary=self.sign),
+            prefix + "SignBatch": Method(signer_pb2.SignBatchRequest, streaming=self.sign_batch),
         }
 
     async def sign(

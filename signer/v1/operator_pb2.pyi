@@ -348,3 +348,53 @@ class RecordCeremonyResponse(_message.Message):
     claim: str
     known: bool
     def __init__(self, index: _Optional[int] = ..., note: _Optional[str] = ..., claim: _Optional[str] = ..., known: _Optional[bool] = ...) -> None: ...
+
+class ReloadConfigRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ReloadConfigResponse(_message.Message):
+    __slots__ = ("changed", "index", "sections")
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    SECTIONS_FIELD_NUMBER: _ClassVar[int]
+    changed: bool
+    index: int
+    sections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, changed: _Optional[bool] = ..., index: _Optional[int] = ..., sections: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DeleteBodyRequest(_message.Message):
+    __slots__ = ("entry", "reason", "requester")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUESTER_FIELD_NUMBER: _ClassVar[int]
+    entry: int
+    reason: str
+    requester: str
+    def __init__(self, entry: _Optional[int] = ..., reason: _Optional[str] = ..., requester: _Optional[str] = ...) -> None: ...
+
+class PurgeTrailRequest(_message.Message):
+    __slots__ = ("before",)
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    before: int
+    def __init__(self, before: _Optional[int] = ...) -> None: ...
+
+class PurgeTrailResponse(_message.Message):
+    __slots__ = ("lines", "index")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    lines: int
+    index: int
+    def __init__(self, lines: _Optional[int] = ..., index: _Optional[int] = ...) -> None: ...
+
+class RotateDataKeyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RotateDataKeyResponse(_message.Message):
+    __slots__ = ("key", "wrapping")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    WRAPPING_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    wrapping: int
+    def __init__(self, key: _Optional[str] = ..., wrapping: _Optional[int] = ...) -> None: ...

@@ -95,6 +95,26 @@ class OperatorStub:
                 request_serializer=signer_dot_v1_dot_operator__pb2.InstallTrustRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_operator__pb2.InstallTrustResponse.FromString,
                 _registered_method=True)
+        self.ReloadConfig = channel.unary_unary(
+                '/sealbook.v1.Operator/ReloadConfig',
+                request_serializer=signer_dot_v1_dot_operator__pb2.ReloadConfigRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.ReloadConfigResponse.FromString,
+                _registered_method=True)
+        self.DeleteBody = channel.unary_unary(
+                '/sealbook.v1.Operator/DeleteBody',
+                request_serializer=signer_dot_v1_dot_operator__pb2.DeleteBodyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
+                _registered_method=True)
+        self.PurgeTrail = channel.unary_unary(
+                '/sealbook.v1.Operator/PurgeTrail',
+                request_serializer=signer_dot_v1_dot_operator__pb2.PurgeTrailRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.PurgeTrailResponse.FromString,
+                _registered_method=True)
+        self.RotateDataKey = channel.unary_unary(
+                '/sealbook.v1.Operator/RotateDataKey',
+                request_serializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServicer:
@@ -187,6 +207,36 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReloadConfig(self, request, context):
+        """Reads the configuration again, as SIGHUP does, and has what changed in it in force; what needs a
+        restart is refused, and nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBody(self, request, context):
+        """Deletes the body of an attestation for good, and logs that. Entry and proof stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeTrail(self, request, context):
+        """Deletes personal content of the audit trail that is older than it has to be kept, and logs that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateDataKey(self, request, context):
+        """Makes a new key for what is stored from now on, and wraps the present ones with the
+        key-encryption key of the configuration.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -249,6 +299,26 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.InstallTrust,
                     request_deserializer=signer_dot_v1_dot_operator__pb2.InstallTrustRequest.FromString,
                     response_serializer=signer_dot_v1_dot_operator__pb2.InstallTrustResponse.SerializeToString,
+            ),
+            'ReloadConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadConfig,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.ReloadConfigRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.ReloadConfigResponse.SerializeToString,
+            ),
+            'DeleteBody': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBody,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.DeleteBodyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.EventResponse.SerializeToString,
+            ),
+            'PurgeTrail': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeTrail,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.PurgeTrailRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.PurgeTrailResponse.SerializeToString,
+            ),
+            'RotateDataKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateDataKey,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -576,6 +646,114 @@ class Operator:
             '/sealbook.v1.Operator/InstallTrust',
             signer_dot_v1_dot_operator__pb2.InstallTrustRequest.SerializeToString,
             signer_dot_v1_dot_operator__pb2.InstallTrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/ReloadConfig',
+            signer_dot_v1_dot_operator__pb2.ReloadConfigRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.ReloadConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/DeleteBody',
+            signer_dot_v1_dot_operator__pb2.DeleteBodyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.EventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeTrail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/PurgeTrail',
+            signer_dot_v1_dot_operator__pb2.PurgeTrailRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.PurgeTrailResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateDataKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/RotateDataKey',
+            signer_dot_v1_dot_operator__pb2.RotateDataKeyRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.RotateDataKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

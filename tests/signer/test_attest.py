@@ -14,7 +14,7 @@ import pytest
 
 from ledger import labels
 from ledger.plan import NewEntry
-from signer.access import Action, Principal
+from signer.access import Action, Grant, Principal, Where
 from signer.attest import attesting
 from signer.attest.attesting import Attesting
 from signer.client import AsyncClient
@@ -34,7 +34,6 @@ from tests.signer.world import found_in
 from verifier import dsse, limits
 from verifier.bundle import Bundle
 from verifier.entry import Entry
-from verifier.repository import Scope
 from verifier.statement import BEFORE, Statement
 
 ATTEST = "/sealbook.v1.Signer/Attest"
@@ -388,9 +387,9 @@ def test_gone_when_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("grant", "asked"),
     [
-        (("attest", "registry.example/team"), (REPOSITORY, "")),
+        (("attest", "registry.example/team/**"), (REPOSITORY, "")),
         (
-            ("attest", "registry.example/team"),
+            ("attest", "registry.example/team/**"),
             ("registry.example/elsewhere/app", "permission-denied"),
         ),
         (("sign", "*"), (REPOSITORY, "permission-denied")),
@@ -406,7 +405,7 @@ def test_rights(
     Who may attest in one repository may not in another, and who may only sign, nowhere.
     """
     (action, scope), (repository, code) = grant, asked
-    principal = Principal("i", "s", {action: (Scope(scope),)})
+    principal = Principal("i", "s", {action: (Grant(Where(scope)),)})
     monkeypatch.setattr(service.server._access, "holder", lambda _: principal)
     before = service.tree_size
 

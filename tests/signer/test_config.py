@@ -102,7 +102,6 @@ def test_unknown_setting(paper: World, after: str, line: str, where: str) -> Non
         "seal",
         "default_key",
         "uri",
-        "token",
         "trust",
         "trusted_root",
     ],

@@ -14,7 +14,7 @@ from ledger.errors import QuorumError
 from ledger.ledger import Ledger
 from ledger.publication import PublicationFile
 from ledger.sequencer import Sequencer
-from signer.access import Action, Principal
+from signer.access import Action, Grant, Principal, Where
 from signer.approvals.control import Control
 from signer.authority.certificates import make_root, make_signer
 from signer.dating import Dating
@@ -29,12 +29,11 @@ from tests.signer.asking import ORIGIN, REPOSITORY, refused
 from tests.signer.messaging import CUSTOM, notation, simple, statement
 from tests.signer.spoiling import CountingKey
 from verifier.note import Note
-from verifier.repository import Scope
 
 NOW = 1_795_608_000.0
 ELSEWHERE = "registry.example/elsewhere/app"
-TEAM = {"sign": ("registry.example/team",)}
-HERE = {"sign": ("registry.example/team", "docker.io/library")}
+TEAM = {"sign": ("registry.example/team/**",)}
+HERE = {"sign": ("registry.example/team/**", "docker.io/library/**")}
 EVERYTHING: Mapping[Action, tuple[str, ...]] = {
     "sign": ("*",),
     "attest": ("*",),
@@ -108,7 +107,7 @@ def desk() -> Desk:
 
 
 def somebody(grants: Mapping[Any, tuple[str, ...]]) -> Principal:
-    scopes = {action: tuple(map(Scope, where)) for action, where in grants.items()}
+    scopes = {action: tuple(Grant(Where(one)) for one in where) for action, where in grants.items()}
     return Principal("urn:test", "somebody", scopes)
 
 

@@ -1,0 +1,90 @@
+"""The one table: what each call and each route asks of its caller. What is not here is refused.
+
+A test walks the descriptors of the services and the routes of HTTP, and fails on a missing row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from signer.access.principal import Action
+
+Record = Literal["change", "read"]
+
+
+class Row(NamedTuple):
+    """What a call needs.
+
+    Attributes:
+        actions: One of these has to be allowed to the caller, somewhere; the flow asks again
+            for the repository that it acts on. None of them: whoever the network lets through.
+        record: A `change` is in the audit trail before it happens; of the rest, refusals are.
+        proven: The caller has to be on the admin socket or show a client certificate.
+    """
+
+    actions: tuple[Action, ...]
+    record: Record = "read"
+    proven: bool = False
+
+
+_OPERATE = Row(("operate",), "change", proven=True)
+_SHOW = Row(("operate",), proven=True)
+_BIND = Row(("bind",), "change")
+
+METHODS: Mapping[str, Row] = {
+    # Whoever may be there.
+    "/grpc.health.v1.Health/Check": Row(()),
+    "/grpc.health.v1.Health/List": Row(()),
+    "/grpc.health.v1.Health/Watch": Row(()),
+    "/sealbook.v1.Access/Exchange": Row((), "change"),
+    # Signing.
+    "/sealbook.v1.Signer/Sign": Row(("sign",), "change"),
+    "/sealbook.v1.Signer/SignBatch": Row(("sign",), "change"),
+    # What is read in it says which of the three it is, and that one is asked for in the flow.
+    "/sealbook.v1.Signer/SignMessage": Row(("sign", "attest", "sign-raw"), "change"),
+    "/sealbook.v1.Signer/Attest": Row(("attest",), "change"),
+    "/sealbook.v1.Signer/GetKey": Row(("read",)),
+    "/sealbook.v1.Signer/GetBundles": Row(("read",)),
+    # Reading.
+    "/sealbook.v1.Ledger/GetCheckpoint": Row(("read",)),
+    "/sealbook.v1.Ledger/GetEntry": Row(("read",)),
+    "/sealbook.v1.Ledger/GetInclusionProof": Row(("read",)),
+    "/sealbook.v1.Ledger/GetConsistencyProof": Row(("read",)),
+    "/sealbook.v1.Ledger/ListEntries": Row(("read",)),
+    "/sealbook.v1.Ledger/GetBody": Row(("read",)),
+    "/sealbook.v1.Ledger/Search": Row(("read",)),
+    "/sealbook.v1.Ledger/Pull": Row(("mirror",)),
+    # Agreeing.
+    "/sealbook.v1.Approvals/ListRequests": Row(("read",)),
+    "/sealbook.v1.Approvals/GetRequest": Row(("read",)),
+    "/sealbook.v1.Approvals/Approve": Row(("agree",), "change"),
+    # Who may.
+    "/sealbook.v1.Access/WhoAmI": Row(()),
+    "/sealbook.v1.Access/CreateApiKey": _BIND,
+    "/sealbook.v1.Access/ListApiKeys": Row(("bind",)),
+    "/sealbook.v1.Access/RevokeApiKey": _BIND,
+    "/sealbook.v1.Access/Bind": _BIND,
+    "/sealbook.v1.Access/Unbind": _BIND,
+    "/sealbook.v1.Access/ListBindings": Row(("bind",)),
+    "/sealbook.v1.Audit/QueryTrail": Row(("audit",)),
+    "/sealbook.v1.Audit/GetTrail": Row(("audit",)),
+    "/sealbook.v1.Audit/ReviewAccess": Row(("audit",)),
+    # Running it.
+    "/sealbook.v1.Operator/GetStatus": _SHOW,
+    "/sealbook.v1.Operator/ListKeys": _SHOW,
+    "/sealbook.v1.Operator/Freeze": _OPERATE,
+    "/sealbook.v1.Operator/AcceptClock": _OPERATE,
+    "/sealbook.v1.Operator/Revoke": _OPERATE,
+    "/sealbook.v1.Operator/RecordCeremony": _OPERATE,
+    "/sealbook.v1.Operator/CreateKey": _OPERATE,
+    "/sealbook.v1.Operator/RotateKey": _OPERATE,
+    "/sealbook.v1.Operator/ImportKey": _OPERATE,
+    "/sealbook.v1.Operator/SwitchKey": _OPERATE,
+    "/sealbook.v1.Operator/RetireKey": _OPERATE,
+    "/sealbook.v1.Operator/InstallTrust": _OPERATE,
+    "/sealbook.v1.Operator/ReloadConfig": _OPERATE,
+    "/sealbook.v1.Operator/DeleteBody": Row(("delete-body",), "change", proven=True),
+    "/sealbook.v1.Operator/PurgeTrail": _OPERATE,
+    "/sealbook.v1.Operator/RotateDataKey": _OPERATE,
+}
