@@ -22,10 +22,24 @@ class UnauthenticatedError(SigningError):
     hint = "send the token of the service as 'authorization: Bearer TOKEN'"
 
 
+class CertificateError(UnauthenticatedError):
+    """The certificate of the client is not one of a client that we would know."""
+
+    code = "bad-certificate"
+    hint = "it needs one URI, spiffe://DOMAIN/PATH, and the extended key usage clientAuth"
+
+
 class PermissionDeniedError(SigningError):
     """Somebody we know, who may not do this."""
 
     code = "permission-denied"
+
+
+class NetworkError(PermissionDeniedError):
+    """Calls from there are not taken."""
+
+    code = "network"
+    hint = "see access.allow of the service's configuration"
 
 
 class WhereError(SigningError):
