@@ -38,6 +38,9 @@ audit
   report       say what was signed in a time: per repository, key and requester
   witness      be a witness: cosign what only grew (init, add-log, serve)
 
+who may do what
+  access       ca, certificate: what callers show who they are with
+
 take care
   revoke       take an entry, a key or an image back, for offline verifiers too
   migrate      raise the database's schema after an upgrade
@@ -62,6 +65,7 @@ _COMMANDS = {
     "checkpoint": "look",
     "proof": "look",
     "status": "look",
+    "access": "access",
     "revoke": "revoke",
     "migrate": "migrate",
     "key": "key",
