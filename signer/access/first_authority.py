@@ -77,6 +77,7 @@ class FirstAuthority:
         try:
             read = x509.load_pem_x509_certificate(certificate)
             uses = list(read.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+            basic = read.extensions.get_extension_for_class(x509.BasicConstraints).value
             private = load_pem_private_key(key, None)
         # ValueError, TypeError, UnsupportedAlgorithm, ExtensionNotFound have no base of their own.
         except Exception as e:
@@ -88,6 +89,7 @@ class FirstAuthority:
         if (
             not isinstance(private, ec.EllipticCurvePrivateKey)
             or private.public_key() != read.public_key()
+            or not basic.ca
             or len(uses) != 1
             or uses[0] not in kinds
         ):
