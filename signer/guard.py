@@ -36,7 +36,7 @@ _LOCAL_ADMIN = Principal(
     "urn:sealbook:socket",
     "admin",
     dict.fromkeys(
-        ("operate", "delete-body", "bind", "read", "agree", "audit", "monitor"),
+        ("operate", "delete-body", "bind", "bind-any", "read", "agree", "audit", "monitor"),
         (Grant(Where(EVERYWHERE), "listen.operator"),),
     ),
     proof="socket",

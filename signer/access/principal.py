@@ -24,6 +24,7 @@ Action = Literal[
     "mirror",
     "audit",
     "bind",
+    "bind-any",
     "operate",
     "delete-body",
 ]
@@ -37,6 +38,7 @@ class Caller(NamedTuple):
     address: str = ""  # an IP address, IPv4 in its own spelling; empty for the admin socket
     certificate: str = ""  # hex SHA-256 of the SPKI of the client's certificate; empty without one
     reference: str = ""
+    thumbprint: str = ""  # of that certificate, as RFC 8705 section 3.1 writes it
 
 
 class Grant(NamedTuple):

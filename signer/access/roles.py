@@ -46,7 +46,17 @@ ROLES: Mapping[RoleName, tuple[Action, ...]] = {
     # Binds roles inside its own prefix.
     "prefix-admin": ("bind", "read", "fetch", "watch"),
     # Runs the service and binds roles anywhere; signs only with a role that it visibly bound.
-    "admin": ("operate", "delete-body", "bind", "read", "fetch", "watch", "monitor", "audit"),
+    "admin": (
+        "operate",
+        "delete-body",
+        "bind",
+        "bind-any",
+        "read",
+        "fetch",
+        "watch",
+        "monitor",
+        "audit",
+    ),
 }
 # What may be given to whoever calls from a network, without any other proof.
 ANONYMOUS: frozenset[RoleName] = frozenset({"runtime", "witness", "monitor"})
