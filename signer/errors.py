@@ -69,6 +69,83 @@ class TrailError(SigningError):
     hint = "free space where the trail is, or see the log of the service; then start it again"
 
 
+class TokenError(UnauthenticatedError):
+    """The token of an issuer is not one that we take. Messages never quote it."""
+
+    code = "bad-token"
+    hint = "ask the issuer for a new token, with the audience of this service"
+
+
+class TokenAlgorithmError(TokenError):
+    """The token is signed in a way that is not taken from this issuer."""
+
+    code = "token-algorithm"
+
+
+class TokenKeyError(TokenError):
+    """No key of the issuer has the id that the token names."""
+
+    code = "token-key"
+    hint = "the keys of an issuer are looked at again at most once a minute: wait, and try again"
+
+
+class TokenSignatureError(TokenError):
+    """The signature of the token is not its key's."""
+
+    code = "token-signature"
+
+
+class TokenIssuerError(TokenError):
+    """The token is of an issuer that is not configured."""
+
+    code = "token-issuer"
+
+
+class TokenAudienceError(TokenError):
+    """The token is not for this service, or not for it alone."""
+
+    code = "token-audience"
+
+
+class TokenTimeError(TokenError):
+    """The token has ended, has not begun, or lives longer than its issuer's may."""
+
+    code = "token-time"
+
+
+class TokenClaimError(TokenError):
+    """The token does not say what tokens of its issuer say, or says it in another way."""
+
+    code = "token-claim"
+
+
+class TokenEventError(TokenError):
+    """The token is of a build of something that is only proposed: a pull or merge request."""
+
+    code = "token-event"
+    hint = "sign from a branch or a tag; or set pull_requests = true for the issuer"
+
+
+class IssuerError(SigningError):
+    """The keys of an issuer cannot be had, so that its tokens cannot be judged."""
+
+    code = "issuer-unreachable"
+    hint = "try again in a minute; without a way to the issuer, configure its jwks_file"
+
+
+class KeySetError(SigningError):
+    """What should be the keys of an issuer is no key set that we would use."""
+
+    code = "bad-key-set"
+
+
+class ClaimPlaceError(PermissionDeniedError):
+    """A claim would name a place that no repository can have."""
+
+    code = "claim-place"
+    hint = "a claim in a place is a path in lower case, as in team/app"
+
+
 # What is asked for.
 
 
@@ -337,6 +414,15 @@ class KeyUnavailableError(SigningError):
     hint = "the same request again is safe; the service goes on by itself when the device is back"
 
 
+class GateError(SigningError):
+    """What has to hold before an image is approved does not; `code` is the policy's own."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        """Carry what the policy said."""
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 class KeyFailedError(SigningError):
     """A key made a signature that does not verify, or none."""
 
@@ -410,6 +496,13 @@ class ConfigError(SigningError):
     """The configuration does not say what to do."""
 
     code = "config"
+
+
+class ConfigRestartError(ConfigError):
+    """The configuration changed in what takes a restart; all that was there stays in force."""
+
+    code = "config-restart"
+    hint = "undo that, or restart the service"
 
 
 class HardeningError(SigningError):

@@ -48,6 +48,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED),
     (errors.WhereError, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.AccessError, grpc.StatusCode.UNAVAILABLE),
+    (errors.IssuerError, grpc.StatusCode.UNAVAILABLE),
     (errors.RateError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.TrailError, grpc.StatusCode.UNAVAILABLE),
     (errors.UnknownMethodError, grpc.StatusCode.UNIMPLEMENTED),
