@@ -9,6 +9,7 @@ names among URIs. Anything but a SPIFFE ID in exactly one URI is nobody.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from datetime import UTC, datetime
@@ -31,11 +32,12 @@ _DNS = re.compile(r"(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 class PeerCertificate(NamedTuple):
-    """Who a certificate says its holder is, the SHA-256 of its public key in hex, and its end."""
+    """Who a certificate says its holder is, the hashes by which it is known, and its end."""
 
     uri: str
-    spki_sha256: str
+    spki_sha256: str  # of its public key, in hex
     not_after: datetime
+    thumbprint: str  # of itself, as tokens that are bound to it have it (RFC 8705 section 3.1)
 
 
 def read_peer(der_or_pem: bytes, deny: frozenset[str] = frozenset()) -> PeerCertificate:
@@ -71,8 +73,14 @@ def _read(der_or_pem: bytes) -> PeerCertificate:
     except Exception as e:
         raise CertificateError("the certificate cannot be read") from e
     _check_use(extensions)
-    uri = _uri(extensions)
-    return PeerCertificate(uri, hashlib.sha256(spki).hexdigest(), certificate.not_valid_after_utc)
+    der = certificate.public_bytes(Encoding.DER)
+    thumbprint = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+    return PeerCertificate(
+        _uri(extensions),
+        hashlib.sha256(spki).hexdigest(),
+        certificate.not_valid_after_utc,
+        thumbprint,
+    )
 
 
 def _load(der_or_pem: bytes) -> x509.Certificate:
