@@ -204,6 +204,19 @@ class SourceError(LedgerError):
     code = "source"
 
 
+class LockedError(LedgerError):
+    """What is stored here is encrypted, and its key is not at hand: nothing says it is damaged."""
+
+    code = "body-encrypted"
+    hint = "give the configuration with its [at_rest] key"
+
+
+class BodyDeletedError(LedgerError):
+    """The body of the entry was deleted by a logged statement; entry and proof stay."""
+
+    code = "body-deleted"
+
+
 class TransferError(LedgerError):
     """A backup, export, mirror or restore that cannot be done as asked."""
 
