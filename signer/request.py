@@ -24,6 +24,13 @@ _MEDIA_TYPE = re.compile(r"(?=.{1,128}\Z)[a-z]+/[A-Za-z0-9][A-Za-z0-9.+_-]*", re
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
+def requester(principal: Principal) -> dict[str, str]:
+    """Return what a statement says of who asked for it; verifiers' policies may demand it."""
+    # Who vouches and for whom comes last: no claim takes its place.
+    claims = {**principal.claims, "issuer": principal.issuer, "subject": principal.subject}
+    return {statements.REQUESTER + name: value for name, value in sorted(claims.items())}
+
+
 class Request:
     """One checked item, and what its approval says."""
 
@@ -44,8 +51,7 @@ class Request:
         self._principal = principal
         self._annotations = {
             **item.annotations,
-            statements.REQUESTER + "issuer": principal.issuer,
-            statements.REQUESTER + "subject": principal.subject,
+            **requester(principal),
             **({statements.MEDIA_TYPE: item.media_type} if item.media_type else {}),
             **({statements.SIZE: str(item.size)} if item.size else {}),
             **({statements.TAG: item.tag} if item.tag else {}),

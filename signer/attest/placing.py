@@ -19,6 +19,7 @@ from signer.access import Principal
 from signer.approvals import asked
 from signer.keys import SigningKey
 from signer.keys.messages import Attesting as Attestation
+from signer.request import requester
 from verifier import dsse
 from verifier import statement as statements
 from verifier.digest import Digest
@@ -55,10 +56,7 @@ class Job(NamedTuple):
 
     def annotations(self, supersedes: int | None) -> Mapping[str, str]:
         """Return what the service says of each subject."""
-        named = {
-            statements.REQUESTER + "issuer": self.principal.issuer,
-            statements.REQUESTER + "subject": self.principal.subject,
-        }
+        named = requester(self.principal)
         return named if supersedes is None else {**named, statements.SUPERSEDES: str(supersedes)}
 
     def message(self, spool: Spool, supersedes: int | None) -> Message:
