@@ -65,16 +65,19 @@ class Sequencer:
         on_failure: Callable[[SealbookError], None],
         *,
         patience_s: float = 5.0,
+        before_commit: Callable[[], None] = lambda: None,
         on_commit: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread.
 
+        `before_commit` is called on it before each commit, and what it raises refuses the batch.
         `on_failure` is told once, on it, when nothing can be appended any more;
         `on_commit`, after every commit that has to be published by somebody else,
         for which callers wait `patience_s` at the most.
         """
         self._ledger = ledger
         self._on_failure = on_failure
+        self._before_commit = before_commit
         self._on_commit = on_commit
         self._patience_s = patience_s
         self._wake = threading.Condition()
@@ -155,6 +158,7 @@ class Sequencer:
     def _run(self) -> None:
         while groups := self._next_batch():
             try:
+                self._before_commit()
                 pending = self._ledger.commit(_entries(groups), freeze=groups[0].freeze)
             except EntryError:
                 self._one_by_one(groups)
