@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import grpc
@@ -33,7 +34,8 @@ class Task(NamedTuple):
 
     `kind` is "sign", "batch" (SignBatch of `BATCH`), the same two with "-forms" for
     all of `FORMS`, or "coalesce" (the client library, a digest a call). `salt` makes
-    the digests of this run its own.
+    the digests of this run its own. With `ca`, `certificate` and `key`, paths of PEM files, the
+    calls go over TLS, which both sides authenticate; kinds but "coalesce" can do that.
     """
 
     kind: str
@@ -43,6 +45,9 @@ class Task(NamedTuple):
     target: str
     token: str
     service_pid: int
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 class Run(NamedTuple):
@@ -83,7 +88,7 @@ async def run(task: Task) -> Run:
     """Do `task` against its service; raises if any answer is not what was asked for."""
     options = (("grpc.max_receive_message_length", 8 << 20),)
     async with (
-        grpc.aio.insecure_channel(task.target, options) as channel,
+        _channel(task, options) as channel,
         AsyncClient(task.target, task.token) as client,
     ):
         total = _WARM_CALLS + task.calls
@@ -93,6 +98,16 @@ async def run(task: Task) -> Run:
         taken, answers = await _drive(call, range(_WARM_CALLS, total), task.in_flight)
         spent = Cpu.now(time.process_time(), task.service_pid).since(before)
     return Run.of(check(answers), taken, spent)
+
+
+def _channel(task: Task, options: Sequence[tuple[str, int]]) -> grpc.aio.Channel:
+    if not task.ca:
+        return grpc.aio.insecure_channel(task.target, options)
+    ca, certificate, key = (
+        Path(path).read_bytes() for path in (task.ca, task.certificate, task.key)
+    )
+    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+    return grpc.aio.secure_channel(task.target, credentials, options)
 
 
 async def _drive(

@@ -33,6 +33,14 @@ class Homes(NamedTuple):
     openings: int
 
 
+class Logins(NamedTuple):
+    """How much to measure of logins: rounds, and the calls of each run, one or many in flight."""
+
+    rounds: int
+    one: int
+    many: int
+
+
 class Effort(NamedTuple):
     """How much to measure: `calls` in each run, by kind."""
 
@@ -49,6 +57,7 @@ class Effort(NamedTuple):
     install: bool  # h2load and wrk, when they are missing
     ledger: ledgers.Size
     homes: Homes
+    logins: Logins
 
 
 FULL = Effort(
@@ -80,6 +89,7 @@ FULL = Effort(
     install=True,
     ledger=ledgers.FULL,
     homes=Homes(runs=5, calls=3000, openings=5),
+    logins=Logins(rounds=9, one=500, many=2000),
 )
 # wrk ends when the last request is sent, so that there must be more than clients.
 _QUICK_CALLS = {"batch": 4, "batch-forms": 4, "rekor": 256}
@@ -97,6 +107,7 @@ QUICK = Effort(
     install=False,
     ledger=ledgers.QUICK,
     homes=Homes(runs=1, calls=64, openings=1),
+    logins=Logins(rounds=1, one=64, many=64),
 )
 
 
@@ -171,9 +182,12 @@ class Rounds:
         return load(self._service, kind, calls, f"{kind} {self.done}")
 
 
-def load(service: Service, kind: Kind, calls: int, salt: str) -> Run:
-    """Put a running service under load, from a process of its own."""
-    task = Task(*kind, calls, salt, service.addresses.grpc, service.token, service.pid)
+def load(
+    service: Service, kind: Kind, calls: int, salt: str, token: str | None = None, **tls: str
+) -> Run:
+    """Put a running service under load, from a process of its own; `tls` as in `Task`."""
+    token = token or service.token
+    task = Task(*kind, calls, salt, service.addresses.grpc, token, service.pid, **tls)
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.load"],
         input=json.dumps(task._asdict()),
