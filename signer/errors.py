@@ -139,6 +139,27 @@ class KeySetError(SigningError):
     code = "bad-key-set"
 
 
+class TokenUsedError(UnauthenticatedError):
+    """A token that was exchanged before, or may have been."""
+
+    code = "token-used"
+    hint = "log in once, `sealbook access login --out FILE`, and send --token-file FILE after that"
+
+
+class SessionError(UnauthenticatedError):
+    """No session: never one, ended, or of another client certificate."""
+
+    code = "no-session"
+    hint = "log in again: sealbook access login"
+
+
+class ApiKeyError(UnauthenticatedError):
+    """No API key that counts, here and now."""
+
+    code = "no-api-key"
+    hint = "whoever may bind roles makes another one: sealbook apikey create"
+
+
 class ClaimPlaceError(PermissionDeniedError):
     """A claim would name a place that no repository can have."""
 
@@ -503,6 +524,15 @@ class ConfigRestartError(ConfigError):
 
     code = "config-restart"
     hint = "undo that, or restart the service"
+
+
+class ReloadError(SigningError):
+    """The configuration was not loaded again, and nothing changed; `code` says why."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        """Carry what is wrong with it, for whoever runs the service."""
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class HardeningError(SigningError):

@@ -26,6 +26,11 @@ class Verified:
             spelling of it, for its `jti` and its issuer or, without one, for all that was signed.
         expires_at: When the token ends, POSIX seconds; later it could not come again.
         pipeline: Whether it is a build or a workload, and no person.
+        issued_at: When the issuer made the token, POSIX seconds.
+        lifetime_s: How long the issuer's tokens may live here; nothing that comes of one lives
+            longer.
+        confirmation: The thumbprint of the only client certificate that it counts with, as RFC
+            8705 section 3.1 writes it; empty when it names none.
     """
 
     issuer_name: str
@@ -38,3 +43,6 @@ class Verified:
     used: bytes
     expires_at: int
     pipeline: bool
+    issued_at: int = 0
+    lifetime_s: int = 0
+    confirmation: str = ""

@@ -1,0 +1,319 @@
+"""Bindings: who has which role where, by the configuration and by events of the ledger.
+
+    [[bindings]]          urn:sealbook:role-bound     {"binding":{…},"bound_by":"issuer#subject"}
+    in sealbook.toml      urn:sealbook:role-unbound   {"rule":"binding:42","unbound_by":"…"}
+
+They are compiled into one immutable snapshot, and whoever calls is judged by the newest: with
+each one the generation grows, so that what was judged before is judged again. A binding by an
+event counts for as long as the configuration calls the same issuer by the same name.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Lock
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+
+from ledger.ledger import Ledger
+from signer.access import templates
+from signer.access.admitting import Unbound
+from signer.access.binding import Binding
+from signer.access.certificates import PeerCertificate
+from signer.access.network import within
+from signer.access.oidc import Verified
+from signer.access.principal import Action, Caller, Grant, Principal, Proof
+from signer.access.roles import ROLES
+from signer.access.where import Where
+from signer.config import Config
+from signer.errors import ClaimPlaceError, ConfigError, SigningError, UnauthenticatedError
+from signer.events import logged
+from verifier._strict import Fields
+from verifier.errors import MalformedError, VerificationError
+
+BOUND, UNBOUND = "role-bound", "role-unbound"
+CERTIFICATE, NETWORK = "urn:sealbook:certificate", "urn:sealbook:network"
+_RULE = "binding:"
+_MOST_ADDRESSES = 256  # remembered of each caller; more are judged anew each time
+_T = TypeVar("_T")
+_Grants = Mapping[Action, tuple[Grant, ...]]
+
+
+class Placed(NamedTuple):
+    """A binding, and the place that it is about for somebody."""
+
+    binding: Binding
+    where: Where
+
+
+class Judged:
+    """What the bindings of one generation give somebody, from wherever they call."""
+
+    def __init__(self, placed: Iterable[Placed], *, pipeline: bool) -> None:
+        """Give what `placed` says; `pipeline` unless a binding says that it is for people."""
+        self.placed = tuple(placed)
+        self.pipeline = pipeline and not any(one.binding.people for one in self.placed)
+        narrowed = any(one.binding.networks for one in self.placed)
+        self._everywhere = None if narrowed else _granted(self.placed)
+        self._by_address: dict[str, _Grants] = {}
+
+    def grants(self, address: str) -> _Grants:
+        """Return what may be done by a call from `address`."""
+        if self._everywhere is not None:
+            return self._everywhere
+        found = self._by_address.get(address)
+        if found is None:
+            found = _granted(one for one in self.placed if _counts_from(one.binding, address))
+            if len(self._by_address) < _MOST_ADDRESSES:
+                self._by_address[address] = found
+        return found
+
+
+class _Snapshot(NamedTuple):
+    """All bindings that count, by whom they are about."""
+
+    generation: int
+    configured: tuple[Binding, ...]
+    logged: Mapping[str, Binding]  # by rule
+    issuers: Mapping[str, str]  # their URLs, by name
+    by_issuer: Mapping[str, tuple[Binding, ...]]
+    by_certificate: Mapping[str, Judged]
+    anonymous: tuple[Placed, ...]
+
+
+class Bindings:
+    """The bindings in force. Safe in many threads: they are swapped whole."""
+
+    def __init__(self, config: Config, ledger: Ledger) -> None:
+        """Know what `config` and `ledger` say.
+
+        Raises:
+            ConfigError: a binding of the configuration cannot be.
+            DamagedError: an event cannot be read, or one is missing.
+        """
+        self._ledger = ledger
+        self._lock = Lock()
+        self._last: dict[str, int | None] = {BOUND: None, UNBOUND: None}
+        configured, issuers = read(config)
+        self._now = _compiled(0, configured, {}, issuers)
+        self.refresh()
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever anybody could be judged differently than before."""
+        return self._now.generation
+
+    @property
+    def all(self) -> tuple[Binding, ...]:
+        """Those of the configuration first, then in the order of their events."""
+        return (*self._now.configured, *self._now.logged.values())
+
+    def named(self, rule: str) -> Binding | None:
+        """Return the binding of this name that an event made."""
+        return self._now.logged.get(rule)
+
+    def issuer(self, name: str) -> str | None:
+        """Return the URL of the issuer that the configuration calls `name`."""
+        return self._now.issuers.get(name)
+
+    def certified(self, peer: PeerCertificate, caller: Caller) -> Principal:
+        """Return the holder of a client certificate; without a binding it may do nothing."""
+        now = self._now
+        judged = now.by_certificate.get(peer.uri) or Judged(now.anonymous, pipeline=False)
+        grants = judged.grants(caller.address)
+        return Principal(
+            CERTIFICATE, peer.uri, grants, "certificate", pipeline=judged.pipeline, caller=caller
+        )
+
+    def anonymous(self, caller: Caller) -> Principal:
+        """Return whoever calls without any proof, with what its network may do.
+
+        As long as no binding is for a network alone, who is on this machine may read.
+        """
+        found = self._now.anonymous
+        if not found:
+            return Unbound().anonymous(caller)
+        grants = Judged(found, pipeline=False).grants(caller.address)
+        proof: Proof = "network" if grants else "none"
+        return Principal(NETWORK, "anybody", grants, proof, caller=caller)
+
+    def of_token(self, verified: Verified, keep: templates.Keep) -> Judged:
+        """Return what whoever has this token may do; `keep` is asked about names that are pinned.
+
+        Raises:
+            ClaimPlaceError: a binding is about it, and its claims name no place; and no other is.
+            UnauthenticatedError: its issuer is not configured any more.
+        """
+        now = self._now
+        if now.issuers.get(verified.issuer_name) != verified.issuer:
+            raise UnauthenticatedError("the issuer of this token is not known here")
+        placed, failed = [], None
+        for binding in now.by_issuer.get(verified.issuer_name, ()):
+            try:
+                where = templates.place(binding, verified, keep)
+            except ClaimPlaceError as e:
+                failed = failed or e
+                continue
+            if where is not None:
+                placed.append(Placed(binding, where))
+        if failed is not None and not placed:
+            raise failed
+        return Judged((*placed, *now.anonymous), pipeline=verified.pipeline)
+
+    def refresh(self) -> None:
+        """Follow the ledger.
+
+        Raises:
+            DamagedError: an event cannot be read, or one is missing.
+        """
+        with self._lock:
+            last, found, changed = dict(self._last), dict(self._now.logged), False
+            for index, binding in logged(self._ledger, BOUND, last[BOUND], _read_bound):
+                found[f"{_RULE}{index}"] = _at(binding, index)
+                last[BOUND], changed = index, True
+            for index, rule in logged(self._ledger, UNBOUND, last[UNBOUND], _read_unbound):
+                found.pop(rule, None)
+                last[UNBOUND], changed = index, True
+            self._last = last
+            if changed:
+                now = self._now
+                self._now = _compiled(now.generation + 1, now.configured, found, now.issuers)
+
+    def prepare(self, config: Config) -> Callable[[], None]:
+        """Read the bindings of `config`, and return what puts them in force.
+
+        Raises:
+            ConfigError: one cannot be.
+        """
+        configured, issuers = read(config)
+
+        def install() -> None:
+            with self._lock:
+                now = self._now
+                self._now = _compiled(now.generation + 1, configured, now.logged, issuers)
+
+        return install
+
+
+def read(config: Config) -> tuple[tuple[Binding, ...], Mapping[str, str]]:
+    """Return the bindings of a configuration, and the URLs of its issuers by name.
+
+    Raises:
+        ConfigError: a binding cannot be.
+    """
+    issuers = {name: section.issuer for name, section in config.issuers.items()}
+    found = tuple(Binding.configured(one, n) for n, one in enumerate(config.bindings))
+    for one in found:
+        try:
+            check(one, issuers)
+        except (SigningError, VerificationError) as e:
+            raise ConfigError(f"{one.rule}: {e.message}", hint=e.hint) from e
+    return found, MappingProxyType(issuers)
+
+
+def check(binding: Binding, issuers: Mapping[str, str]) -> None:
+    """Check that a binding can be about somebody, and about some place.
+
+    Raises:
+        MalformedError, SigningError: it cannot.
+    """
+    if binding.issuer and binding.issuer not in issuers:
+        raise MalformedError(f"expected a configured issuer, found {binding.issuer[:80]!r}")
+    if not binding.issuer:
+        Where(binding.repository)
+
+
+def bound_at(ledger: Ledger, tree_size: int) -> tuple[Binding, ...]:
+    """Return the bindings by events that counted once `tree_size` entries were there.
+
+    Raises:
+        DamagedError: an event cannot be read, or one is missing.
+    """
+    found = {
+        f"{_RULE}{index}": _at(binding, index)
+        for index, binding in _before(tree_size, logged(ledger, BOUND, None, _read_bound))
+    }
+    for _, rule in _before(tree_size, logged(ledger, UNBOUND, None, _read_unbound)):
+        found.pop(rule, None)
+    return tuple(found.values())
+
+
+def bound_event(binding: Binding, bound_by: str) -> dict[str, object]:
+    """Return the predicate of the event that makes a binding count."""
+    return {"binding": binding.json(), "bound_by": bound_by}
+
+
+def unbound_event(rule: str, unbound_by: str) -> dict[str, object]:
+    """Return the predicate of the event that ends a binding."""
+    return {"rule": rule, "unbound_by": unbound_by}
+
+
+def _compiled(
+    generation: int,
+    configured: tuple[Binding, ...],
+    found: Mapping[str, Binding],
+    issuers: Mapping[str, str],
+) -> _Snapshot:
+    by_issuer: dict[str, list[Binding]] = {}
+    by_certificate: dict[str, list[Binding]] = {}
+    anonymous: list[Placed] = []
+    for one in (*configured, *found.values()):
+        if one.issuer:
+            # By an event it is of the issuer that had this name then.
+            if one.at is None or issuers.get(one.issuer) == one.issuer_url:
+                by_issuer.setdefault(one.issuer, []).append(one)
+        elif one.certificate:
+            by_certificate.setdefault(one.certificate, []).append(one)
+        else:
+            anonymous.append(Placed(one, Where(one.repository)))
+    nobody = tuple(anonymous)
+    return _Snapshot(
+        generation,
+        configured,
+        MappingProxyType(dict(found)),
+        issuers,
+        {name: tuple(each) for name, each in by_issuer.items()},
+        {uri: _of_certificate(each, nobody) for uri, each in by_certificate.items()},
+        nobody,
+    )
+
+
+def _of_certificate(found: Sequence[Binding], anonymous: Sequence[Placed]) -> Judged:
+    placed = [Placed(one, Where(one.repository)) for one in found]
+    # Whoever binds inside a prefix may not say who is a build, and no person.
+    pipeline = any(one.at is None for one in found)
+    return Judged((*placed, *anonymous), pipeline=pipeline)
+
+
+def _granted(placed: Iterable[Placed]) -> _Grants:
+    found: dict[Action, list[Grant]] = {}
+    for binding, where in placed:
+        for action in ROLES[binding.role]:
+            found.setdefault(action, []).append(Grant(where, binding.rule))
+    return MappingProxyType({action: tuple(grants) for action, grants in found.items()})
+
+
+def _counts_from(binding: Binding, address: str) -> bool:
+    return not binding.networks or within(address, binding.networks)
+
+
+def _at(binding: Binding, index: int) -> Binding:
+    return binding._replace(rule=f"{_RULE}{index}", at=index)
+
+
+def _before(tree_size: int, events: Iterator[tuple[int, _T]]) -> Iterator[tuple[int, _T]]:
+    return itertools.takewhile(lambda event: event[0] < tree_size, events)
+
+
+def _read_bound(fields: Fields) -> Binding:
+    binding = Binding.read(fields.inside("binding"))
+    bound_by = fields.text("bound_by")
+    fields.done()
+    return binding._replace(bound_by=bound_by)
+
+
+def _read_unbound(fields: Fields) -> str:
+    rule, _ = fields.text("rule"), fields.text("unbound_by")
+    fields.done()
+    return rule
