@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ledger.opening import Home
 from ledger.signatory import LogKeys
@@ -61,6 +61,19 @@ class Config(Section):
     gates: tuple[GateSection, ...] = ()
     trail: TrailSection = TrailSection()
     at_rest: AtRestSection | None = None
+
+    @model_validator(mode="after")
+    def _bindings_fit(self) -> Self:
+        """Check each binding against the issuer that it names, and that a URL is one issuer's."""
+        urls = [section.issuer for section in self.issuers.values()]
+        if len(set(urls)) != len(urls):
+            raise ValueError("two issuers have one URL: nobody could say whose its tokens are")
+        for i, binding in enumerate(self.bindings):
+            try:
+                binding.check_against(self.issuers)
+            except ValueError as e:
+                raise ValueError(f"bindings.{i}: {e}") from e
+        return self
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from signer.access.oidc.presets import PresetName, preset, why_not_bound
 from signer.access.roles import ANONYMOUS, RoleName
+from signer.access.templates import Template
 from signer.config.values import Address, Name, Network, Section, SpkiHash
+from signer.errors import WhereError
 
-_HTTPS = r"^https://[^\s@/?#]+(/[^\s@?#]*)?$"
+_HTTPS = (
+    r"^https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
+    r"(/[A-Za-z0-9._~!$&'()*+,;=:%-]+)*/?$"
+)
 _CLAIM = r"^[A-Za-z0-9_./:-]{1,128}$"
+Algorithm = Literal[
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+]
 ClaimName = Annotated[str, Field(pattern=_CLAIM)]
 ClaimValue = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -76,17 +96,19 @@ class IssuerSection(Section):
 
     Its keys come from `jwks_file`, or `jwks_url`, or where its discovery document says, over TLS
     that is checked against `ca` or the system's roots. A `preset` knows the claims of a kind of
-    issuer, and how long its tokens live; `lifetime_s` says otherwise. With `people` its tokens
-    are persons', and no pipeline's.
+    issuer, how long its tokens live, and what they are signed by; `lifetime_s` and `algorithms`
+    say otherwise. With `people` its tokens are persons', and no pipeline's. Builds of pull and
+    merge requests are refused without `pull_requests`.
     """
 
     issuer: Annotated[str, Field(pattern=_HTTPS, max_length=512)]
     audience: Annotated[str, Field(min_length=1, max_length=256)]
-    preset: Literal["github", "gitlab", "jenkins", "kubernetes"] | None = None
+    preset: PresetName | None = None
     jwks_file: Path | None = None
     jwks_url: Annotated[str, Field(pattern=_HTTPS, max_length=512)] | None = None
     ca: Path | None = None
     lifetime_s: Annotated[int, Field(ge=60, le=86_400)] | None = None
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] | None = None
     people: bool = False
     pull_requests: bool = False
 
@@ -94,7 +116,19 @@ class IssuerSection(Section):
     def _one_source(self) -> Self:
         if self.jwks_file is not None and (self.jwks_url is not None or self.ca is not None):
             raise ValueError("expected jwks_file, or jwks_url and ca")
+        if self.people and self.preset is not None:
+            raise ValueError(f"tokens of {self.preset} are pipelines', not people's")
         return self
+
+    @property
+    def longest_s(self) -> int:
+        """How long its tokens live at most, in seconds."""
+        return self.lifetime_s or preset(self.preset).lifetime_s
+
+    @property
+    def signed_by(self) -> tuple[str, ...]:
+        """The algorithms that its tokens are signed by."""
+        return self.algorithms or preset(self.preset).algorithms
 
 
 class BindingSection(Section):
@@ -124,9 +158,27 @@ class BindingSection(Section):
             raise ValueError("claims and pin are of an issuer")
         if self.issuer is not None and not self.claims and self.pin is None:
             raise ValueError("expected claims: whoever the issuer knows is too many")
+        try:
+            made_of = Template(self.repository).names
+        except WhereError as e:
+            raise ValueError(e.message) from e
+        if self.issuer is None and made_of:
+            raise ValueError("a place is made of the claims of an issuer")
         if self.certificate is None and self.issuer is None:
             if not self.networks:
                 raise ValueError("expected certificate, issuer or from")
             if self.role not in ANONYMOUS:
                 raise ValueError(f"a network alone may be one of {', '.join(sorted(ANONYMOUS))}")
         return self
+
+    def check_against(self, issuers: Mapping[str, IssuerSection]) -> None:
+        """Check that it is for whom it seems to be for; raises `ValueError` when it may not be."""
+        if self.issuer is None:
+            return
+        if self.issuer not in issuers:
+            raise ValueError(f"expected an issuer of [issuers], found {self.issuer!r}")
+        issuer = issuers[self.issuer]
+        made_of = bool(Template(self.repository).names)
+        why = why_not_bound(issuer.preset, issuer.issuer, self.claims, self.pin, made_of=made_of)
+        if why:
+            raise ValueError(why)
