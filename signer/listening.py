@@ -1,26 +1,28 @@
-"""Where the service listens: sockets, TLS, and what a connection may cost.
+"""Where the service listens: sockets, and what a connection may cost.
 
 Nothing is shared by accident: a taken address is a refusal, the admin socket
-lies in a directory that nobody else can enter.
+lies in a directory that nobody else can enter. TLS itself is `signer.tls`.
 """
 
 from __future__ import annotations
 
 import os
-import ssl
+import resource
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import grpc
+import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 
 from signer.address import taken
 from signer.config import Config
-from signer.errors import ConfigError, ListenError
+from signer.errors import ListenError
 from signer.guard import Guard, Method
-from signer.keys.secret_files import read_secret
+
+log = structlog.get_logger()
 
 # What a connection may cost; ARCHITECTURE.md, "Limits".
 GRPC_OPTIONS = (
@@ -29,7 +31,9 @@ GRPC_OPTIONS = (
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.max_metadata_size", 8 << 10),
     ("grpc.absolute_max_metadata_size", 8 << 10),
-    ("grpc.max_concurrent_streams", 256),
+    ("grpc.max_concurrent_streams", 64),
+    # Nothing here compresses well, and what was compressed may be far more than it seems.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.server_handshake_timeout_ms", 5_000),
     # What waits to be looked at. By default gRPC cancels beyond a thousand, by dice and without
     # a word; here everybody is told by `signer.guard`.
@@ -37,9 +41,19 @@ GRPC_OPTIONS = (
     ("grpc.server.max_pending_requests_hard_limit", 16_384),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    ("grpc.http2.min_ping_interval_without_data_ms", 300_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    # New calls come back to the certificate in force. A call under way may end: a predicate has
+    # 120 s to arrive, and the first answer to a mirror is a whole ledger.
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 1_800_000),
 )
 # Far more than `signer.guard` lets through: who opens calls and sends nothing costs memory too.
 MOST_OPEN_CALLS = 4096
+_FILES, _RAISED = 8192, 65_536  # open at once: what we want, and what we ask for if it is less
+_OWN_FILES = 1024  # of them for all but connections
+_FEWEST_CONNECTIONS, _MOST_CONNECTIONS = 64, 8192
 
 
 class Addresses(NamedTuple):
@@ -49,19 +63,20 @@ class Addresses(NamedTuple):
     http: str
 
 
-def tls(config: Config) -> grpc.ServerCredentials | None:
-    """Return the TLS credentials, once certificate and key are seen to fit each other."""
-    listen = config.listen
-    if listen.tls_certificate is None or listen.tls_key is None:
-        return None
-    certificate, key = config.path(listen.tls_certificate), config.path(listen.tls_key)
-    secret = read_secret(key)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-        chain = certificate.read_bytes()
-    except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
-        raise ConfigError(f"the TLS certificate {certificate} and key {key}: {e}") from e
-    return grpc.ssl_server_credentials([(secret, chain)])
+def most_connections() -> int:
+    """Let this process have as many open files as it may; return how many connections that takes.
+
+    They are as many again for HTTP. Without a bound, whoever opens connections would keep the
+    ledger from opening its files.
+    """
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < _FILES:
+        files = _FILES if most == resource.RLIM_INFINITY else max(files, min(most, _RAISED))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    if files < _FILES:
+        log.warning("few files may be open", found=files, expected=_FILES, to_do="LimitNOFILE=")
+    # gRPC has two files for each connection.
+    return max(_FEWEST_CONNECTIONS, min(_MOST_CONNECTIONS, (files - _OWN_FILES) // 3))
 
 
 def calls(
@@ -69,13 +84,19 @@ def calls(
     guard: Guard,
     healthy: health.aio.HealthServicer,
     credentials: grpc.ServerCredentials | None,
+    most: int,
 ) -> tuple[grpc.aio.Server, str]:
     """Return a gRPC server of what `guard` answers, not started yet, and its address.
+
+    It has at most `most` connections, and all of them by `credentials`, if any.
 
     Raises:
         ListenError: the address is taken.
     """
-    server = grpc.aio.server(options=GRPC_OPTIONS, maximum_concurrent_rpcs=MOST_OPEN_CALLS)
+    server = grpc.aio.server(
+        options=(*GRPC_OPTIONS, ("grpc.max_allowed_incoming_connections", most)),
+        maximum_concurrent_rpcs=MOST_OPEN_CALLS,
+    )
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     if config.listen.reflection:
         _reflect(server)

@@ -90,6 +90,22 @@ class Metrics:
         """Read at every scrape what ends, and when; names are the configuration's."""
         self._registry.register(_Endings(endings))
 
+    def watch_config(self, refused: Callable[[], bool]) -> None:
+        """Read at every scrape whether the configuration was changed to what cannot be loaded."""
+        Gauge(
+            "sealbook_config_refused",
+            "1 while the configuration that was to be loaded last is not the one in force",
+            registry=self._registry,
+        ).set_function(lambda: float(refused()))
+
+    def watch_tls(self, refused: Callable[[], bool]) -> None:
+        """Read at every scrape whether TLS files were replaced by what cannot be used."""
+        Gauge(
+            "sealbook_tls_refused",
+            "1 while the TLS files that are there are not those in force",
+            registry=self._registry,
+        ).set_function(lambda: float(refused()))
+
     def watch_publishing(
         self,
         alarmed: Callable[[], bool],

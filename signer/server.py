@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 import structlog
-import uvicorn
 from grpc_health.v1 import health, health_pb2
 
 from ledger.errors import LedgerError
@@ -36,6 +34,7 @@ from signer.flows import Flows
 from signer.forms.all import all_forms
 from signer.guard import Guard, Method
 from signer.http import application
+from signer.http_serving import Http
 from signer.keys.secret_files import read_token
 from signer.life.keeping import KeyLife
 from signer.metrics import Metrics
@@ -46,6 +45,7 @@ from signer.rekor.uploads import Uploads
 from signer.service import KeysService, OperatorService, PullService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
+from signer.tls import Tls
 from signer.trust_files import Handed, LiveTrust, handed_out, public_signing_config, read_policy
 from verifier.errors import SealbookError
 from verifier.trust import TrustRoot
@@ -54,14 +54,6 @@ log = structlog.get_logger()
 
 EX_IOERR = 74  # sysexits.h
 _GRACE_S = 10
-
-
-class _Http(uvicorn.Server):
-    """uvicorn without its own signal handlers: the process has one way to go down."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Server:
@@ -81,7 +73,7 @@ class Server:
         named = config.access
         files = (named.token, named.append_token, named.approver_token)
         self._access = Access(*(read_token(config.path(file)) if file else None for file in files))
-        self._tls = listening.tls(config)
+        self._tls = Tls(config)
         read_policy(config, self._trust)
         handed = Handed.of(config, self._live)
         status = read_status(handed.status, self._trust, config.origin)
@@ -164,12 +156,13 @@ class Server:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await asyncio.to_thread(self._status.make)
+                most = listening.most_connections()
                 http_socket, http_address = listen(self._config.listen.http)
                 stack.callback(http_socket.close)
                 table = flows.table(metrics) | self._pulls.table()
                 healthy = health.aio.HealthServicer()
                 calls, grpc_address = listening.calls(
-                    self._config, Guard(table, self._access), healthy, self._tls
+                    self._config, Guard(table, self._access), healthy, self._tls.credentials, most
                 )
                 operator = listening.operator(
                     self._config,
@@ -194,6 +187,7 @@ class Server:
                     table,
                     sequencer,
                     address=http_address,
+                    most=most,
                     ready=lambda: self._ready and publishing.alarm is None,
                 )
                 serving = asyncio.create_task(http.serve([http_socket]))
@@ -240,12 +234,14 @@ class Server:
         publishing.watch(metrics)
         metrics.watch_status(lambda: self._status.age_s)
         metrics.watch_endings(self._expiry.endings)
+        metrics.watch_tls(lambda: self._tls.refused)
         return metrics
 
     def _kept(self, receipts: Receipts | None) -> Iterator[Coroutine[object, object, None]]:
         """Yield what goes on for as long as we serve."""
         yield self._status.keep()
         yield self._expiry.keep()
+        yield self._tls.keep()
         if receipts is not None:
             yield keep_receipts(self._opened.ledger, receipts)
 
@@ -262,8 +258,9 @@ class Server:
         sequencer: Sequencer,
         *,
         address: str,
+        most: int,
         ready: Callable[[], bool],
-    ) -> _Http:
+    ) -> Http:
         config = self._config
         app = application(
             self._opened.ledger,
@@ -274,22 +271,9 @@ class Server:
             ready=ready,
             table=table,
         )
-        certificate, key = config.listen.tls_certificate, config.listen.tls_key
         uploads = Uploads(self._opened.ledger, sequencer, self._life.is_ours)
-        logging.getLogger("uvicorn.access").disabled = True  # a path may hold a token
-        return _Http(
-            uvicorn.Config(
-                RekorSide(uploads, self._access, self._own.promise, metrics, app),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=_GRACE_S,
-                ssl_certfile=config.path(certificate) if certificate else None,
-                ssl_keyfile=config.path(key) if key else None,
-            )
-        )
+        side = RekorSide(uploads, self._access, self._own.promise, metrics, app)
+        return Http(side, lambda: self._tls.context, most, _GRACE_S)
 
 
 def _told_to_stop(loop: asyncio.AbstractEventLoop) -> asyncio.Event:

@@ -87,7 +87,8 @@ def test_bundles_of_a_repository(service: InProcess, http: httpx.Client) -> None
         (f"/v1/bundles/{digest(1)}%0a", 400, "bad-digest"),
         (f"/v1/bundles/{digest(1)}%00", 400, "bad-digest"),
         (f"/v1/bundles/%20{digest(1)}", 400, "bad-digest"),
-        ("/v1/bundles/sha256:" + "a" * 60_000, 400, "bad-digest"),
+        ("/v1/bundles/sha256:" + "a" * 8_000, 400, "bad-digest"),
+        ("/v1/bundles/sha256:" + "a" * 60_000, 431, "headers-too-large"),
     ],
 )
 def test_refused(http: httpx.Client, path: str, status: int, code: str) -> None:
