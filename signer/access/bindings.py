@@ -11,7 +11,7 @@ event counts for as long as the configuration calls the same issuer by the same 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -21,10 +21,9 @@ from signer.access import templates
 from signer.access.admitting import Unbound
 from signer.access.binding import Binding
 from signer.access.certificates import PeerCertificate
-from signer.access.network import within
+from signer.access.judged import Judged, Placed
 from signer.access.oidc import Verified
-from signer.access.principal import Action, Caller, Grant, Principal, Proof
-from signer.access.roles import ROLES
+from signer.access.principal import Caller, Principal, Proof
 from signer.access.where import Where
 from signer.config import Config
 from signer.errors import ClaimPlaceError, ConfigError, SigningError, UnauthenticatedError
@@ -35,39 +34,7 @@ from verifier.errors import MalformedError, VerificationError
 BOUND, UNBOUND = "role-bound", "role-unbound"
 CERTIFICATE, NETWORK = "urn:sealbook:certificate", "urn:sealbook:network"
 _RULE = "binding:"
-_MOST_ADDRESSES = 256  # remembered of each caller; more are judged anew each time
 _T = TypeVar("_T")
-_Grants = Mapping[Action, tuple[Grant, ...]]
-
-
-class Placed(NamedTuple):
-    """A binding, and the place that it is about for somebody."""
-
-    binding: Binding
-    where: Where
-
-
-class Judged:
-    """What the bindings of one generation give somebody, from wherever they call."""
-
-    def __init__(self, placed: Iterable[Placed], *, pipeline: bool) -> None:
-        """Give what `placed` says; `pipeline` unless a binding says that it is for people."""
-        self.placed = tuple(placed)
-        self.pipeline = pipeline and not any(one.binding.people for one in self.placed)
-        narrowed = any(one.binding.networks for one in self.placed)
-        self._everywhere = None if narrowed else _granted(self.placed)
-        self._by_address: dict[str, _Grants] = {}
-
-    def grants(self, address: str) -> _Grants:
-        """Return what may be done by a call from `address`."""
-        if self._everywhere is not None:
-            return self._everywhere
-        found = self._by_address.get(address)
-        if found is None:
-            found = _granted(one for one in self.placed if _counts_from(one.binding, address))
-            if len(self._by_address) < _MOST_ADDRESSES:
-                self._by_address[address] = found
-        return found
 
 
 class _Snapshot(NamedTuple):
@@ -109,13 +76,19 @@ class Bindings:
         """Those of the configuration first, then in the order of their events."""
         return (*self._now.configured, *self._now.logged.values())
 
+    @property
+    def logged(self) -> tuple[Binding, ...]:
+        """Those that events made, in their order."""
+        return tuple(self._now.logged.values())
+
+    @property
+    def issuers(self) -> Mapping[str, str]:
+        """The URLs of the configured issuers, by name."""
+        return self._now.issuers
+
     def named(self, rule: str) -> Binding | None:
         """Return the binding of this name that an event made."""
         return self._now.logged.get(rule)
-
-    def issuer(self, name: str) -> str | None:
-        """Return the URL of the issuer that the configuration calls `name`."""
-        return self._now.issuers.get(name)
 
     def certified(self, peer: PeerCertificate, caller: Caller) -> Principal:
         """Return the holder of a client certificate; without a binding it may do nothing."""
@@ -284,18 +257,6 @@ def _of_certificate(found: Sequence[Binding], anonymous: Sequence[Placed]) -> Ju
     # Whoever binds inside a prefix may not say who is a build, and no person.
     pipeline = any(one.at is None for one in found)
     return Judged((*placed, *anonymous), pipeline=pipeline)
-
-
-def _granted(placed: Iterable[Placed]) -> _Grants:
-    found: dict[Action, list[Grant]] = {}
-    for binding, where in placed:
-        for action in ROLES[binding.role]:
-            found.setdefault(action, []).append(Grant(where, binding.rule))
-    return MappingProxyType({action: tuple(grants) for action, grants in found.items()})
-
-
-def _counts_from(binding: Binding, address: str) -> bool:
-    return not binding.networks or within(address, binding.networks)
 
 
 def _at(binding: Binding, index: int) -> Binding:

@@ -20,7 +20,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from signer.access import store
-from signer.access.bindings import Bindings, Judged
+from signer.access.bindings import Bindings
+from signer.access.judged import Judged
 from signer.access.oidc import Verified
 from signer.access.pins import Pins
 from signer.access.principal import Caller, Principal
