@@ -26,6 +26,7 @@ from ledger.ledger import Ledger
 from signer.config import Config
 from signer.errors import ConfigError
 from signer.keys.ring import KeyRing
+from signer.live import Install
 from verifier._strict import utc
 from verifier.trust import TrustRoot
 
@@ -80,13 +81,22 @@ class Expiry:
             for name, section in config.signing.keys.items()
             if section.rotate_every_days is not None
         }
-        # As they were at start: a file that changes meanwhile serves nobody before the next one.
-        self._fixed = [
-            Ending(what, _ends(config.path(path)))
-            for what, path in _files(config).items()
-            if path is not None
-        ]
+        # As they were read last: a file that changes meanwhile serves nobody before that.
+        self._fixed = _fixed(config)
         self._told: dict[str, tuple[int, int, int]] = {}
+
+    def prepare(self, config: Config) -> Install:
+        """Read from `config` how early to warn, and when the TLS certificate ends.
+
+        Raises:
+            ConfigError: the certificate cannot be read.
+        """
+        warn_s, fixed = config.warn.days * _DAY_S, _fixed(config)
+
+        def install() -> None:
+            self._warn_s, self._fixed = warn_s, fixed
+
+        return install
 
     def endings(self) -> list[Ending]:
         """Return everything that ends, the soonest first."""
@@ -144,6 +154,14 @@ class Expiry:
 
 def _chain_ends(chain: Sequence[bytes]) -> int:
     return _first_end([x509.load_der_x509_certificate(one) for one in chain])
+
+
+def _fixed(config: Config) -> list[Ending]:
+    return [
+        Ending(what, _ends(config.path(path)))
+        for what, path in _files(config).items()
+        if path is not None
+    ]
 
 
 def _files(config: Config) -> dict[str, Path | None]:

@@ -123,20 +123,22 @@ def handed_out(config: Config) -> dict[str, Path]:
     return {name: config.path(path) for name, path in named.items()}
 
 
-def read_policy(config: Config, trust: TrustRoot) -> None:
-    """Check the policy that the service hands out, if it does.
+def read_policy(config: Config, trust: TrustRoot) -> bytes | None:
+    """Return the policy that the service hands out, if it does.
 
     Raises:
         ConfigError: it is not there.
         PolicyMismatchError: it is not the one that the trust file pins.
     """
     if config.trust.policy is None:
-        return
-    found = hashlib.sha256(_read(config.path(config.trust.policy))).digest()
+        return None
+    content = _read(config.path(config.trust.policy))
+    found = hashlib.sha256(content).digest()
     if trust.policy_sha256 and found != trust.policy_sha256:
         raise PolicyMismatchError(
             f"expected the policy {trust.policy_sha256.hex()}, found {found.hex()}"
         )
+    return content
 
 
 def read_trust(config: Config) -> TrustRoot:

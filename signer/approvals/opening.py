@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple, Self
+from collections.abc import Callable, Collection
 
 from ledger.ledger import Ledger
 from signer.approvals.approving import Approving
@@ -13,24 +12,20 @@ from signer.approvals.protection import Protection
 from signer.approvals.requests import Requests
 from signer.config import Config
 from signer.events import Events
+from signer.live import Install
 from verifier.publickey import PublicKey
 
 
-class DualControl(NamedTuple):
+class DualControl:
     """Who may approve, what is open, and what asks before it signs."""
 
-    persons: Persons
-    requests: Requests
-    control: Control
-
-    @classmethod
-    def open(
-        cls,
+    def __init__(
+        self,
         config: Config,
         ledger: Ledger,
-        keys: Collection[str],
-        taken: Collection[PublicKey],
-    ) -> Self:
+        keys: Callable[[], Collection[str]],
+        taken: Callable[[], Collection[PublicKey]],
+    ) -> None:
         """Open what `config` says; no person has a key of those `taken` for something else.
 
         `keys` are the names of those that sign.
@@ -39,11 +34,38 @@ class DualControl(NamedTuple):
             ConfigError: it names keys that cannot be, or more approvals than persons.
             DamagedError: an approval of the last hour cannot be read, or one is missing.
         """
-        persons = Persons.read(config, taken)
-        protection = Protection.read(config, persons, keys)
-        requests = Requests(ledger, persons, protection)
-        return cls(persons, requests, Control(protection, persons, requests))
+        self._keys = keys
+        self._taken = taken
+        self._examples_too = True
+        self.persons, self._protection = self._read(config)
+        self.requests = Requests(ledger, self.persons, self._protection)
+        self.control = Control(self._protection, self.persons, self.requests)
 
     def approving(self, events: Events) -> Approving:
         """Return what takes approvals, and logs them by `events`."""
         return Approving(self.requests, self.persons, events)
+
+    def refuse_examples(self) -> None:
+        """Raise `ExampleKeyError` if a person's key is one of keys-example/, now and later."""
+        self._examples_too = False
+        for public in self.persons.publics():
+            public.refuse_example()
+
+    def prepare(self, config: Config) -> Install:
+        """Read who may approve and what is protected; raises `ConfigError` or `ExampleKeyError`.
+
+        Whoever is no approver afterwards counts no more, for what is open too.
+        """
+        persons, protection = self._read(config)
+        for public in () if self._examples_too else persons.publics():
+            public.refuse_example()
+
+        def install() -> None:
+            self.persons.follow(persons)
+            self._protection.follow(protection)
+
+        return install
+
+    def _read(self, config: Config) -> tuple[Persons, Protection]:
+        persons = Persons.read(config, self._taken())
+        return persons, Protection.read(config, persons, self._keys())

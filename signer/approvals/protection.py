@@ -44,12 +44,11 @@ class Rule(NamedTuple):
 
 
 class Protection:
-    """What is protected."""
+    """What is protected. Safe in many threads: it is swapped whole."""
 
     def __init__(self, rules: Sequence[Rule] = (), key_changes: int = 0) -> None:
         """Protect by `rules` what is signed; changes of keys by so many approvals, or not at 0."""
-        self._rules = tuple(rules)
-        self._key_changes = key_changes
+        self._now = tuple(rules), key_changes
 
     @classmethod
     def read(cls, config: Config, persons: Persons, keys: Collection[str]) -> Self:
@@ -77,11 +76,16 @@ class Protection:
             )
         return cls(rules, changes)
 
+    def follow(self, other: Protection) -> None:
+        """Protect from now on what `other` does."""
+        self._now = other._now
+
     def needed(
         self, action: str, repositories: Sequence[Repository], keys: Sequence[str] = ()
     ) -> int:
         """Return how many approvals a request needs; 0: whoever may, may alone."""
+        rules, key_changes = self._now
         if action not in SIGNED:
-            return self._key_changes
-        fitting = (rule.approvals for rule in self._rules if rule.fits(repositories, keys))
+            return key_changes
+        fitting = (rule.approvals for rule in rules if rule.fits(repositories, keys))
         return max(fitting, default=0)

@@ -27,8 +27,9 @@ MOST_OPEN = 256
 class Standing(NamedTuple):
     """How far a request is; `id` is the request's.
 
-    `signed_by` is where in the ledger each person's signature is, by name; `approved_by` who of
-    them counts. `unsigned` is the person who has to sign as the one who asks, and did not yet.
+    `signed_by` is where in the ledger each person's signature is, by name, of those who are
+    persons now, and by their present keys; `approved_by` who of them counts. `unsigned` is the
+    person who has to sign as the one who asks, and did not yet.
     """
 
     id: str
@@ -139,7 +140,11 @@ class Requests:
 
     def _standing(self, one: _Open) -> Standing:
         asked = one.request.asked
-        signed = {name: index for name, (index, _) in one.signed.items()}
+        signed = {
+            name: index
+            for name, (index, approval) in one.signed.items()
+            if (person := self._persons.get(name)) and person.public.hint == approval.key
+        }
         approved = [
             name
             for name in signed
@@ -161,7 +166,9 @@ class Requests:
         except VerificationError:  # by a key that this person has no more
             return
         one = self._open.get(request.id) or self._add(_Open(request))
-        one.signed.setdefault(person.name, (index, approval))
+        known = one.signed.get(person.name)
+        if known is None or known[1].key != approval.key:  # by a key that they have no more
+            one.signed[person.name] = index, approval
 
     def _add(self, one: _Open) -> _Open:
         self._open[one.id] = one

@@ -37,8 +37,12 @@ _LOG = Role("", "log")  # there may be several at once
 
 
 class Config(Section):
-    """Everything that `sealbook serve` needs to know; `base` is where relative paths start."""
+    """Everything that `sealbook serve` needs to know.
 
+    `file` is where it was read; `base`, its directory, is where relative paths start.
+    """
+
+    file: Path
     base: Path
     origin: Origin
     ledger: LedgerSection
@@ -85,7 +89,8 @@ class Config(Section):
         """
         try:
             values = tomllib.loads(path.read_text("utf-8"))
-            config = cls(base=path.absolute().parent, **values)
+            file = path.absolute()
+            config = cls(file=file, base=file.parent, **values)
         except OSError as e:
             raise ConfigError(
                 f"cannot read {path}: {e.strerror}",

@@ -97,6 +97,12 @@ class KeyRing:
                 f"file has it for {', '.join(trusted.scope)}"
             )
 
+    def trusted_name(self, key: SigningKey) -> str:
+        """Return what verifiers call `key`, which is in the trust file as policies name it."""
+        if self._trust is None:
+            return key.name
+        return self._trust().key(key.public.hint, key.purpose).name
+
     def names(self, purpose: str) -> list[str]:
         """Return the names of all keys for `purpose`."""
         return [k.name for k in self._current.values() if k.purpose == purpose and not k.raw]

@@ -3,7 +3,8 @@
 1. It follows that one: enough roots of both signed it, and its version rises.
 2. Nothing in it is another that only a start reads: logs, witnesses, authorities.
 3. The service can go on under it: it lists every key that signs here and is not revoked, for
-   what that does and without an end; and it pins the policy that is handed out.
+   what that does and without an end; and it pins the policy that is handed out, which is
+   logged first when it is another one.
 4. It is written, durably, and from then on in force. A crash leaves the one or the other.
 5. That is logged as an event, unless the ledger is frozen: a frozen ledger's keys end by
    trust files too.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -23,7 +24,6 @@ from ledger.durable import write_durably
 from ledger.errors import FrozenError
 from signer.errors import ConfigError, KeyUntrustedError, TrustRestartError
 from signer.life.parts import Parts
-from signer.trust_files import read_policy
 from verifier.errors import VerificationError
 from verifier.publickey import PublicKey
 from verifier.trust import TrustRoot
@@ -44,10 +44,19 @@ class Installed(NamedTuple):
 class Installing:
     """Installs trust files, one after the other. Runs on one event loop."""
 
-    def __init__(self, parts: Parts, own: Iterable[tuple[PublicKey, str]]) -> None:
-        """Work with `parts`; `own` are keys of the service, each with what it is listed for."""
+    def __init__(
+        self,
+        parts: Parts,
+        own: Iterable[tuple[PublicKey, str]],
+        follow: Callable[[TrustRoot], Awaitable[Callable[[], None]]],
+    ) -> None:
+        """Work with `parts`; `own` are keys of the service, each with what it is listed for.
+
+        `follow` returns what puts the policy in force that a trust file pins.
+        """
         self._parts = parts
         self._own = tuple(own)
+        self._follow = follow
 
     async def install(self, data: bytes, requester: str) -> Installed:
         """Return once the trust file `data` is in force; the one that is, is no change.
@@ -81,7 +90,6 @@ class Installing:
         # 3.
         self._check_keys(new)
         parts.control.refuse_persons(new.publics())
-        await asyncio.to_thread(read_policy, parts.config, new)
         what: dict[str, object] = {
             "sha256": hashlib.sha256(data).hexdigest(),
             "version": new.version,
@@ -89,9 +97,11 @@ class Installing:
         known = await asyncio.to_thread(parts.standing.refresh)
         asked = what | {"after": known.last}
         parts.control.check_key_change("trust-install", requester, asked)
+        policy_follows = await self._follow(new)
         # 4.
         await asyncio.to_thread(self._write, data)
         parts.live.follow(new, parts.ledger.clock.now())
+        policy_follows()
         await parts.redraft(known)
         # 5.
         try:

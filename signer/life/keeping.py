@@ -26,6 +26,7 @@ from signer.own_keys import OwnKeys
 from signer.status.in_force import InForce
 from signer.trust_files import LiveTrust
 from verifier.publickey import PublicKey
+from verifier.trust import TrustRoot
 
 
 class KeyFlows(NamedTuple):
@@ -99,8 +100,12 @@ class KeyLife:
         in_force: InForce,
         control: Control,
         settle: Callable[[], Awaitable[object]],
+        follow: Callable[[TrustRoot], Awaitable[Callable[[], None]]],
     ) -> KeyFlows:
-        """Return what can be done; `settle` waits for what callers have under way."""
+        """Return what can be done; `settle` waits for what callers have under way.
+
+        `follow` returns what puts the policy in force that a trust file pins, once that is logged.
+        """
         turn = Turn()
         parts = Parts(
             self._config,
@@ -124,7 +129,7 @@ class KeyLife:
             Announcing(parts),
             Switching(parts),
             Retiring(parts),
-            Installing(parts, own),
+            Installing(parts, own, follow),
             turn,
         )
 

@@ -19,6 +19,7 @@ from signer.approvals.control import Control
 from signer.authority.certificates import make_root, make_signer
 from signer.dating import Dating
 from signer.forms.all import all_forms
+from signer.gates import Gates
 from signer.keys import SigningKey
 from signer.keys.memory import MemoryKey
 from signer.keys.ring import KeyRing
@@ -81,6 +82,7 @@ class Desk:
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             in_force=InForce(self.ledger),
+            gates=Gates.open(),
             control=Control.off(),
             clock=lambda: NOW,
         )

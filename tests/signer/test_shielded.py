@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from signer.access import Access
 from signer.approvals.control import Control
 from signer.dating import Dating
 from signer.forms.all import all_forms
+from signer.gates import Gates
 from signer.keys import SigningKey
 from signer.keys.memory import MemoryKey
 from signer.keys.ring import KeyRing
@@ -20,12 +22,13 @@ from signer.status.in_force import InForce
 from tests.ledger.making import ledger_over, memory_store
 from tests.signer.asking import ORIGIN, REPOSITORY, digest
 from tests.signer.spoiling import CountingKey
+from tests.signer.trails import trail_over
 
 TOKEN = "t" * 32
 ITEMS = 100
 
 
-def test_cancelled_between_two_signatures() -> None:
+def test_cancelled_between_two_signatures(tmp_path: Path) -> None:
     """
     A call that is cancelled when some of its batch is signed still has all of it logged.
     """
@@ -43,7 +46,9 @@ def test_cancelled_between_two_signatures() -> None:
             forms=all_forms(ORIGIN, None),
             dating=Dating(None),
             in_force=InForce(ledger),
+            gates=Gates.open(),
             control=Control.off(),
+            trail=trail_over(ledger, tmp_path),
         )
         order = Order(REPOSITORY, [Item(digest(n)) for n in range(ITEMS)])
         call = asyncio.create_task(signing.sign(principal, order))
