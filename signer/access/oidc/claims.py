@@ -7,6 +7,7 @@ it is given the token, show it here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ _MOST_CLAIMS = 256
 _DEPTH = 4
 _YEAR_9999 = 253_402_300_800
 _JTI = 256  # characters
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Times(NamedTuple):
@@ -105,6 +107,25 @@ def token_id(claims: Mapping[str, Any]) -> str | None:
     if not isinstance(found, str) or not 0 < len(found) <= _JTI:
         raise TokenClaimError(f"expected a 'jti' of 1 to {_JTI} characters")
     return found
+
+
+def confirmation(claims: Mapping[str, Any]) -> str:
+    """Return the thumbprint of the client certificate that the token is bound to, or "".
+
+    Raises:
+        TokenClaimError: it is bound to something that nobody here could check.
+
+    Spec: RFC 8705 section 3.1.
+    """
+    if "cnf" not in claims:
+        return ""
+    found = claims["cnf"]
+    if not isinstance(found, dict) or found.keys() != {"x5t#S256"}:
+        raise TokenClaimError("expected a token that is bound to a certificate, or to nothing")
+    thumbprint = found["x5t#S256"]
+    if not isinstance(thumbprint, str) or not _THUMBPRINT.fullmatch(thumbprint):
+        raise TokenClaimError("expected the SHA-256 thumbprint of a certificate in 'cnf'")
+    return thumbprint
 
 
 def as_text(claims: Mapping[str, Any]) -> dict[str, str]:
