@@ -3,22 +3,29 @@
 Each names in `previous` the last event of its kind, so that A, then B, then A
 again are three entries, and nobody can leave one out unseen. Kinds so far:
 `genesis`, `frozen`, `clock-accepted`, `revocation`, `key-added`, `key-activated`,
-`key-retired`, `key-ceremony`, `trust-installed`.
+`key-retired`, `key-ceremony`, `trust-installed`, `configuration`, `audit-segment`,
+`trail-purged`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import TypeVar
 
 from ledger import dedup, labels
 from ledger.answer import Appended
+from ledger.bodies import LARGEST_IN_ROW
 from ledger.errors import DamagedError, FrozenError
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.sequencer import Answer, Sequencer
 from ledger.store import SLICE
+from signer.audit_trail.acting import ACTING
+from signer.audit_trail.course import Course
+from signer.audit_trail.trail import Trail
 from verifier import dsse
 from verifier._strict import Fields
 from verifier.entry import Entry
@@ -28,13 +35,21 @@ from verifier.statement import EVENT_PREFIX, Statement, event
 
 _T = TypeVar("_T")
 
+_TOLD = ("name", "reason", "repository", "role", "target")
+# What the service logs of itself: nobody asked for it, and the audit trail has no decision.
+OWN_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "genesis": "the ledger begins with it, before there is an audit trail",
+        "audit-segment": "what it says is the audit trail's own end; told there it would never end",
+    }
+)
+
 
 def signed_event(
     kind: str, origin: str, key: Key, predicate: Mapping[str, object], previous: int | None
 ) -> NewEntry:
     """Return the event `urn:sealbook:<kind>` about the ledger `origin`, ready to be appended."""
-    payload = event(kind, origin, {**predicate, "previous": previous})
-    message = dsse.pae(dsse.IN_TOTO, payload)
+    message = _message(kind, origin, predicate, previous)
     entry = Entry.of(message, key.sign(message), key.public).body()
     key_of_it = dedup.key(labels.EVENT, key.public, message)
     return NewEntry(entry, message, labels.of(entry, message), key_of_it)
@@ -76,11 +91,15 @@ def logged(
 class Events:
     """Logs events, one after the other. Runs on one event loop."""
 
-    def __init__(self, ledger: Ledger, sequencer: Sequencer, key: Key) -> None:
-        """Sign with `key`, the event key, and append through `sequencer`."""
+    def __init__(self, ledger: Ledger, sequencer: Sequencer, key: Key, trail: Trail) -> None:
+        """Sign with `key`, the event key, and append through `sequencer`.
+
+        `trail` says who had each logged: who acts when `record` is called.
+        """
         self._ledger = ledger
         self._sequencer = sequencer
         self._key = key
+        self._trail = trail
         self._turn = asyncio.Lock()
 
     async def record(
@@ -90,7 +109,15 @@ class Events:
 
         Raises:
             LedgerError: it was not logged, or is not published in time.
+            TrailError: the audit trail cannot be written, and nothing was logged.
         """
+        # In a task of its own: what is decided has an outcome, whether or not somebody waits.
+        task = asyncio.ensure_future(self._record(kind, predicate, freeze=freeze))
+        return await asyncio.shield(task)
+
+    async def _record(
+        self, kind: str, predicate: Mapping[str, object], *, freeze: bool
+    ) -> Appended:
         async with self._turn:  # `previous` must be the last one
             if self._ledger.head.frozen:
                 raise FrozenError(f"the ledger is frozen at {self._ledger.head.tree_size} entries")
@@ -98,12 +125,18 @@ class Events:
                 self._ledger.store.last, "predicate_type", EVENT_PREFIX + kind
             )
             origin = self._ledger.store.origin
-            # In a thread: the event key may be in a device.
-            entry = await asyncio.to_thread(
-                signed_event, kind, origin, self._key, predicate, previous
-            )
-            [answer] = await asyncio.shield(self._sequencer.append([entry], freeze=freeze))
-        return _appended(answer)
+            message = _message(kind, origin, predicate, previous)
+            known_by = dedup.key(labels.EVENT, self._key.public, message)
+            with self._decided(kind, predicate, known_by) as course:
+                # In a thread: the event key may be in a device.
+                entry = await asyncio.to_thread(
+                    signed_event, kind, origin, self._key, predicate, previous
+                )
+                if len(entry.body) > LARGEST_IN_ROW:
+                    entry = await asyncio.to_thread(self._kept, entry)
+                [answer] = await self._sequencer.append([entry], freeze=freeze)
+                course.appended([entry], [answer])
+                return _appended(answer)
 
     async def published(self, index: int) -> Appended:
         """Return the event at `index`, once it is published.
@@ -117,8 +150,34 @@ class Events:
         assert found_by is not None
         # Appended again it is found, and waits like any other entry. Nothing is written.
         again = NewEntry(row.entry, row.body, labels.decode(row.labels), found_by)
-        [answer] = await asyncio.shield(self._sequencer.append([again]))
-        return _appended(answer)
+        with self._trail.decided(ACTING.get(), "event", {"again": index}) as course:
+            course.found(index)
+            [answer] = await asyncio.shield(self._sequencer.append([again]))
+            return _appended(answer)
+
+    def _decided(
+        self, kind: str, predicate: Mapping[str, object], known_by: bytes
+    ) -> AbstractContextManager[Course]:
+        if kind in OWN_KINDS:
+            return nullcontext(Course())
+        # The rest of it is in the ledger, for good.
+        told = {n: v for n, v in predicate.items() if n in _TOLD and isinstance(v, str)}
+        told["event"] = kind
+        return self._trail.decided(ACTING.get(), "event", told, [known_by])
+
+    def _kept(self, entry: NewEntry) -> NewEntry:
+        """Return an entry whose large body is in its file, durably."""
+        with self._ledger.bodies.spool() as spool:
+            spool.write(entry.body)
+            spool.keep()
+        return entry._replace(body=b"", body_size=len(entry.body))
+
+
+def _message(
+    kind: str, origin: str, predicate: Mapping[str, object], previous: int | None
+) -> bytes:
+    """Return what is signed of an event."""
+    return dsse.pae(dsse.IN_TOTO, event(kind, origin, {**predicate, "previous": previous}))
 
 
 def _appended(answer: Answer) -> Appended:

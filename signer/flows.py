@@ -12,8 +12,10 @@ from ledger.store.reading import SqliteReader
 from signer.approvals.approving import Approving
 from signer.approvals.control import Control
 from signer.attest.attesting import Attesting
+from signer.audit_trail.trail import Trail
 from signer.dating import Dating
 from signer.forms import Forms
+from signer.gates import Gates
 from signer.guard import Method
 from signer.keys.ring import KeyRing
 from signer.message import Messages
@@ -49,8 +51,10 @@ class Flows(NamedTuple):
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        gates: Gates,
         approving: Approving,
         control: Control,
+        trail: Trail,
         behind_issuer: tuple[str, ...] = (),
     ) -> Self:
         """Sign with `keys` what goes through `sequencer` into `ledger`, as `control` lets it."""
@@ -63,10 +67,20 @@ class Flows(NamedTuple):
                 forms=forms,
                 dating=dating,
                 in_force=in_force,
+                gates=gates,
                 control=control,
+                trail=trail,
                 behind_issuer=behind_issuer,
             ),
-            Attesting(ledger, sequencer, keys, dating, in_force=in_force, control=control),
+            Attesting(
+                ledger,
+                sequencer,
+                keys,
+                dating,
+                in_force=in_force,
+                control=control,
+                trail=trail,
+            ),
             Messages(
                 ledger,
                 sequencer,
@@ -74,7 +88,9 @@ class Flows(NamedTuple):
                 forms=forms,
                 dating=dating,
                 in_force=in_force,
+                gates=gates,
                 control=control,
+                trail=trail,
             ),
             approving,
         )

@@ -3,9 +3,10 @@
 1. Read the whole message: what it says, and about which repositories.
 2. The key is for that. A bare hash, or what cannot be read, is for a raw key alone.
 3. Authorise the caller on each repository; what names none, for those who may everywhere.
-   Neither the key nor what the message is about is revoked. What is new, and protected,
-   others agree to.
-4. Look the message up: the same again is answered as before.
+   Neither the key nor what the message is about is revoked. Of what is new, and approves,
+   all holds that the policy demands first. What is new, and protected, others agree to.
+4. Look the message up: the same again is answered as before. The audit trail says what was
+   decided, before anything is signed, and what came of it.
 5. Sign it, and have the signature dated if its form wants that.
 6. Append it: the ledger answers once it is durable and published.
 7. Answer with the signature that the ledger keeps, proven.
@@ -32,9 +33,10 @@ from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Sequencer
 from signer import foreign
-from signer.access import Action, Principal, authorise, authorise_everywhere
+from signer.access import Action, Grant, Principal, authorise, authorise_everywhere
 from signer.approvals import asked
 from signer.approvals.control import Control
+from signer.audit_trail.trail import Trail
 from signer.dating import Dating
 from signer.errors import (
     BlindSigningError,
@@ -43,6 +45,7 @@ from signer.errors import (
 )
 from signer.forms import Form, Forms, found_by
 from signer.forms.notation import NotationForm
+from signer.gates import Gates
 from signer.keys import SigningKey
 from signer.keys.messages import PURPOSED, Message, Unread
 from signer.keys.ring import KeyRing
@@ -83,6 +86,22 @@ class _Job(NamedTuple):
     key: SigningKey
     form: Form | None
     content: Message
+    rule: str = ""
+    repositories: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+    def told(self, order: MessageOrder) -> dict[str, object]:
+        """Return what the audit trail says of a call."""
+        told: dict[str, object] = {
+            "digests": self.digests or (_digest(hashlib.sha256(self.content).digest()),),
+            "forms": [self.form.name if self.form else labels.OPAQUE],
+            "key": self.key.name,
+            "repository": self.repositories[0] if len(self.repositories) == 1 else "",
+            "rule": self.rule,
+        }
+        if len(self.repositories) > 1:
+            told["repositories"] = self.repositories
+        return told | ({"reason": order.reason} if order.reason else {})
 
 
 class Messages:
@@ -97,13 +116,16 @@ class Messages:
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        gates: Gates,
         control: Control,
+        trail: Trail,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Sign with `keys` as `forms` do, dated by `dating`, appending through `sequencer`.
 
         Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
-        new where `control` wants others to agree first.
+        new that the `gates` refuse, or where `control` wants others to agree first; nothing
+        that `trail` cannot tell of.
         """
         self._ledger = ledger
         self._sequencer = sequencer
@@ -111,7 +133,9 @@ class Messages:
         self._forms = forms
         self._dating = dating
         self._in_force = in_force
+        self._gates = gates
         self._control = control
+        self._trail = trail
         self._clock = clock
         self._under_way: dict[tuple[str, bytes], asyncio.Task[SignedMessage]] = {}
 
@@ -126,6 +150,7 @@ class Messages:
             RevokedError: the key is revoked, what the message is about, or the answer of before.
             ApprovalNeededError: others have to agree first; nothing was signed.
             TimestampError: what was signed has no leaf, and nobody gets it.
+            TrailError: the audit trail cannot be written; nothing was signed.
         """
         if bool(order.message) == bool(order.digest):
             raise RequestError("expected either a message or its digest")
@@ -134,14 +159,20 @@ class Messages:
         key = self.key(order.key)
         self._in_force.check_key(key.public, key.name)
         named = Repository(order.repository) if order.repository else None
-        read = self._raw if key.raw else self._read
-        job = read(principal, key, named, order)
+        if key.raw:
+            job = self._raw(principal, key, named, order)
+        else:
+            job = await self._read(principal, key, named, order)
         same = (key.name, hashlib.sha256(job.content).digest())
         task = self._under_way.get(same)
         if task is None:
-            task = self._under_way[same] = asyncio.ensure_future(self._make(job))
+            task = self._under_way[same] = asyncio.ensure_future(self._make(principal, job, order))
             task.add_done_callback(lambda _: self._under_way.pop(same))
-        return await asyncio.shield(task)
+            return await asyncio.shield(task)
+        signed = await asyncio.shield(task)
+        with self._trail.decided(principal, "sign-message", job.told(order)) as course:
+            course.found(signed.logged.record.index)
+        return signed
 
     async def drain(self) -> None:
         """Return when everything that was under way has its leaf and its answer."""
@@ -157,7 +188,7 @@ class Messages:
         """Return the signing key `name`, or the default one; raises `UnknownSigningKeyError`."""
         return self._keys.named(name)
 
-    def _read(
+    async def _read(
         self, principal: Principal, key: SigningKey, named: Repository | None, order: MessageOrder
     ) -> _Job:
         # 1.
@@ -176,13 +207,26 @@ class Messages:
             raise LimitError(f"expected at most {LARGEST_IN_ROW} bytes in the form {form.name}")
         # 3.
         about = said.about(named)
-        for repository in {repository for _, repository in about}:
-            _authorise(principal, _ACTIONS[said.purpose], repository)
+        rules = []
+        for repository in dict.fromkeys(repository for _, repository in about):
+            rules.append(_authorise(principal, _ACTIONS[said.purpose], repository).rule)
             self._keys.check_scope(key, repository)
         for digest, repository in about:
             self._in_force.check_digest(digest, repository or "")
-        job = _Job(key, form, PURPOSED[said.purpose](order.message))
+        job = _Job(
+            key,
+            form,
+            PURPOSED[said.purpose](order.message),
+            ", ".join(dict.fromkeys(rules)),
+            tuple(dict.fromkeys(repository or "" for _, repository in about)),
+            tuple(dict.fromkeys(str(digest) for digest, _ in about)),
+        )
         repositories = {repository for _, repository in about}
+        if said.purpose == "approve" and self._find(job) is None:
+            for digest, repository in about:
+                await self._gates.check(
+                    principal, [self._keys.trusted_name(key)], digest, repository
+                )
         self._check_agreed(principal, order, job, repositories, said.subjects)
         return job
 
@@ -196,8 +240,9 @@ class Messages:
             raise RequestError(
                 f"expected a digest of {hashed.digest_size} bytes, found {len(order.digest)}"
             )
-        _authorise(principal, "sign-raw", named)
-        job = _Job(key, None, Unread(order.digest or hashed.digest()))
+        rule = _authorise(principal, "sign-raw", named).rule
+        content = Unread(order.digest or hashed.digest())
+        job = _Job(key, None, content, rule, (named or "",), (_digest(content),))
         self._check_agreed(principal, order, job, (named,))
         return job
 
@@ -232,21 +277,28 @@ class Messages:
             ),
         )
 
-    async def _make(self, job: _Job) -> SignedMessage:
+    async def _make(self, principal: Principal, job: _Job, order: MessageOrder) -> SignedMessage:
         # 4.
         index = self._find(job)
         if index is not None:
             self._in_force.check_entry(index, job.key.public)
         published = self._ledger.published
+        told = job.told(order)
         if index is not None and index < published.checkpoint.tree_size:
+            with self._trail.decided(principal, "sign-message", told) as course:
+                course.found(index)
             proof = self._ledger.prove(index, published.checkpoint.tree_size)
             return _answer(Proven(self._ledger.record(index), proof), published)
         # 5. What is committed but not yet published is appended again, which waits for it.
-        entry = await self._signed(job) if index is None else self._again(index)
-        # 6.
-        [answer] = await self._sequencer.append([entry])
-        if isinstance(answer, SealbookError):
-            raise answer
+        with self._trail.decided(
+            principal, "sign-message", told, self._known_by(job, told)
+        ) as course:
+            entry = await self._signed(job) if index is None else self._again(index)
+            # 6.
+            [answer] = await self._sequencer.append([entry])
+            course.appended([entry], [answer])
+            if isinstance(answer, SealbookError):
+                raise answer
         # 7.
         assert isinstance(answer, Appended)
         return _answer(Proven(answer.record, answer.proof), answer.published)
@@ -266,6 +318,13 @@ class Messages:
                 break
             looked_at += len(page)
         return None
+
+    def _known_by(self, job: _Job, told: dict[str, object]) -> Sequence[bytes]:
+        """Return the dedup key of the entry to be; else add to `told` by what it will be found."""
+        if job.form is not None:
+            return [found_by(job.form, job.key, job.content)]
+        told["sought"] = [_digest(job.content), job.key.public.fingerprint]
+        return []
 
     async def _signed(self, job: _Job) -> NewEntry:
         key = job.key
@@ -299,11 +358,10 @@ class Messages:
         return NewEntry(row.entry, row.body or b"", named, known_by, body_size=row.body_size)
 
 
-def _authorise(principal: Principal, action: Action, repository: Repository | None) -> None:
+def _authorise(principal: Principal, action: Action, repository: Repository | None) -> Grant:
     if repository is None:
-        authorise_everywhere(principal, action)
-    else:
-        authorise(principal, action, repository)
+        return authorise_everywhere(principal, action)
+    return authorise(principal, action, repository)
 
 
 def _digest(sha256: bytes) -> str:

@@ -13,7 +13,6 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 import structlog
-from grpc_health.v1 import health, health_pb2
 
 from ledger.errors import LedgerError
 from ledger.mirrored import Mirrored
@@ -21,32 +20,40 @@ from ledger.opening import OpenLedger, open_ledger
 from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import listening
-from signer.access import Access
-from signer.address import listen
+from signer.access.admitting import Admitting
+from signer.access.tokens import Tokens
 from signer.approvals.opening import DualControl
+from signer.audit_trail.anchoring import Anchoring
+from signer.audit_trail.calls import told
+from signer.audit_trail.opening import open_trail
 from signer.authority.opening import opened
 from signer.config import Config
+from signer.configured import Configured
 from signer.daily import keep_receipts
 from signer.dating import Dating
 from signer.events import Events
 from signer.expiry import Expiry
 from signer.flows import Flows
 from signer.forms.all import all_forms
+from signer.gates import Gates
+from signer.gates.reports import Reports
 from signer.guard import Guard, Method
 from signer.http import application
-from signer.http_serving import Http
-from signer.keys.secret_files import read_token
 from signer.life.keeping import KeyLife
+from signer.live import Live
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
+from signer.refusal import Refusals
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
+from signer.reloading import LivePolicy, Reloading
 from signer.service import KeysService, OperatorService, PullService
+from signer.service.configuration import ConfigurationService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
 from signer.tls import Tls
-from signer.trust_files import Handed, LiveTrust, handed_out, public_signing_config, read_policy
+from signer.trust_files import Handed, LiveTrust, handed_out, public_signing_config
 from verifier.errors import SealbookError
 from verifier.trust import TrustRoot
 
@@ -66,15 +73,15 @@ class Server:
             SealbookError: whatever keeps the service from starting, with its code.
         """
         self._config = config
+        self._live_config = Live(lambda config: config, config)
         self._live = LiveTrust.read(config)
         self._own = OwnKeys.open(config, self._trust)
         self._authorities = opened(config, self._own, self._trust)
         self._forms = all_forms(config.origin, self._authorities.issuer)
-        named = config.access
-        files = (named.token, named.append_token, named.approver_token)
-        self._access = Access(*(read_token(config.path(file)) if file else None for file in files))
+        self._tokens = Tokens.read(config)
+        self._admitting = Admitting(config, [self._tokens])
         self._tls = Tls(config)
-        read_policy(config, self._trust)
+        self._policy = LivePolicy(config, self._live)
         handed = Handed.of(config, self._live)
         status = read_status(handed.status, self._trust, config.origin)
         self._opened: OpenLedger = open_ledger(
@@ -94,9 +101,14 @@ class Server:
             ledger = self._opened.ledger
             self._life = KeyLife(config, self._forms, ledger, self._live, self._own)
             self.keys = self._life.ring
-            taken = (*self._life.publics, *self._trust.publics())
-            self._dual = DualControl.open(config, self._opened.ledger, self.keys.keys, taken)
+            self._dual = DualControl(
+                config,
+                ledger,
+                lambda: self.keys.keys,
+                lambda: (*self._life.publics, *self._trust.publics()),
+            )
             self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
+            self._trail = open_trail(config, self._opened.ledger)
         except BaseException:
             self._opened.close()
             raise
@@ -107,8 +119,9 @@ class Server:
 
     def refuse_example_keys(self) -> None:
         """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for public in (*self._life.publics, *self._dual.persons.publics()):
+        for public in self._life.publics:
             public.refuse_example()
+        self._dual.refuse_examples()
 
     @property
     def _trust(self) -> TrustRoot:
@@ -134,10 +147,16 @@ class Server:
         ledger = self._opened.ledger
         publishing = Publishing(self._config, self._trust, ledger, self._mirrored)
         sequencer = Sequencer(
-            ledger, fail, patience_s=publishing.patience_s, on_commit=publishing.wake
+            ledger,
+            fail,
+            patience_s=publishing.patience_s,
+            before_commit=self._trail.sync,
+            on_commit=publishing.wake,
         )
         publishing.start(sequencer.release, fail)
-        events = Events(ledger, sequencer, self._own.event)
+        events = Events(ledger, sequencer, self._own.event, self._trail)
+        anchoring = Anchoring(self._trail, ledger, events, self._config.trail.segment_s)
+        reloading = self._reloading(events)
         flows = Flows.over(
             ledger,
             sequencer,
@@ -145,70 +164,70 @@ class Server:
             forms=self._forms,
             dating=Dating(self._authorities.timestamps),
             in_force=self._status.in_force,
+            gates=self._gates(),
             approving=self._dual.approving(events),
             control=self._dual.control,
+            trail=self._trail,
             behind_issuer=self._authorities.behind_issuer,
         )
         revoking = Revoking(ledger, events, self._status, self._live)
-        keys = self._life.flows(events, self._status.in_force, self._dual.control, flows.settle)
+        keys = self._life.flows(
+            events, self._status.in_force, self._dual.control, flows.settle, reloading.follow
+        )
         receipts = self._receipts()
         metrics = self._metrics(sequencer, publishing)
+        metrics.watch_config(lambda: reloading.refused)
+        refusals = Refusals(count=metrics.count_refusal)
+        calls = flows.table(metrics) | self._pulls.table()
+        admins = (
+            OperatorService(
+                ledger,
+                sequencer,
+                self.keys,
+                home=self._config.home,
+                events=events,
+                publishing=publishing,
+                receipts=receipts,
+                revoking=revoking,
+                in_force=self._status.in_force,
+                expiry=self._expiry,
+            ).table()
+            | KeysService(keys).table()
+            | flows.approvals()
+        )
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await asyncio.to_thread(self._status.make)
-                most = listening.most_connections()
-                http_socket, http_address = listen(self._config.listen.http)
-                stack.callback(http_socket.close)
-                table = flows.table(metrics) | self._pulls.table()
-                healthy = health.aio.HealthServicer()
-                calls, grpc_address = listening.calls(
-                    self._config, Guard(table, self._access), healthy, self._tls.credentials, most
-                )
-                operator = listening.operator(
+                front = Front(
                     self._config,
-                    OperatorService(
-                        ledger,
-                        sequencer,
-                        self.keys,
-                        home=self._config.home,
-                        events=events,
-                        publishing=publishing,
-                        receipts=receipts,
-                        revoking=revoking,
-                        in_force=self._status.in_force,
-                        expiry=self._expiry,
-                    ).table()
-                    | KeysService(keys).table()
-                    | flows.approvals(),
+                    self._tls,
+                    self._admitting,
+                    refusals,
+                    calls=admins | calls,
+                    admins=admins,
+                    site=lambda address: self._site(
+                        metrics,
+                        calls,
+                        Uploads(ledger, sequencer, self._life.is_ours),
+                        address=address,
+                        ready=lambda: self._ready and publishing.alarm is None,
+                    ),
+                    grace_s=_GRACE_S,
                 )
-                await asyncio.gather(calls.start(), operator.start())
-                http = self._http_server(
-                    metrics,
-                    table,
-                    sequencer,
-                    address=http_address,
-                    most=most,
-                    ready=lambda: self._ready and publishing.alarm is None,
-                )
-                serving = asyncio.create_task(http.serve([http_socket]))
+                stack.callback(front.close)
+                await front.start()
                 for one in self._kept(receipts):
                     stack.callback(asyncio.create_task(one).cancel)
                 sweeping = asyncio.create_task(_sweep(flows))
                 self._ready = True
-                await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
-                log.info(
-                    "serving", grpc=grpc_address, http=http_address, origin=ledger.store.origin
-                )
-                started(listening.Addresses(grpc_address, http_address))
+                log.info("serving", **front.addresses._asdict(), origin=ledger.store.origin)
+                started(front.addresses)
                 await stop.wait()
                 # Going down, in order.
                 self._say_stopping()
-                await healthy.enter_graceful_shutdown()
-                grace = 0 if self._exit_code else _GRACE_S
-                await asyncio.gather(calls.stop(grace), operator.stop(grace))
+                await front.stop(at_once=self._exit_code != 0)
                 await asyncio.gather(flows.drain(), revoking.drain(), keys.drain(), sweeping)
-                http.should_exit = True
-                await serving
+                await front.end()
         finally:
             await asyncio.to_thread(sequencer.stop)
             await asyncio.to_thread(publishing.stop)
@@ -223,10 +242,25 @@ class Server:
         log.info("stopping")
 
     def close(self) -> None:
-        """Close the ledger, give its lock back, and log out of the devices with keys."""
+        """Close trail and ledger, give the lock back, and log out of the devices with keys."""
+        self._trail.close()
         self._opened.close()
         self._own.close()
         self._life.close()
+
+    def _reloading(self, events: Events) -> Reloading:
+        ledger = self._opened.ledger
+        return Reloading(
+            self._live_config,
+            self._policy,
+            Configured(events, ledger.store, ledger.bodies),
+            [self._dual, self._expiry, self._tls],
+        )
+
+    def _gates(self) -> Gates:
+        status = self._config.path(self._config.trust.status)
+        reports = Reports(self._opened.ledger, lambda: self._trust, status, self._status.in_force)
+        return Gates(lambda: self._policy.now, reports)
 
     def _metrics(self, sequencer: Sequencer, publishing: Publishing) -> Metrics:
         metrics = Metrics()
@@ -251,29 +285,26 @@ class Server:
             return None
         return Receipts(self._config.home.anchor, anchor.exec, anchor.timeout_s)
 
-    def _http_server(
+    def _site(
         self,
         metrics: Metrics,
         table: Mapping[str, Method],
-        sequencer: Sequencer,
+        uploads: Uploads,
         *,
         address: str,
-        most: int,
         ready: Callable[[], bool],
-    ) -> Http:
+    ) -> RekorSide:
+        """Return what is served over HTTP, at `address`."""
         config = self._config
-        app = application(
+        others = application(
             self._opened.ledger,
-            self._access,
             metrics,
             trust_files=handed_out(config),
             signing_config=public_signing_config(config, self._trust, address),
             ready=ready,
             table=table,
         )
-        uploads = Uploads(self._opened.ledger, sequencer, self._life.is_ours)
-        side = RekorSide(uploads, self._access, self._own.promise, metrics, app)
-        return Http(side, lambda: self._tls.context, most, _GRACE_S)
+        return RekorSide(uploads, self._own.promise, metrics, others)
 
 
 def _told_to_stop(loop: asyncio.AbstractEventLoop) -> asyncio.Event:

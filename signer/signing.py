@@ -4,7 +4,9 @@
 2. Build the content of each form of each item. It is a function of the request.
 3. Look its dedup key up: a re-run of the same request is answered as before, unless the
    answer was revoked. Neither a revoked key nor a revoked digest comes this far.
+   Of what is new all holds that the policy demands first, for each item by itself.
    What is new, and protected, others agree to: all of a batch or nothing.
+   The audit trail says what was decided, before anything is signed, and what came of it.
 4. Sign what is new, and have the signatures dated that want it.
 5. Append it: the ledger answers once it is durable and published.
 6. Answer with each record, proven under one checkpoint.
@@ -31,12 +33,15 @@ from signer import making, rerun
 from signer.access import Principal, authorise
 from signer.approvals import asked
 from signer.approvals.control import Control
+from signer.audit_trail.course import Course
+from signer.audit_trail.trail import Trail
 from signer.dating import Dating
 from signer.errors import (
     BatchTooLargeError,
     EmptyBatchError,
 )
 from signer.forms import Approval, Forms, found_by
+from signer.gates import Gates
 from signer.keys import SigningKey
 from signer.keys.messages import Approving
 from signer.keys.ring import KeyRing
@@ -45,6 +50,7 @@ from signer.order import Order
 from signer.request import Request
 from signer.status.in_force import InForce
 from verifier import limits
+from verifier.digest import Digest
 from verifier.errors import LimitError, SealbookError
 from verifier.merkle import InclusionProof
 from verifier.record import Record
@@ -79,14 +85,17 @@ class Signing:
         forms: Forms,
         dating: Dating,
         in_force: InForce,
+        gates: Gates,
         control: Control,
+        trail: Trail,
         behind_issuer: tuple[str, ...] = (),
     ) -> None:
         """Sign with `keys` in `forms`, dated by `dating`, appending through `sequencer`.
 
         Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
         under a certificate once one of the authorities `behind_issuer` is revoked; nothing
-        new where `control` wants others to agree first.
+        new that the `gates` refuse, or where `control` wants others to agree first; and
+        nothing that `trail` cannot tell of.
         """
         self._ledger = ledger
         self._sequencer = sequencer
@@ -94,7 +103,9 @@ class Signing:
         self._forms = forms
         self._dating = dating
         self._in_force = in_force
+        self._gates = gates
         self._control = control
+        self._trail = trail
         self._behind_issuer = behind_issuer
         self._under_way: set[asyncio.Task[Answers]] = set()
 
@@ -109,10 +120,11 @@ class Signing:
             RevokedError: the key is revoked, or who would certify it.
             ApprovalNeededError: others have to agree first; nothing was signed.
             TimestampError: what was signed has no leaf, and nobody gets it.
+            TrailError: the audit trail cannot be written; nothing was signed.
         """
         # 1.
         repository = Repository(order.repository)
-        authorise(principal, "sign", repository)
+        rule = authorise(principal, "sign", repository).rule
         key = self._keys.approving(order.key)
         self._check_key(key, repository)
         if not order.items:
@@ -136,7 +148,7 @@ class Signing:
                 for form in forms
                 if form.name == labels.BUNDLE
             ]
-        task = asyncio.ensure_future(self._make(principal, repository, signers, order))
+        task = asyncio.ensure_future(self._make(principal, repository, signers, order, rule))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
@@ -161,6 +173,7 @@ class Signing:
         repository: Repository,
         signers: Sequence[Signer],
         order: Order,
+        rule: str,
     ) -> Answers:
         # 2, 3.
         looked_up: list[list[Place]] = []
@@ -173,6 +186,8 @@ class Signing:
                 looked_up.append([e])
             if n % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        if self._gates.guard(repository):
+            await self._through_gates(principal, repository, signers, order, looked_up)
         if any(isinstance(place, Wanted) for places in looked_up for place in places):
             self._control.check(
                 "sign",
@@ -181,13 +196,22 @@ class Signing:
                 list(dict.fromkeys(signer.key.name for signer in signers)),
                 lambda: _to_sign(signers, order, looked_up),
             )
-        # 4.
-        places = await making.signed(looked_up)
-        fresh = await self._dated([p for place in places for p in place if isinstance(p, Fresh)])
-        # 5.
+        if all(isinstance(p, SealbookError) for places in looked_up for p in places):
+            return self._all_refused(principal, looked_up)
         appended: list[Answer] = []
-        for start in range(0, len(fresh), MAX_BATCH):
-            appended += await self._sequencer.append(fresh[start : start + MAX_BATCH])
+        told = _told(repository, signers, order, rule)
+        with self._trail.decided(principal, "sign", told, _to_find(looked_up)) as course:
+            # 4.
+            places = await making.signed(looked_up)
+            _tell_found(course, places)
+            fresh = await self._dated(
+                [p for place in places for p in place if isinstance(p, Fresh)]
+            )
+            # 5.
+            for start in range(0, len(fresh), MAX_BATCH):
+                some = fresh[start : start + MAX_BATCH]
+                appended += await self._sequencer.append(some)
+                course.appended(some, appended[start:])
         # 6.
         published = self._ledger.published
         for answer in appended:
@@ -195,6 +219,33 @@ class Signing:
                 published = answer.published
         rest = iter(appended)
         return Answers(published, [self._answer(place, rest, published) for place in places])
+
+    async def _through_gates(
+        self,
+        principal: Principal,
+        repository: Repository,
+        signers: Sequence[Signer],
+        order: Order,
+        looked_up: list[list[Place]],
+    ) -> None:
+        """Put a refusal in the place of each new item of which something demanded does not hold."""
+        keys = [self._keys.trusted_name(signer.key) for signer in signers]
+        for n, (item, places) in enumerate(zip(order.items, looked_up, strict=True)):
+            if any(isinstance(place, Wanted) for place in places):
+                try:
+                    await self._gates.check(
+                        principal, list(dict.fromkeys(keys)), Digest(item.digest), repository
+                    )
+                except SealbookError as e:
+                    looked_up[n] = [e]
+
+    def _all_refused(self, principal: Principal, looked_up: Sequence[Sequence[Place]]) -> Answers:
+        """Answer a call of which nothing is done; a single refusal is told by whoever raises it."""
+        refusals = [p for places in looked_up for p in places if isinstance(p, SealbookError)]
+        if len(looked_up) > 1:
+            for code in dict.fromkeys(refusal.code for refusal in refusals):
+                self._trail.denied(principal.caller, principal.name, "sign", code)
+        return Answers(self._ledger.published, refusals)
 
     async def _dated(self, fresh: Sequence[Fresh]) -> list[NewEntry]:
         """Return what is to be appended, with a timestamp where one is wanted."""
@@ -250,6 +301,34 @@ class Signing:
                 proof = self._ledger.prove(record.index, published.checkpoint.tree_size)
                 proven.append(Proven(record, proof))
         return refusal or proven
+
+
+def _told(
+    repository: Repository, signers: Sequence[Signer], order: Order, rule: str
+) -> dict[str, object]:
+    """Return what the audit trail says of a call."""
+    told: dict[str, object] = {
+        "digests": [item.digest for item in order.items],
+        "forms": [signer.name for signer in signers],
+        "key": signers[0].key.name,
+        "repository": repository,
+        "rule": rule,
+    }
+    return told | ({"reason": order.reason} if order.reason else {})
+
+
+def _to_find(looked_up: Sequence[Sequence[Place]]) -> list[bytes]:
+    """Return by what the ledger knows what is to be signed."""
+    return [p.known_by for places in looked_up for p in places if isinstance(p, Wanted)]
+
+
+def _tell_found(course: Course, places: Sequence[Sequence[Signed]]) -> None:
+    """Say what was there already, and why something is refused."""
+    for place in (place for item in places for place in item):
+        if isinstance(place, int):
+            course.found(place)
+        elif isinstance(place, SealbookError):
+            course.refused(place.code)
 
 
 def _to_sign(

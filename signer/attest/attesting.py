@@ -5,7 +5,8 @@
 2. Take the pieces: spooled, and read as strictly as a verifier reads them.
 3. The predicate is of the type that it is said to be.
 4. For each key that signs: splice it into the statement; look the statement's hash up: a
-   re-run is answered as before. To what is new, and protected, others agree.
+   re-run is answered as before. To what is new, and protected, others agree. The audit
+   trail says what was decided, before anything is signed, and what came of it.
 5. Sign the hashes, and have the signatures dated.
 6. Put a large body into its file, durably; then append.
 7. Answer with the records, proven.
@@ -26,18 +27,20 @@ from typing import NamedTuple, cast
 
 from ledger import dedup, labels
 from ledger.answer import Appended
-from ledger.bodies import LARGEST_IN_ROW, Bodies, Spool
+from ledger.bodies import LARGEST_IN_ROW, Bodies
 from ledger.errors import QueueFullError
 from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Answer, Sequencer
+from ledger.spooling import Spool
 from signer import rerun
 from signer.access import Principal, authorise
 from signer.approvals.control import Control
 from signer.attest import types
 from signer.attest.placing import AttestOrder, Job, Signed, Wanted, asked_of, payload_size
 from signer.attest.scan import Outline, Path, Scanner
+from signer.audit_trail.trail import Trail
 from signer.dating import Dating
 from signer.errors import (
     RequestError,
@@ -87,11 +90,12 @@ class Attesting:
         *,
         in_force: InForce,
         control: Control,
+        trail: Trail,
     ) -> None:
         """Sign with `keys`, dated by `dating`, appending through `sequencer` to `ledger`.
 
         Nothing that is revoked by what is `in_force` is signed, or answered again; nothing
-        new where `control` wants others to agree first.
+        new where `control` wants others to agree first; nothing that `trail` cannot tell of.
         """
         self._ledger = ledger
         self._sequencer = sequencer
@@ -99,6 +103,7 @@ class Attesting:
         self._dating = dating
         self._in_force = in_force
         self._control = control
+        self._trail = trail
         self._under_way: set[asyncio.Task[Attested]] = set()
         self._uploads = 0
 
@@ -116,6 +121,7 @@ class Attesting:
             ApprovalNeededError: others have to agree first; nothing was signed.
             QueueFullError: too many uploads are under way.
             TimestampError: what was signed has no leaf, and nobody gets it.
+            TrailError: the audit trail cannot be written; nothing was signed.
         """
         # 1.
         job = self._checked(principal, order)
@@ -151,7 +157,7 @@ class Attesting:
 
     def _checked(self, principal: Principal, order: AttestOrder) -> Job:
         repository = Repository(order.repository)
-        authorise(principal, "attest", repository)
+        rule = authorise(principal, "attest", repository).rule
         digests = tuple(Digest(one) for one in order.digests)
         if not 0 < len(set(digests)) == len(digests) <= limits.MANIFESTS:
             raise RequestError(f"expected 1 to {limits.MANIFESTS} digests, each once")
@@ -168,7 +174,7 @@ class Attesting:
             self._in_force.check_key(one.public, one.name)
         for digest in digests:
             self._in_force.check_digest(digest, repository)
-        return Job(principal, keys, digests, repository, predicate_type, order)
+        return Job(principal, keys, digests, repository, predicate_type, order, rule)
 
     async def _make(
         self, job: Job, spool: Spool, outline: Outline, owned: AsyncExitStack
@@ -183,17 +189,21 @@ class Attesting:
             wanted = [place for place in places if isinstance(place, Wanted)]
             if wanted:
                 await asyncio.to_thread(self._check_agreed, job, spool, wanted)
-            # 5.
-            tried = await asyncio.to_thread(lambda: [one.sign() for one in wanted])
-            signed = [one for one in tried if isinstance(one, Signed)]
-            stamps = await self._dating.stamps([one.signature for one in signed])
-            # 6.
-            entries = await asyncio.to_thread(self._with_bodies, signed)
-            dated = [e._replace(timestamp=t) for e, t in zip(entries, stamps, strict=True)]
-            appended = await self._sequencer.append(dated) if dated else []
-            for failed in (*tried, *appended):
-                if isinstance(failed, SealbookError):
-                    raise failed
+            found_by = [one.known_by for one in wanted]
+            with self._trail.decided(job.principal, "attest", job.told(), found_by) as course:
+                course.found(*(place for place in places if isinstance(place, int)))
+                # 5.
+                tried = await asyncio.to_thread(lambda: [one.sign() for one in wanted])
+                signed = [one for one in tried if isinstance(one, Signed)]
+                stamps = await self._dating.stamps([one.signature for one in signed])
+                # 6.
+                entries = await asyncio.to_thread(self._with_bodies, signed)
+                dated = [e._replace(timestamp=t) for e, t in zip(entries, stamps, strict=True)]
+                appended = await self._sequencer.append(dated) if dated else []
+                course.appended(dated, appended)
+                for failed in (*tried, *appended):
+                    if isinstance(failed, SealbookError):
+                        raise failed
             # 7.
             return self._answer(spool, places, appended)
 

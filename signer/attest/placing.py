@@ -12,8 +12,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from ledger import dedup, labels
-from ledger.bodies import Spool
 from ledger.plan import NewEntry
+from ledger.spooling import Spool
 from signer import rerun
 from signer.access import Principal
 from signer.approvals import asked
@@ -53,6 +53,18 @@ class Job(NamedTuple):
     repository: Repository
     predicate_type: str
     order: AttestOrder
+    rule: str = ""
+
+    def told(self) -> Mapping[str, object]:
+        """Return what the audit trail says of it."""
+        told: dict[str, object] = {
+            "digests": self.digests,
+            "key": self.keys[0].name,
+            "predicate_type": self.predicate_type,
+            "repository": self.repository,
+            "rule": self.rule,
+        }
+        return told | ({"reason": self.order.reason} if self.order.reason else {})
 
     def annotations(self, supersedes: int | None) -> Mapping[str, str]:
         """Return what the service says of each subject."""
@@ -145,6 +157,11 @@ class Wanted(NamedTuple):
     claim: tuple[bytes, bytes] | None
     supersedes: int | None
 
+    @property
+    def known_by(self) -> bytes:
+        """The dedup key of the entry that it becomes."""
+        return dedup.key_of(labels.BUNDLE, self.key.public, self.digest)
+
     def sign(self) -> Signed | SealbookError:
         """Return it, signed, or why it is not."""
         try:
@@ -152,8 +169,7 @@ class Wanted(NamedTuple):
         except SealbookError as e:
             return e
         entry = Entry(self.digest, signature, self.key.public).body()
-        found_by = dedup.key_of(labels.BUNDLE, self.key.public, self.digest)
-        new = NewEntry(entry, b"", self.labels, found_by, self.claim)
+        new = NewEntry(entry, b"", self.labels, self.known_by, self.claim)
         return Signed(new, signature, self.message, self.digest)
 
     def _signature(self) -> bytes:

@@ -3,7 +3,8 @@
 1. The signature is by a key that every client accepts, and was verified by whoever parsed.
 2. What is there already is answered as it is: a duplicate is no error.
 3. Under a key of our own, only what we have logged ourselves, with its body.
-4. Append: answered once it is durable and published.
+4. Append: answered once it is durable and published. The audit trail says before what was
+   decided, and then what came of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Sequencer
+from signer.access import Principal, authorise
+from signer.audit_trail.trail import Trail
 from signer.errors import OwnKeyError
 from verifier.entry import Entry
 from verifier.errors import SealbookError, UnsupportedKeyError
@@ -43,20 +46,31 @@ class Uploads:
     """Appends what others signed. Runs on one event loop."""
 
     def __init__(
-        self, ledger: Ledger, sequencer: Sequencer, own: Callable[[PublicKey], bool]
+        self,
+        ledger: Ledger,
+        sequencer: Sequencer,
+        own: Callable[[PublicKey], bool],
+        trail: Trail,
     ) -> None:
-        """Append through `sequencer`; `own` says which keys are this service's, now or once."""
+        """Append through `sequencer`; `own` says which keys are this service's, now or once.
+
+        Nothing that `trail` cannot tell of is appended.
+        """
         self.ledger = ledger
         self._sequencer = sequencer
         self._own = own
+        self._trail = trail
 
-    async def log(self, entry: Uploaded) -> Logged:
-        """Return `entry` in the ledger, published: as it is there, or new.
+    async def log(self, entry: Uploaded, principal: Principal) -> Logged:
+        """Return `entry` in the ledger, published: as it is there, or new, for `principal`.
 
         Raises:
+            PermissionDeniedError: who asks may not append.
+            TrailError: the audit trail cannot be written; nothing was appended.
             OwnKeyError: it is under a key of ours, and we did not log it.
             LedgerError: nothing was written, or is not published in time.
         """
+        rule = authorise(principal, "append").rule
         # 2., 3.
         known_by = dedup.upload_of(entry)
         found = self._find(entry, known_by)
@@ -64,15 +78,19 @@ class Uploads:
             index, known_by = found
             published = self.ledger.published
             if index < published.checkpoint.tree_size:
+                with self._trail.decided(principal, "upload", _told(entry, rule)) as course:
+                    course.found(index)
                 return self.logged(index, published)
         elif self._is_own(entry):
             raise OwnKeyError("the signature is under a key of this service, which did not log it")
         # 4. What is committed but not yet published is appended again, which waits for it.
         promised = not isinstance(entry, Entry)
         new = NewEntry(entry.body(), b"", labels.of_upload(entry), known_by, promised=promised)
-        [answer] = await self._sequencer.append([new])
-        if isinstance(answer, SealbookError):
-            raise answer
+        with self._trail.decided(principal, "upload", _told(entry, rule), [known_by]) as course:
+            [answer] = await self._sequencer.append([new])
+            course.appended([new], [answer])
+            if isinstance(answer, SealbookError):
+                raise answer
         assert isinstance(answer, Appended)
         return Logged(answer.record, answer.proof, answer.published)
 
@@ -114,6 +132,16 @@ class Uploads:
                 if dedup.upload(logged) == uploaded_as:
                     return index, known_by
         return None
+
+
+def _told(entry: Uploaded, rule: str) -> dict[str, object]:
+    """Return what the audit trail says of an upload."""
+    found = labels.of_upload(entry)
+    return {
+        "digests": found.get("digest", []),
+        "keys": [key.fingerprint for key in keys_of(entry)],
+        "rule": rule,
+    }
 
 
 def keys_of(entry: Uploaded) -> tuple[PublicKey, ...]:

@@ -29,6 +29,7 @@ from tests.ledger.making import KEYS, MemoryAnchor, memory_store
 from tests.signer.asking import ORIGIN, REPOSITORY, refused
 from tests.signer.messaging import CUSTOM, notation, simple, statement
 from tests.signer.spoiling import CountingKey
+from tests.signer.trails import trail_over
 from verifier.note import Note
 
 NOW = 1_795_608_000.0
@@ -45,11 +46,12 @@ EVERYTHING: Mapping[Action, tuple[str, ...]] = {
 class Desk:
     """Messages over a ledger in memory, at a time that stands still."""
 
-    def __init__(self, publication: PublicationFile | None = None) -> None:
+    def __init__(self, directory: Path, publication: PublicationFile | None = None) -> None:
         promising = KEYS._replace(promise=MemoryKey.generate("ecdsa-p256"))
         clock = LedgerClock(lambda: NOW, lambda: NOW)
         store, anchor = memory_store(), MemoryAnchor()
         self.ledger = Ledger(store, anchor, promising, clock, publication)
+        self.trail = trail_over(self.ledger, directory)
         made = {name: MemoryKey.generate("ecdsa-p256") for name in ("release", "attest", "blind")}
         self.counting = {name: CountingKey(key) for name, key in made.items()}
         authority, root = make_root(MemoryKey.generate("ecdsa-p256"), ORIGIN, int(NOW))
@@ -84,6 +86,7 @@ class Desk:
             in_force=InForce(self.ledger),
             gates=Gates.open(),
             control=Control.off(),
+            trail=self.trail,
             clock=lambda: NOW,
         )
 
@@ -104,8 +107,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Desk:
-    return Desk()
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("desk"))
 
 
 def somebody(grants: Mapping[Any, tuple[str, ...]]) -> Principal:
@@ -202,11 +205,11 @@ def test_rights_are_asked_each_time(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("key", ["release", "blind"])
-def test_caller_leaves(key: str) -> None:
+def test_caller_leaves(tmp_path: Path, key: str) -> None:
     """
     A call that is cancelled while it is under way still has its message logged.
     """
-    desk = Desk()
+    desk = Desk(tmp_path)
     before = desk.ledger.head.tree_size
 
     async def leave(messages: Messages) -> None:
@@ -223,11 +226,11 @@ def test_caller_leaves(key: str) -> None:
     desk.run(leave)
 
 
-def test_one_of_two_callers_leaves() -> None:
+def test_one_of_two_callers_leaves(tmp_path: Path) -> None:
     """
     Two callers who bring the same message share one signature, also when the first one leaves.
     """
-    desk = Desk()
+    desk = Desk(tmp_path)
 
     async def share(messages: Messages) -> SignedMessage:
         order = MessageOrder(about(REPOSITORY))
@@ -247,7 +250,7 @@ def test_not_yet_published(tmp_path: Path, key: str) -> None:
     """
     What was committed but came too late to be published is not signed again: it is waited for.
     """
-    desk = Desk(PublicationFile(tmp_path))
+    desk = Desk(tmp_path, PublicationFile(tmp_path))
     order = MessageOrder(about(REPOSITORY), key=key)
 
     async def commit(messages: Messages) -> asyncio.Task[SignedMessage]:
