@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import resource
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from signer.address import taken
 from signer.config import Config
 from signer.errors import ListenError
-from signer.guard import Guard, Method
+from signer.guard import Guard
 
 log = structlog.get_logger()
 
@@ -31,7 +30,9 @@ GRPC_OPTIONS = (
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.max_metadata_size", 8 << 10),
     ("grpc.absolute_max_metadata_size", 8 << 10),
-    ("grpc.max_concurrent_streams", 64),
+    # Beyond them gRPC's own clients are told UNAVAILABLE, though they wait for their turn: the
+    # service still counts streams that have ended. So it is more than anybody needs.
+    ("grpc.max_concurrent_streams", 256),
     # Nothing here compresses well, and what was compressed may be far more than it seems.
     ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.server_handshake_timeout_ms", 5_000),
@@ -96,11 +97,11 @@ def calls(
     server = grpc.aio.server(
         options=(*GRPC_OPTIONS, ("grpc.max_allowed_incoming_connections", most)),
         maximum_concurrent_rpcs=MOST_OPEN_CALLS,
+        interceptors=(guard,),
     )
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     if config.listen.reflection:
         _reflect(server)
-    server.add_generic_rpc_handlers((guard,))
     address = config.listen.grpc
     try:
         if credentials is None:
@@ -112,16 +113,15 @@ def calls(
     return server, f"{address.rpartition(':')[0]}:{port}"
 
 
-def operator(config: Config, table: Mapping[str, Method]) -> grpc.aio.Server:
-    """Return a server of `table` on the admin socket, not started yet.
+def operator(config: Config, guard: Guard) -> grpc.aio.Server:
+    """Return a server of what `guard` answers on the admin socket, not started yet.
 
     Raises:
         ListenError: something else is where the socket is to be, or others can reach it.
     """
     path = config.path(config.listen.operator)
     clear_for_socket(path)
-    server = grpc.aio.server(options=GRPC_OPTIONS)
-    server.add_generic_rpc_handlers((Guard(table, None),))
+    server = grpc.aio.server(options=GRPC_OPTIONS, interceptors=(guard,))
     try:
         server.add_insecure_port(f"unix:{path}")
     except RuntimeError as e:
