@@ -37,7 +37,7 @@ class Binding(NamedTuple):
     certificate: str = ""
     issuer: str = ""
     claims: Mapping[str, str] = _NONE
-    pin: str = ""
+    pin: str | None = None
     networks: tuple[str, ...] = ()
     people: bool = False
     rule: str = ""
@@ -54,7 +54,7 @@ class Binding(NamedTuple):
             section.certificate or "",
             section.issuer or "",
             MappingProxyType(dict(section.claims)),
-            section.pin or "",
+            section.pin,
             section.networks,
             section.people,
             f"bindings.{number}",

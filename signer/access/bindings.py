@@ -24,12 +24,13 @@ from signer.access.certificates import PeerCertificate
 from signer.access.judged import Judged, Placed
 from signer.access.oidc import Verified
 from signer.access.principal import Caller, Principal, Proof
+from signer.access.templates import Keep, Pinned
 from signer.access.where import Where
 from signer.config import Config
-from signer.errors import ClaimPlaceError, ConfigError, SigningError, UnauthenticatedError
+from signer.config.access import IssuerSection
+from signer.errors import ClaimPlaceError, UnauthenticatedError
 from signer.events import logged
 from verifier._strict import Fields
-from verifier.errors import MalformedError, VerificationError
 
 BOUND, UNBOUND = "role-bound", "role-unbound"
 CERTIFICATE, NETWORK = "urn:sealbook:certificate", "urn:sealbook:network"
@@ -43,7 +44,7 @@ class _Snapshot(NamedTuple):
     generation: int
     configured: tuple[Binding, ...]
     logged: Mapping[str, Binding]  # by rule
-    issuers: Mapping[str, str]  # their URLs, by name
+    issuers: Mapping[str, IssuerSection]  # by name
     by_issuer: Mapping[str, tuple[Binding, ...]]
     by_certificate: Mapping[str, Judged]
     anonymous: tuple[Placed, ...]
@@ -56,7 +57,6 @@ class Bindings:
         """Know what `config` and `ledger` say.
 
         Raises:
-            ConfigError: a binding of the configuration cannot be.
             DamagedError: an event cannot be read, or one is missing.
         """
         self._ledger = ledger
@@ -82,8 +82,8 @@ class Bindings:
         return tuple(self._now.logged.values())
 
     @property
-    def issuers(self) -> Mapping[str, str]:
-        """The URLs of the configured issuers, by name."""
+    def issuers(self) -> Mapping[str, IssuerSection]:
+        """The configured issuers, by name."""
         return self._now.issuers
 
     def named(self, rule: str) -> Binding | None:
@@ -111,7 +111,7 @@ class Bindings:
         proof: Proof = "network" if grants else "none"
         return Principal(NETWORK, "anybody", grants, proof, caller=caller)
 
-    def of_token(self, verified: Verified, keep: templates.Keep) -> Judged:
+    def of_token(self, verified: Verified, keep: Keep) -> Judged:
         """Return what whoever has this token may do; `keep` is asked about names that are pinned.
 
         Raises:
@@ -119,12 +119,17 @@ class Bindings:
             UnauthenticatedError: its issuer is not configured any more.
         """
         now = self._now
-        if now.issuers.get(verified.issuer_name) != verified.issuer:
+        if _url(now.issuers, verified.issuer_name) != verified.issuer:
             raise UnauthenticatedError("the issuer of this token is not known here")
         placed, failed = [], None
+
+        def is_its(pinned: Pinned) -> bool:
+            # By the issuer's URL: the configuration may give its own name to another one.
+            return keep(pinned._replace(issuer=verified.issuer))
+
         for binding in now.by_issuer.get(verified.issuer_name, ()):
             try:
-                where = templates.place(binding, verified, keep)
+                where = templates.place(binding, verified, is_its)
             except ClaimPlaceError as e:
                 failed = failed or e
                 continue
@@ -154,11 +159,7 @@ class Bindings:
                 self._now = _compiled(now.generation + 1, now.configured, found, now.issuers)
 
     def prepare(self, config: Config) -> Callable[[], None]:
-        """Read the bindings of `config`, and return what puts them in force.
-
-        Raises:
-            ConfigError: one cannot be.
-        """
+        """Read the bindings of `config`, and return what puts them in force."""
         configured, issuers = read(config)
 
         def install() -> None:
@@ -169,32 +170,10 @@ class Bindings:
         return install
 
 
-def read(config: Config) -> tuple[tuple[Binding, ...], Mapping[str, str]]:
-    """Return the bindings of a configuration, and the URLs of its issuers by name.
-
-    Raises:
-        ConfigError: a binding cannot be.
-    """
-    issuers = {name: section.issuer for name, section in config.issuers.items()}
+def read(config: Config) -> tuple[tuple[Binding, ...], Mapping[str, IssuerSection]]:
+    """Return the bindings of a configuration, and its issuers by name."""
     found = tuple(Binding.configured(one, n) for n, one in enumerate(config.bindings))
-    for one in found:
-        try:
-            check(one, issuers)
-        except (SigningError, VerificationError) as e:
-            raise ConfigError(f"{one.rule}: {e.message}", hint=e.hint) from e
-    return found, MappingProxyType(issuers)
-
-
-def check(binding: Binding, issuers: Mapping[str, str]) -> None:
-    """Check that a binding can be about somebody, and about some place.
-
-    Raises:
-        MalformedError, SigningError: it cannot.
-    """
-    if binding.issuer and binding.issuer not in issuers:
-        raise MalformedError(f"expected a configured issuer, found {binding.issuer[:80]!r}")
-    if not binding.issuer:
-        Where(binding.repository)
+    return found, MappingProxyType(dict(config.issuers))
 
 
 def bound_at(ledger: Ledger, tree_size: int) -> tuple[Binding, ...]:
@@ -226,7 +205,7 @@ def _compiled(
     generation: int,
     configured: tuple[Binding, ...],
     found: Mapping[str, Binding],
-    issuers: Mapping[str, str],
+    issuers: Mapping[str, IssuerSection],
 ) -> _Snapshot:
     by_issuer: dict[str, list[Binding]] = {}
     by_certificate: dict[str, list[Binding]] = {}
@@ -234,7 +213,7 @@ def _compiled(
     for one in (*configured, *found.values()):
         if one.issuer:
             # By an event it is of the issuer that had this name then.
-            if one.at is None or issuers.get(one.issuer) == one.issuer_url:
+            if one.at is None or _url(issuers, one.issuer) == one.issuer_url:
                 by_issuer.setdefault(one.issuer, []).append(one)
         elif one.certificate:
             by_certificate.setdefault(one.certificate, []).append(one)
@@ -257,6 +236,11 @@ def _of_certificate(found: Sequence[Binding], anonymous: Sequence[Placed]) -> Ju
     # Whoever binds inside a prefix may not say who is a build, and no person.
     pipeline = any(one.at is None for one in found)
     return Judged((*placed, *anonymous), pipeline=pipeline)
+
+
+def _url(issuers: Mapping[str, IssuerSection], name: str) -> str | None:
+    section = issuers.get(name)
+    return section.issuer if section else None
 
 
 def _at(binding: Binding, index: int) -> Binding:

@@ -16,10 +16,11 @@ from collections.abc import Coroutine
 from typing import NamedTuple
 
 from signer.access.binding import Binding
-from signer.access.bindings import BOUND, UNBOUND, Bindings, bound_event, check, unbound_event
+from signer.access.bindings import BOUND, UNBOUND, Bindings, bound_event, unbound_event
 from signer.access.giving import check_may_give, sees
 from signer.access.principal import Principal
 from signer.access.where import Where
+from signer.config.access import BindingSection
 from signer.errors import NotFoundError, RateError, RequestError
 from signer.events import Events
 
@@ -45,15 +46,15 @@ class Changing:
         self._turn = asyncio.Lock()
         self._under_way: set[asyncio.Task[Changed]] = set()
 
-    async def bind(self, principal: Principal, wanted: Binding) -> Changed:
-        """Return once `wanted` is logged and counts.
+    async def bind(self, principal: Principal, section: BindingSection) -> Changed:
+        """Return once what `section` says is logged and counts.
 
         Raises:
-            RequestError, MalformedError, WhereError: it can be no binding.
+            RequestError, WhereError: it can be no binding, or not one by call.
             PermissionDeniedError: `principal` may not give that role there.
             LedgerError: it was not logged, or is not published in time.
         """
-        return await self._apart(self._bind(principal, wanted))
+        return await self._apart(self._bind(principal, section))
 
     async def unbind(self, principal: Principal, rule: str) -> Changed:
         """Return once the binding of this name is logged as ended, and counts no more.
@@ -77,13 +78,10 @@ class Changing:
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
-    async def _bind(self, principal: Principal, wanted: Binding) -> Changed:
+    async def _bind(self, principal: Principal, section: BindingSection) -> Changed:
         async with self._turn:
             # 1.
-            if wanted.issuer:
-                url = self._bindings.issuers.get(wanted.issuer, "")
-                wanted = wanted._replace(issuer_url=url)
-            check(wanted, self._bindings.issuers)
+            wanted = self._wanted(section)
             # 2.
             check_may_give(principal, wanted.role, [Where(wanted.repository)])
             # 3.
@@ -99,6 +97,18 @@ class Changing:
             made = self._bindings.named(f"binding:{index}")
             assert made is not None
             return Changed(made, index)
+
+    def _wanted(self, section: BindingSection) -> Binding:
+        Where(section.repository)  # a place that claims decide has to be in the configuration
+        if section.pin is not None or section.people:
+            raise RequestError("expected no pin: that is for the configuration to say")
+        issuers = self._bindings.issuers
+        try:
+            section.check_against(issuers)
+        except ValueError as e:
+            raise RequestError(str(e)) from e
+        url = issuers[section.issuer].issuer if section.issuer else ""
+        return Binding.configured(section, 0)._replace(rule="", issuer_url=url)
 
     async def _unbind(self, principal: Principal, rule: str) -> Changed:
         async with self._turn:

@@ -36,7 +36,6 @@ class State(NamedTuple):
         """Open what `config` names, and read what `ledger` says; `close` it.
 
         Raises:
-            ConfigError: a binding of the configuration cannot be.
             DamagedError: an event cannot be read, or one is missing.
             AccessError: the database is broken, or cannot be opened.
             LedgerBusyError: another process has it open.

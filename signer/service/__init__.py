@@ -3,6 +3,7 @@
 Each service is a class whose `table` lists its methods for the guard.
 """
 
+from signer.service.access import AccessService
 from signer.service.approvals import ApprovalsService
 from signer.service.attest import AttestService
 from signer.service.bundles import Bundles
@@ -14,6 +15,7 @@ from signer.service.pull import PullService
 from signer.service.signer import SignerService
 
 __all__ = [
+    "AccessService",
     "ApprovalsService",
     "AttestService",
     "Bundles",
