@@ -34,7 +34,7 @@ CHUNK = 64 << 10
 TAG = 16
 _NONCE = 12
 HEADER = len(MAGIC) + KEY_ID + _NONCE + SECRET + TAG
-_SEALED_CHUNK = CHUNK + TAG
+SEALED_CHUNK = CHUNK + TAG
 
 
 class DataKey(NamedTuple):
@@ -162,7 +162,15 @@ def unseal(keys: DataKeys | None, place: Place, sealed: bytes) -> bytes:
         DamagedError: it is no such content, of another place, or altered.
     """
     content = Content.opened(keys, place, sealed[:HEADER])
-    return b"".join(open_chunks(content, _chunks(sealed[HEADER:], _SEALED_CHUNK)))
+    return b"".join(open_chunks(content, _chunks(sealed[HEADER:], SEALED_CHUNK)))
+
+
+def unopened(keys: DataKeys | None, sealed: bytes) -> LockedError | DamagedError:
+    """Return why a content was not opened: without its key nobody can say that it is damaged."""
+    key_id = sealed[len(MAGIC) : len(MAGIC) + KEY_ID]
+    if keys is None or (len(key_id) == KEY_ID and keys.find(key_id) is None):
+        return LockedError(f"it is encrypted with data key {key_id.hex()}")
+    return DamagedError("the encrypted content is altered, or another's")
 
 
 def open_chunks(content: Content, sealed: Iterable[tuple[bytes, bool]]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from ledger import dedup, labels
+from ledger import at_rest, dedup, labels
 from ledger.bodies import Bodies
 from ledger.errors import DamagedError
 from ledger.store import Row
@@ -28,6 +28,7 @@ def body_of(row: Row, bodies: Bodies) -> bytes | None:
 
     Raises:
         DamagedError: it is not the one that the entry names, or its file is missing.
+        LockedError: it is encrypted, and its key is not known to `bodies`.
     """
     if row.body is None and not row.body_size:
         return None
@@ -38,6 +39,8 @@ def body_of(row: Row, bodies: Bodies) -> bytes | None:
         raise DamagedError("expected no body beside an entry that names none")
     if row.body is None:
         return bodies.read(name, row.body_size)
+    if at_rest.is_sealed(row.body):
+        raise at_rest.unopened(bodies.keys, row.body)
     algorithm = name.partition(":")[0]
     found = f"{algorithm}:{hashlib.new(algorithm, row.body).hexdigest()}"
     if found != name:
@@ -52,6 +55,7 @@ def derive(row: Row, bodies: Bodies) -> Derived:
 
     Raises:
         DamagedError: they do not belong together.
+        LockedError: the body is encrypted, and its key is not known to `bodies`.
         VerificationError: entry or body are of no form that is kept here.
     """
     parse_any(row.entry)

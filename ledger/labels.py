@@ -170,6 +170,12 @@ def is_permanent(predicate_type: str) -> bool:
     return predicate_type == APPROVAL or predicate_type.startswith(EVENT_PREFIX)
 
 
+def is_deletable(labels: Labels) -> bool:
+    """Whether a body with these labels is an attestation's: it may be secret, and be deleted."""
+    kinds = labels.get("predicate_type", ())
+    return bool(kinds) and not any(map(is_permanent, kinds))
+
+
 def is_opaque(row: bytes) -> bool:
     """Whether a row's labels, as `encode` prints them, say that there never was a body. Quick."""
     return _OPAQUE in row

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import orphans
-from ledger.bodies import Bodies, Spool
+from ledger.bodies import Bodies
 from ledger.copies.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.durable import sync
 from ledger.errors import (
@@ -40,6 +40,7 @@ from ledger.errors import (
     TransferError,
 )
 from ledger.lock import LedgerLock
+from ledger.spooling import Spool
 from ledger.store import MAX_BATCH, Claim, Head, Row
 from ledger.store.files import path_in, remove
 from ledger.store.sqlite import SqliteStore

@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import Lock, local
 from typing import Any
 
-from ledger import labels
-from ledger.errors import DamagedError
+from ledger import at_rest, labels
+from ledger.at_rest import DataKeys, Place
+from ledger.errors import DamagedError, LedgerError
 from ledger.store import SLICE, Claim, Head, Row, label_key
 from ledger.store.connection import Connection, connect, translated
 from ledger.tiles import TileId
@@ -23,7 +24,6 @@ from verifier.errors import MalformedError
 from verifier.merkle import Hash
 
 ROW = "entry, body, labels, time, promise, timestamp, chain, body_size"  # the columns of `Row`
-_ROWS = f"SELECT {ROW} FROM entry"  # noqa: S608
 _LEVEL_BITS = 56  # a tile's row id is its level above this many bits of its number
 _BODY = "body"  # the name under which the label index knows bodies; no label is called so
 
@@ -58,9 +58,13 @@ def body_key(name: str) -> int:
 class SqliteReader:
     """The reading half of `Store`, in any thread."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the database at `path`; connections are made when they are needed."""
+    def __init__(self, path: Path, keys: DataKeys | None = None) -> None:
+        """Read the database at `path`; connections are made when they are needed.
+
+        Bodies that are encrypted are opened with `keys`.
+        """
         self._path = path
+        self._keys = keys
         self._local = local()
         self._readers: list[Connection] = []
         self._readers_lock = Lock()
@@ -69,6 +73,11 @@ class SqliteReader:
     def path(self) -> Path:
         """Where the database is: only SQLite may open it."""
         return self._path
+
+    @property
+    def keys(self) -> DataKeys | None:
+        """What opens encrypted bodies, in rows and in files."""
+        return self._keys
 
     def head(self) -> Head:
         """Return the head of the last commit."""
@@ -87,9 +96,28 @@ class SqliteReader:
             raise DamagedError(f"the head of the database: {e}") from e
 
     def rows(self, start: int, stop: int) -> list[Row]:
-        """Return the rows from `start` to before `stop`, at most `SLICE` of them."""
-        where = " WHERE idx >= ? AND idx < ? ORDER BY idx"
-        return [Row(*row) for row in self.all(_ROWS + where, _slice(start, stop))]
+        """Return the rows from `start` to before `stop`, at most `SLICE` of them.
+
+        Raises:
+            LockedError: a body is encrypted with a key that is not known here.
+            DamagedError: one is altered, or another row's.
+        """
+        return [self.opened(row[0], Row(*row[1:])) for row in self.raw_rows(start, stop)]
+
+    def raw_rows(self, start: int, stop: int) -> list[Any]:
+        """Return index and columns of these rows as they lie there; for this room alone."""
+        sql = f"SELECT idx, {ROW} FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"  # noqa: S608
+        return self.all(sql, _slice(start, stop))
+
+    def opened(self, index: int, row: Row) -> Row:
+        """Return a row as it lies there with its body as it was; raises like `rows`."""
+        if not isinstance(row.body, bytes) or not at_rest.is_sealed(row.body):
+            return row
+        try:
+            body = at_rest.unseal(self._keys, Place.of_entry(index), row.body)
+        except LedgerError as e:
+            raise type(e)(f"the body of entry {index}: {e.message}") from e
+        return row._replace(body=body)
 
     def entries(self, start: int, stop: int) -> list[bytes]:
         """Return the entries from `start` to before `stop`, at most `SLICE` of them."""

@@ -8,8 +8,9 @@ is being written to; everything else is read in slices.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ledger.errors import DamagedError, LockedError
 from ledger.store import Row
 from ledger.store.reading import ROW, SqliteReader, tile_of, tile_row_id
 from ledger.tiles import HEIGHT, TileId
@@ -34,9 +35,20 @@ def numbered_entries(reader: SqliteReader, start: int, stop: int) -> list[tuple[
 
 
 def numbered_rows(reader: SqliteReader, start: int, stop: int) -> list[tuple[int, Row]]:
-    """Return index and row of what is there from `start` to before `stop`."""
+    """Return index and row of what is there from `start` to before `stop`.
+
+    A body that cannot be decrypted is as it lies there: `ledger.derived.body_of` says why.
+    """
     sql = f"SELECT idx, {ROW} FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"  # noqa: S608
-    return [(row[0], Row(*row[1:])) for row in reader.all(sql, (start, stop))]
+    return [(row[0], _opened(reader, *row)) for row in reader.all(sql, (start, stop))]
+
+
+def _opened(reader: SqliteReader, index: int, *columns: Any) -> Row:
+    row = Row(*columns)
+    try:
+        return reader.opened(index, row)
+    except (DamagedError, LockedError):
+        return row
 
 
 def large(reader: SqliteReader) -> Iterator[Row]:

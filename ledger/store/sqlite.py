@@ -10,10 +10,11 @@ see `ledger.lock` for what would be lost. The write path is plain SQL.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger import labels
+from ledger import at_rest, labels
+from ledger.at_rest import DataKeys, Place
 from ledger.errors import (
     ConflictError,
     DamagedError,
@@ -21,7 +22,7 @@ from ledger.errors import (
     SchemaError,
     StorageFullError,
 )
-from ledger.store import Batch, Head, label_key
+from ledger.store import Batch, Head, Row, label_key
 from ledger.store.connection import (
     Connection,
     be_durable,
@@ -43,17 +44,20 @@ _CHECKPOINT_PAGES = 8192
 class SqliteStore(SqliteReader):
     """One open database. Use as the only one of its file in this process."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, keys: DataKeys | None = None
+    ) -> None:
         """Open the database at `path`, which must exist and have our schema.
 
-        Beside a live service open it `read_only`: such a store never checkpoints.
+        Beside a live service open it `read_only`: such a store never checkpoints. Bodies of
+        attestations are encrypted with `keys`, and opened again.
 
         Raises:
             LedgerMissingError: there is no file.
             SchemaError: it was written by an older or newer version.
             DamagedError: it is no ledger.
         """
-        super().__init__(path)
+        super().__init__(path, keys)
         self._writer = connect(path, "ro" if read_only else "rw")
         try:
             self._origin = _prepare(path, self._writer, read_only=read_only)
@@ -121,7 +125,7 @@ class SqliteStore(SqliteReader):
         write = self._writer
         write.executemany(
             f"INSERT INTO entry (idx, {ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            [(index, *row) for index, row in enumerate(batch.rows, batch.old_size)],
+            [(index, *self._sealed(index, row)) for index, row in _numbered(batch)],
         )
         # Sorted, a random key dirties its page once a batch and not once a row.
         write.executemany("INSERT INTO dedup VALUES (?, ?)", sorted(batch.dedup))
@@ -135,6 +139,12 @@ class SqliteStore(SqliteReader):
             write.executemany("INSERT OR IGNORE INTO claim VALUES (?, ?, ?)", batch.claims)
         # The same size is signed again after a restart, with the same bytes.
         write.executemany("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", batch.notes)
+
+    def _sealed(self, index: int, row: Row) -> Row:
+        """Return a row as it is to lie there."""
+        if self.keys is None or not row.body or not labels.is_deletable(labels.decode(row.labels)):
+            return row
+        return row._replace(body=at_rest.seal(self.keys, Place.of_entry(index), row.body))
 
     def close(self) -> None:
         """Close every connection; the writer last, which folds the write-ahead log in."""
@@ -178,9 +188,13 @@ def _prepare(path: Path, connection: Connection, *, read_only: bool) -> str:
     return str(row[0])
 
 
+def _numbered(batch: Batch) -> Iterator[tuple[int, Row]]:
+    yield from enumerate(batch.rows, batch.old_size)
+
+
 def _label_rows(batch: Batch) -> set[tuple[int, int]]:
     rows = {(label_key(name, value), index) for name, value, index in batch.labels}
-    for index, row in enumerate(batch.rows, batch.old_size):
+    for index, row in _numbered(batch):
         if not labels.is_opaque(row.labels) and (body := labels.body_name(row.entry)):
             rows.add((body_key(body), index))
     return rows

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import dedup, labels
-from ledger.bodies import PIECE
 from ledger.fsck import Known, fsck
 from ledger.ledger import Ledger
 from ledger.opening import Home, open_ledger
 from ledger.plan import NewEntry
+from ledger.spooling import PIECE
 from ledger.store.sqlite import SqliteStore
 from tests.ledger.making import KEYS, ORIGIN, REPOSITORY, SIGNER, entries, prove_all
 from verifier import dsse, simplesigning, statement

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ledger import bodies as module
-from ledger.bodies import PIECE, Bodies
+from ledger.bodies import Bodies
+from ledger.spooling import PIECE
 from tests.ledger.making import refused
 from tests.ledger.small_disk import fill, mounted
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger import dedup, labels, orphans
-from ledger.bodies import PIECE, Bodies
+from ledger.bodies import Bodies
 from ledger.copies.backup import back_up
 from ledger.copies.mirror import Mirror
 from ledger.copies.restore import Restored, restore
@@ -19,6 +19,7 @@ from ledger.fsck.repair import repair
 from ledger.ledger import Ledger
 from ledger.opening import Home, open_ledger
 from ledger.resources import Resources, body_path
+from ledger.spooling import PIECE
 from ledger.static import StaticFiles
 from ledger.store import Row
 from ledger.store.reading import SqliteReader

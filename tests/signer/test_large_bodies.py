@@ -15,8 +15,8 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from ledger.bodies import PIECE
 from ledger.resources import body_path
+from ledger.spooling import PIECE
 from signer import tiles_http
 from signer.service.ledger import LedgerService
 from signer.v1 import ledger_pb2
