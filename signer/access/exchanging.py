@@ -17,6 +17,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 from signer.access.judged import Judged
@@ -26,12 +27,14 @@ from signer.access.principal import Caller, Principal
 from signer.access.sessions import New, Sessions
 from signer.access.state import State
 from signer.audit_trail.trail import Trail
-from signer.errors import PermissionDeniedError, UnauthenticatedError
+from signer.errors import PermissionDeniedError, RateError, UnauthenticatedError
 from signer.events import Events
 from signer.request import requester
 from verifier import limits
 from verifier._strict import plain
 from verifier.errors import MalformedError
+
+_VERIFIERS, _MOST_WAITING = 4, 256
 
 
 class Vouching(Protocol):
@@ -69,6 +72,9 @@ class Exchanging:
         self._session_s = session_s
         self._clock = clock
         self._pinning = asyncio.Lock()
+        # An issuer that does not answer keeps nobody waiting but those who log in.
+        self._verifiers = ThreadPoolExecutor(_VERIFIERS, "sealbook-tokens")
+        self._waiting = 0
 
     async def exchange(self, token: str, caller: Caller) -> Exchanged:
         """Return a session for the holder of `token`, who calls.
@@ -77,10 +83,11 @@ class Exchanging:
             UnauthenticatedError: the token does not hold, was used before, or is for another
                 client certificate.
             PermissionDeniedError: its holder is bound to nothing.
+            RateError: too many log in at once.
             TrailError, AccessError, LedgerError: it could not be written down.
         """
         # 1.
-        verified = await asyncio.to_thread(self._issuers.verify, token, self._clock())
+        verified = await self._verified(token)
         # 2.
         _check_certificate(verified, caller)
         # 3.
@@ -96,6 +103,21 @@ class Exchanging:
             # 5.
             await self._state.sessions.begin(new)
         return Exchanged(new, principal)
+
+    def close(self) -> None:
+        """Verify no more tokens."""
+        self._verifiers.shutdown(wait=False, cancel_futures=True)
+
+    async def _verified(self, token: str) -> Verified:
+        if self._waiting >= _MOST_WAITING:
+            raise RateError(f"expected at most {_MOST_WAITING} logins under way")
+        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        try:
+            verify = self._issuers.verify
+            return await loop.run_in_executor(self._verifiers, verify, token, self._clock())
+        finally:
+            self._waiting -= 1
 
     async def _judged(self, verified: Verified) -> Judged:
         bindings, pins = self._state.bindings, self._state.pins
