@@ -5,6 +5,7 @@ DIR/keys/               log keys (one post-quantum), promise, event, status, rel
                         of our authorities and their root, the seal, and the root of trust
 DIR/certificates/       what the root says of them: chains in PEM
 DIR/ledger/ anchor/     the ledger, and what remembers how far it had come
+DIR/access.db           who is logged in, by which API keys
 DIR/token               what callers send; DIR/append-token of those who may append and no more
 DIR/trust.json          what verifiers pin, signed by the root of trust; DIR/status.json what was
                         revoked since; DIR/trusted_root.json what cosign pins
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Self
@@ -27,13 +28,17 @@ from ledger.durable import sync
 from ledger.plan import NewEntry
 from ledger.signatory import LogKeys
 from signer.access import APPENDER
+from signer.access.store import Store
 from signer.address import check_address
 from signer.authority import certificates
+from signer.config import Config
+from signer.config.canonical import Canonical, canonical
 from signer.config.trust import STATUS_EVERY_S
 from signer.config.values import check_origin
+from signer.configured import FIRST
 from signer.errors import ConfigError
 from signer.events import signed_event
-from signer.first_config import first_config
+from signer.first_config import FORMS, first_config
 from signer.keys import create_key, open_key
 from signer.keys.home import HomeKey, Role
 from signer.keys.memory import MemoryKey
@@ -137,11 +142,13 @@ def found(
     *,
     uris: Mapping[str, str] = _NO_URIS,
     passphrase_source: str | None = None,
+    forms: Sequence[str] = FORMS,
 ) -> None:
     """Make a service in `directory`, which must not hold one; everything is durable on return.
 
     Its keys are copies of those in `keys_from`, or new: those of `uris`, by name, are there
     already, in a device, say. New ones are sealed with a passphrase when it has a source.
+    `forms` are what the approval key makes when none are asked for.
 
     Raises:
         ConfigError: there is something already, `origin` is no bare host name, or `uris` name
@@ -191,21 +198,26 @@ def found(
     uploading = signing_config(f"http://{APPENDER}:{append_token}@{http}", origin, now)
     write_secret(directory / "signing_config.json", uploading)
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
-    opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust))
+    if keys.log_post_quantum is None:
+        del at["log_post_quantum"]
+    text = first_config(origin, grpc, http, at, forms)
+    first = canonical(Config.parse(text, config), None)
+    Store.create(directory / "access.db")
+    opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust, first))
     handed = Handed(LiveTrust(trust), directory / "status.json", directory / "trusted_root.json")
     with opening.open_ledger(home, LogKeys(keys.log, seal)) as ledger:
         StatusKeeper(ledger, keys.status, handed, every_s=STATUS_EVERY_S, previous=None).make()
     # Last: a directory without it is no service.
-    if keys.log_post_quantum is None:
-        del at["log_post_quantum"]
-    text = first_config(origin, grpc, http, at)
     _write(config, text.encode())
     for made in (directory / "keys", directory / "certificates", directory, directory.parent):
         sync(made)
 
 
-def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
-    """Return the event that opens the ledger, so that no client's entry has an empty path."""
+def genesis(origin: str, event_key: Key, trust: TrustRoot, config: Canonical) -> NewEntry:
+    """Return the event that opens the ledger, so that no client's entry has an empty path.
+
+    `config` is the first configuration: what comes after it are events of their own.
+    """
     logs = [
         {
             "checkpoint_key": b64encode(log.checkpoint_key.public.spki),
@@ -214,6 +226,7 @@ def genesis(origin: str, event_key: Key, trust: TrustRoot) -> NewEntry:
         for log in trust.logs
     ]
     predicate = {
+        FIRST: config,
         "event_key": b64encode(event_key.public.spki),
         "logs": logs,
         "origin": origin,

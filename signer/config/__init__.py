@@ -88,14 +88,22 @@ class Config(Section):
             ListenError: it would listen beyond loopback without TLS.
         """
         try:
-            values = tomllib.loads(path.read_text("utf-8"))
-            file = path.absolute()
-            config = cls(file=file, base=file.parent, **values)
+            text = path.read_bytes().decode()
         except OSError as e:
             raise ConfigError(
                 f"cannot read {path}: {e.strerror}",
                 hint="make a service with `sealbook init DIR`, or name its file with --config",
             ) from e
+        except UnicodeDecodeError as e:
+            raise ConfigError(f"{path}: {e}") from e
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Read `text`, the file at `path`; raises like `load`."""
+        file = path.absolute()
+        try:
+            config = cls(file=file, base=file.parent, **tomllib.loads(text))
         except ValidationError as e:
             first = e.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "file"

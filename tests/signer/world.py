@@ -82,8 +82,9 @@ class World:
 
 def found_in(directory: Path, forms: Sequence[str] = ("bundle",), **more: Any) -> World:
     """Found a service that will listen on free ports, and makes `forms` when none are asked for."""
-    found(directory, ORIGIN, **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", **more})
-    return _making(World(directory), forms)
+    anywhere = {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "forms": forms}
+    found(directory, ORIGIN, **{**anywhere, **more})
+    return World(directory)
 
 
 def init(directory: Path) -> World:
