@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 _CONFIG = """\
 # Sealbook's configuration. Relative paths start here. `sealbook config check` says what it means.
-# What may change while the service runs, after `sealbook config reload` or SIGHUP: access (not its
-# database), issuers, bindings, approvers, protected, key_changes, gates, warn, trust.policy, TLS
-# files, trail.retain_days and trail.syslog. The rest takes a restart. Each change is logged for
+# What may change while the service runs, after `sealbook config reload` or SIGHUP: access (but not
+# its database), issuers, bindings, approvers, protected, key_changes, gates, warn, trust.policy,
+# TLS files, trail.retain_days and trail.syslog. The rest takes a restart. Each change is logged for
 # good, without secrets. In comments is what may be said besides.
 origin = "{origin}"
 
