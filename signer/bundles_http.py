@@ -1,4 +1,4 @@
-"""Bundles over HTTP: what a verifier at pull time asks for, by digest and without a token.
+"""Bundles over HTTP: what a verifier at pull time asks for, by digest.
 
 They come a page at a time: `next` is the `start` of the next one, or 0. A large
 attestation is read from its file while it is sent.
@@ -15,7 +15,9 @@ from starlette.responses import Response, StreamingResponse
 from ledger import labels
 from ledger.ledger import Ledger
 from signer.errors import NotFoundError
+from signer.http_guard import principal_of
 from signer.service.bundles import Bundles, Found
+from signer.service.seeing import FETCH, Sight
 from verifier._strict import decimal
 from verifier.digest import Digest
 from verifier.repository import Repository
@@ -36,7 +38,13 @@ def routes(ledger: Ledger) -> dict[str, Handler]:
         start = decimal(request.query_params.get("start", "0"))
         published = ledger.published
         page, after = await asyncio.to_thread(
-            about.find, published, digest, repository, start, (labels.BUNDLE,)
+            about.find,
+            published,
+            digest,
+            repository,
+            start,
+            (labels.BUNDLE,),
+            sight=Sight(principal_of(request), FETCH),
         )
         if not page and not start and not after:
             raise NotFoundError(f"no bundle for {digest}")

@@ -1,107 +1,48 @@
 """The outermost guard of every call: one table of methods, default deny.
 
-A call that is not in the table is refused. For the others, in this order: the
-bytes become a request without unknown fields, the caller becomes a principal,
-the handler runs, and whatever it raises becomes a gRPC status with a stable
-code. Nothing that we did not mean to say reaches a client: for an unexpected
-error it gets a reference, and the log gets the rest under that reference.
+An interceptor, so that nothing that listens is in front of it or beside it: our own methods,
+health and reflection alike. A method that has no row in `signer.access.table` is refused, even
+if something could answer it. For the others, in this order: the caller becomes a principal and
+is let in (`signer.access.admitting`), the bytes become a request without unknown fields, the
+handler runs, and whatever it raises becomes a status with a stable code (`signer.refusal`).
+Nothing that we did not mean to say reaches a client.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError, Message
 
-from ledger import errors as ledger_errors
 from signer import errors
-from signer.access import Access, Grant, Principal, Where, admit
+from signer.access import Principal
+from signer.access.admitting import Sent, Visit, is_stranger
+from signer.access.credential import secret_in
 from signer.access.table import METHODS, Row
-from verifier.errors import RevokedError, SealbookError, VerificationError
-from verifier.repository import EVERYWHERE
+from signer.refusal import Refusals, Refused, refused
+from signer.under_way import MOST_CALLS, UnderWay
+from verifier.errors import SealbookError
 
-log = structlog.get_logger()
+__all__ = ["Door", "Guard", "Method", "Refused", "parse", "refused"]
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+_Metadata = tuple[tuple[str, str | bytes], ...]
+_Answer = Callable[[Principal, Any, _Context], Any]  # the bytes of a request, or an iterator
 Unary = Callable[[Principal, Any], Awaitable[Message]]
 Streaming = Callable[[Principal, Any], AsyncIterator[Message]]
 Uploading = Callable[[Principal, AsyncIterator[Any]], Awaitable[Message]]
-_LOCAL_ADMIN = Principal(
-    "urn:sealbook:socket",
-    "admin",
-    dict.fromkeys(
-        ("operate", "delete-body", "bind", "bind-any", "read", "agree", "audit", "monitor"),
-        (Grant(Where(EVERYWHERE), "listen.operator"),),
-    ),
-    proof="socket",
-)
 
-# The first row whose class fits decides. What is not here is an internal error.
-_STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
-    (errors.UnauthenticatedError, grpc.StatusCode.UNAUTHENTICATED),
-    (errors.PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED),
-    (errors.WhereError, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.AccessError, grpc.StatusCode.UNAVAILABLE),
-    (errors.IssuerError, grpc.StatusCode.UNAVAILABLE),
-    (errors.RateError, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (errors.TrailError, grpc.StatusCode.UNAVAILABLE),
-    (errors.UnknownMethodError, grpc.StatusCode.UNIMPLEMENTED),
-    (errors.RequestError, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.UnknownSigningKeyError, grpc.StatusCode.NOT_FOUND),
-    (errors.NotFoundError, grpc.StatusCode.NOT_FOUND),
-    (errors.ApprovalNeededError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.UploadError, grpc.StatusCode.DEADLINE_EXCEEDED),
-    (errors.KeyFailedError, grpc.StatusCode.UNAVAILABLE),
-    (errors.KeyUnavailableError, grpc.StatusCode.UNAVAILABLE),
-    (errors.KeyRetiredError, grpc.StatusCode.UNAVAILABLE),
-    (errors.KeyHomeError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.KeyStandingError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.KeyUntrustedError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.KeyOverlapError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.KeyBookError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.TrustRestartError, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.TimestampError, grpc.StatusCode.UNAVAILABLE),
-    (errors.StatusFileError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.UnknownEntryError, grpc.StatusCode.NOT_FOUND),
-    (ledger_errors.IdempotencyError, grpc.StatusCode.ALREADY_EXISTS),
-    (ledger_errors.ForeignLedgerError, grpc.StatusCode.INVALID_ARGUMENT),
-    (ledger_errors.FrozenError, grpc.StatusCode.FAILED_PRECONDITION),
-    (ledger_errors.ClockError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.StorageFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (ledger_errors.QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (ledger_errors.EntryError, grpc.StatusCode.INVALID_ARGUMENT),
-    (ledger_errors.StorageBusyError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.StoppingError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.QuorumError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.MirrorBehindError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.WitnessAheadError, grpc.StatusCode.UNAVAILABLE),
-    (ledger_errors.RollbackError, grpc.StatusCode.FAILED_PRECONDITION),
-    (RevokedError, grpc.StatusCode.FAILED_PRECONDITION),
-    (VerificationError, grpc.StatusCode.INVALID_ARGUMENT),
-)
-
-_PASSING = (ledger_errors.QueueFullError, ledger_errors.StorageBusyError)
 _PUSHBACK_MS = 1000
-_MOST_CALLS = 512  # under way at once
-
-
-class Refused(NamedTuple):
-    """What a caller is told. `message` holds nothing that is ours alone.
-
-    `request` is the id of the request that others have to approve first, if any.
-    """
-
-    status: grpc.StatusCode
-    code: str
-    message: str
-    hint: str
-    request: str = ""
+_MOST_FOREIGN = 256  # streams of health and reflection, which may stay open for ever
+_MOST_NAME = 200  # characters of a method that is not there
+_FORWARDED, _PEER_CERTIFICATE = "x-forwarded-for", "x509_pem_cert"
 
 
 class Method(NamedTuple):
@@ -113,115 +54,180 @@ class Method(NamedTuple):
     uploading: Uploading | None = None
 
 
-class Guard(grpc.GenericRpcHandler):
-    """Answers every method of `table`, and refuses all others.
+class Door(Protocol):
+    """Lets callers in."""
 
-    With `access` None the caller is whoever could open the admin socket.
-    """
+    def stray(self, visit: Visit, sent: Sent) -> None:
+        """Note in `visit` where a call comes from of what is not there.
+
+        Raises:
+            NetworkError, RateError: as `Admitting.stray`.
+        """
+
+    def enter(
+        self, visit: Visit, row: Row, sent: Sent, secret: Callable[[], str | None]
+    ) -> Principal:
+        """Return who calls, once they are let in; raises as `Admitting.enter` does."""
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Answers every method of `table`, lets those through that others answer, refuses the rest."""
 
     def __init__(
-        self, table: Mapping[str, Method], access: Access | None, most: int = _MOST_CALLS
+        self,
+        table: Mapping[str, Method],
+        door: Door,
+        refusals: Refusals | None = None,
+        most: int = MOST_CALLS,
     ) -> None:
         """Guard the full method names of `table`, as in "/sealbook.v1.Signer/Sign".
 
         More than `most` calls under way are refused here, with a code and a hint: gRPC's own
         limit refuses while the request still arrives, and some callers then see CANCELLED.
         """
-        self._access = access
-        self._most = most
-        self._under_way = 0
-        self._handlers = {name: self._handler(name, method) for name, method in table.items()}
-        self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
-            _refuse_unknown
-        )
+        self._door = door
+        self._refusals = refusals or Refusals()
+        self._ours, self._foreign = UnderWay(most), UnderWay(_MOST_FOREIGN)
+        self._handlers = {name: self._own(name, method) for name, method in table.items()}
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        """Return the handler of a method; an unknown one's says so."""
-        return self._handlers.get(details.method, self._unknown)
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler:
+        """Return the guarded handler of a method; an unknown one's says so."""
+        name = handler_call_details.method
+        found = self._handlers.get(name)
+        if found is None:
+            others = await continuation(handler_call_details)
+            if others is None or name not in METHODS:
+                return grpc.unary_unary_rpc_method_handler(partial(self._unknown, name))
+            found = self._handlers[name] = self._others(name, others)
+        return found
 
-    def _handler(self, name: str, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
-        row = METHODS[name]
-        if method.uploading is not None:
-            return grpc.stream_unary_rpc_method_handler(
-                self._uploading(row, method, method.uploading), response_serializer=_serialize
-            )
-        if method.unary is not None:
+    def _own(self, name: str, method: Method) -> _Handler:
+        kind = method.request
+        one, many = partial(self._one, name, self._ours), partial(self._many, name, self._ours)
+        if (uploading := method.uploading) is not None:
+
+            def upload(principal: Principal, raw: AsyncIterator[bytes], _: _Context) -> Any:
+                return uploading(principal, (parse(kind, piece) async for piece in raw))
+
+            return grpc.stream_unary_rpc_method_handler(one(upload), response_serializer=_serialize)
+        if (unary := method.unary) is not None:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(row, method, method.unary), response_serializer=_serialize
+                one(lambda principal, raw, _: unary(principal, parse(kind, raw))),
+                response_serializer=_serialize,
             )
-        assert method.streaming is not None
+        streaming = method.streaming
+        assert streaming is not None
         return grpc.unary_stream_rpc_method_handler(
-            self._streaming(row, method, method.streaming), response_serializer=_serialize
+            many(lambda principal, raw, _: streaming(principal, parse(kind, raw))),
+            response_serializer=_serialize,
         )
 
-    def _unary(
-        self, row: Row, method: Method, answer: Unary
-    ) -> Callable[[bytes, _Context], Awaitable[Any]]:
-        async def unary(raw: bytes, context: _Context) -> Message:
-            try:
-                with self._one_more():
-                    return await answer(*self._admit(row, method, raw, context))
-            except asyncio.CancelledError:
-                raise
-            except Exception as e:
-                await refuse(context, e)
-                raise AssertionError from e  # abort has raised already
+    def _others(self, name: str, others: _Handler) -> _Handler:
+        """Return the handler of somebody else's method, guarded as our own."""
+        assert others.request_deserializer is not None
+        read = partial(_read, others.request_deserializer)
+        behaviour: Any
+        if others.request_streaming:
+            behaviour = others.stream_stream if others.response_streaming else others.stream_unary
+        else:
+            behaviour = others.unary_stream if others.response_streaming else others.unary_unary
 
-        return unary
+        def answer(_: Principal, raw: Any, context: _Context) -> Any:
+            if others.request_streaming:
+                return behaviour((read(piece) async for piece in raw), context)
+            return behaviour(read(raw), context)
 
-    def _streaming(
-        self, row: Row, method: Method, answer: Streaming
-    ) -> Callable[[bytes, _Context], AsyncIterator[Any]]:
-        async def streaming(raw: bytes, context: _Context) -> AsyncIterator[Message]:
+        # One that writes its answers by itself, as health's Watch does, is awaited.
+        wrap = self._many if inspect.isasyncgenfunction(behaviour) else self._one
+        make: Any = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[others.request_streaming, others.response_streaming]
+        guarded: _Handler = make(
+            wrap(name, self._foreign, answer), response_serializer=others.response_serializer
+        )
+        return guarded
+
+    def _one(
+        self, name: str, rooms: UnderWay, answer: _Answer
+    ) -> Callable[[Any, _Context], Awaitable[Any]]:
+        row = METHODS[name]
+
+        async def one(raw: Any, context: _Context) -> Any:
+            visit = Visit(name)
             try:
-                with self._one_more():
-                    async for message in answer(*self._admit(row, method, raw, context)):
-                        yield message
-            except asyncio.CancelledError:
+                with self._entered(visit, row, rooms, context) as principal:
+                    return await answer(principal, raw, context)
+            except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except Exception as e:  # noqa: BLE001  this is where they all end
-                await refuse(context, e)
+                await self._refuse(context, visit, e)
 
-        return streaming
+        return one
 
-    def _uploading(
-        self, row: Row, method: Method, answer: Uploading
-    ) -> Callable[[AsyncIterator[bytes], _Context], Awaitable[Any]]:
-        async def uploading(raw: AsyncIterator[bytes], context: _Context) -> Message:
+    def _many(
+        self, name: str, rooms: UnderWay, answer: _Answer
+    ) -> Callable[[Any, _Context], AsyncIterator[Any]]:
+        row = METHODS[name]
+
+        async def many(raw: Any, context: _Context) -> AsyncIterator[Any]:
+            visit = Visit(name)
             try:
-                with self._one_more():
-                    principal = self._authorised(row, context)
-                    pieces = (parse(method.request, piece) async for piece in raw)
-                    return await answer(principal, pieces)
-            except asyncio.CancelledError:
+                with self._entered(visit, row, rooms, context) as principal:
+                    async for message in answer(principal, raw, context):
+                        yield message
+            except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
-            except Exception as e:
-                await refuse(context, e)
-                raise AssertionError from e  # abort has raised already
+            except Exception as e:  # noqa: BLE001  this is where they all end
+                await self._refuse(context, visit, e)
 
-        return uploading
+        return many
 
     @contextmanager
-    def _one_more(self) -> Iterator[None]:
-        if self._under_way >= self._most:
-            raise ledger_errors.QueueFullError(f"expected at most {self._most} calls under way")
-        self._under_way += 1
+    def _entered(
+        self, visit: Visit, row: Row, rooms: UnderWay, context: _Context
+    ) -> Iterator[Principal]:
+        """Let the caller in, for as long as the call lasts."""
+        metadata: _Metadata = tuple(context.invocation_metadata() or ())
+        sent = _sent(context, metadata)
+        principal = self._door.enter(visit, row, sent, partial(secret_in, metadata))
+        with rooms.room(stranger=is_stranger(principal)):
+            yield principal
+
+    async def _unknown(self, name: str, _: bytes, context: _Context) -> None:
+        visit = Visit(name[:_MOST_NAME])
+        error: SealbookError = errors.UnknownMethodError("there is no such method")
         try:
-            yield
-        finally:
-            self._under_way -= 1
+            self._door.stray(visit, _sent(context, tuple(context.invocation_metadata() or ())))
+        except SealbookError as e:
+            error = e
+        await self._refuse(context, visit, error)
 
-    def _admit(
-        self, row: Row, method: Method, raw: bytes, context: _Context
-    ) -> tuple[Principal, Message]:
-        return self._authorised(row, context), parse(method.request, raw)
+    async def _refuse(self, context: _Context, visit: Visit, error: Exception) -> None:
+        """End the call with the status, code and hint of `error`.
 
-    def _authorised(self, row: Row, context: _Context) -> Principal:
-        if self._access is None:
-            return _LOCAL_ADMIN
-        principal = self._access.authenticate(context.invocation_metadata() or ())
-        admit(principal, row.actions)
-        return principal
+        What passes by itself says when to try again, as gRPC's own retries read it
+        (gRFC A6, "grpc-retry-pushback-ms").
+        """
+        told = self._refusals.of(visit, error)
+        metadata: list[tuple[str, str | bytes]] = [
+            ("sealbook-code", told.code),
+            ("sealbook-hint", told.hint.encode("ascii", "replace").decode()),
+            ("sealbook-reference", told.reference),
+            ("grpc-status-details-bin", told.details()),
+        ]
+        if told.request:
+            metadata.append(("sealbook-request", told.request))
+        if told.passing:
+            metadata.append(("grpc-retry-pushback-ms", str(_PUSHBACK_MS)))
+        context.set_trailing_metadata(tuple(metadata))
+        await context.abort(told.status, f"{told.message} ({told.code})")
 
 
 def parse(kind: type[Message], raw: bytes) -> Message:
@@ -231,60 +237,32 @@ def parse(kind: type[Message], raw: bytes) -> Message:
         RequestError: not such a message.
         UnknownRequestFieldError: there is more in it than we would check.
     """
+    return _read(kind.FromString, raw)
+
+
+def _read(deserialize: Callable[[bytes], Message], raw: bytes) -> Message:
     try:
-        request = kind.FromString(raw)
+        request = deserialize(raw)
     except DecodeError as e:
-        raise errors.RequestError(f"expected a {kind.DESCRIPTOR.full_name}") from e
+        raise errors.RequestError("expected a request of this method") from e
     size = request.ByteSize()
     request.DiscardUnknownFields()
     if request.ByteSize() != size:
         raise errors.UnknownRequestFieldError(
-            f"a {kind.DESCRIPTOR.full_name} with a field that is not in the contract"
+            f"a {request.DESCRIPTOR.full_name} with a field that is not in the contract"
         )
     return request
 
 
-def refused(error: Exception) -> Refused:
-    """Return what a caller may be told about `error`, and log what they may not."""
-    if isinstance(error, errors.KeyFailedError) and error.__cause__ is not None:
-        # By its kind alone: what a device says may hold what it should not.
-        cause = type(error.__cause__).__name__
-        log.critical("a key failed, and is out of use", error=error.message, cause=cause)
-    for kind, status in _STATUS:
-        if isinstance(error, kind):
-            request = error.request if isinstance(error, errors.ApprovalNeededError) else ""
-            return Refused(status, error.code, error.message, error.hint, request)
-    reference = secrets.token_hex(4)
-    log.error("internal error", reference=reference, exc_info=error)
-    return Refused(
-        grpc.StatusCode.INTERNAL,
-        "internal-error",
-        f"the service failed, reference {reference}",
-        "give the reference to whoever runs the service",
+def _sent(context: _Context, metadata: _Metadata) -> Sent:
+    """Return what is known of whoever calls."""
+    forwarded = [value for name, value in metadata if name == _FORWARDED]
+    shown = context.auth_context().get(_PEER_CERTIFICATE, ())
+    return Sent(
+        peer=context.peer(),
+        certificate=b"".join(shown) if shown else None,  # two would be no certificate
+        forwarded=",".join(map(str, forwarded)) if forwarded else None,
     )
-
-
-async def refuse(context: _Context, error: Exception) -> None:
-    """End the call with the status, code and hint of `error`.
-
-    What passes by itself says when to try again, as gRPC's own retries read it
-    (gRFC A6, "grpc-retry-pushback-ms").
-    """
-    told = refused(error)
-    metadata = [
-        ("sealbook-code", told.code),
-        ("sealbook-hint", told.hint.encode("ascii", "replace").decode()),
-    ]
-    if told.request:
-        metadata.append(("sealbook-request", told.request))
-    if isinstance(error, _PASSING):
-        metadata.append(("grpc-retry-pushback-ms", str(_PUSHBACK_MS)))
-    context.set_trailing_metadata(tuple(metadata))
-    await context.abort(told.status, f"{told.message} ({told.code})")
-
-
-async def _refuse_unknown(_: bytes, context: _Context) -> Any:
-    await refuse(context, errors.UnknownMethodError("there is no such method"))
 
 
 def _serialize(message: Message) -> bytes:

@@ -3,10 +3,11 @@
     POST /v1/sign          SignRequest        ->  SignResponse
     POST /v1/sign-batch    SignBatchRequest   ->  SignBatchResponse, one a line
     POST /v1/get-bundles   GetBundlesRequest  ->  GetBundlesResponse, one a line
+    POST /v1/exchange      ExchangeRequest    ->  ExchangeResponse
     POST /v1/attest?…      the predicate itself; the fields of AttestRequest.Start are the query
 
 Messages are those of the contract in protobuf's JSON mapping. The same table of
-methods answers, with the same rights and the same refusals.
+methods answers, with the same rights and the same refusals: `signer.http_guard` lets in.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from signer.access import Access, Principal, admit
-from signer.access.table import METHODS
 from signer.errors import RequestError, UnknownRequestFieldError
 from signer.guard import Method
+from signer.http_guard import principal_of
 from signer.v1 import signer_pb2
 from verifier.errors import LimitError
 
@@ -35,25 +35,21 @@ _TWINS = {
     "/v1/sign": "/sealbook.v1.Signer/Sign",
     "/v1/sign-batch": "/sealbook.v1.Signer/SignBatch",
     "/v1/get-bundles": "/sealbook.v1.Signer/GetBundles",
+    "/v1/exchange": "/sealbook.v1.Access/Exchange",
 }
 _ATTEST = "/sealbook.v1.Signer/Attest"
 _REPEATED = ("digests",)
 _TRUTH = {"true": True, "false": False}
 
 
-def routes(table: Mapping[str, Method], access: Access) -> dict[str, Handler]:
+def routes(table: Mapping[str, Method]) -> dict[str, Handler]:
     """Return the handlers of the twins of methods in `table`, by path, all for POST."""
-
-    def admitted(request: Request, name: str) -> Principal:
-        principal = access.authenticate(request.headers.items())
-        admit(principal, METHODS[name].actions)
-        return principal
 
     def twin(name: str) -> Handler:
         method = table[name]
 
         async def call(request: Request) -> Response:
-            principal = admitted(request, name)
+            principal = principal_of(request)
             asked = _parse(method.request, await _body(request))
             if method.unary is not None:
                 return Response(_print(await method.unary(principal, asked)), media_type=_JSON)
@@ -67,12 +63,12 @@ def routes(table: Mapping[str, Method], access: Access) -> dict[str, Handler]:
 
     async def attest(request: Request) -> Response:
         method = table[_ATTEST]
-        principal = admitted(request, _ATTEST)
+        principal = principal_of(request)
         assert method.uploading is not None
         answer = await method.uploading(principal, _upload(request))
         return Response(_print(answer), media_type=_JSON)
 
-    handlers = {path: twin(name) for path, name in _TWINS.items()}
+    handlers = {path: twin(name) for path, name in _TWINS.items() if name in table}
     return {**handlers, "/v1/attest": attest} if _ATTEST in table else handlers
 
 

@@ -15,7 +15,10 @@ from ledger.mirrored import Mirrored
 from ledger.sequencer import Sequencer
 from signer.expiry import Ending
 from signer.keys.ring import KeyRing
+from signer.refusal import codes
 
+_OTHER = "other"
+_UPLOADS = ("POST /api/v1/log/entries", "POST /api/v2/log/entries")
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -48,6 +51,12 @@ class Metrics:
         )
         for result in ("answered", "refused"):
             self._uploads.labels(result)
+        self._refusals = Counter(
+            "sealbook_refusals", "Calls that were refused", ["code"], registry=self._registry
+        )
+        self._codes = codes()
+        for code in (*self._codes, _OTHER):
+            self._refusals.labels(code)
         self._attestations = Counter(
             "sealbook_attest_calls",
             "Calls of Attest",
@@ -127,6 +136,12 @@ class Metrics:
         )
         for name, tree_size in witnesses.items():
             cosigned.labels(name).set_function(tree_size)
+
+    def count_refusal(self, code: str, what: str) -> None:
+        """Count a refusal by its code; of an upload, that too."""
+        self._refusals.labels(code if code in self._codes else _OTHER).inc()
+        if what in _UPLOADS:
+            self.count_upload(answered=False)
 
     def count_upload(self, *, answered: bool) -> None:
         """Count an upload of somebody's signature."""

@@ -21,6 +21,8 @@ from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import listening
 from signer.access.admitting import Admitting
+from signer.access.oidc.issuers import Issuers
+from signer.access.state import State
 from signer.access.tokens import Tokens
 from signer.approvals.opening import DualControl
 from signer.audit_trail.anchoring import Anchoring
@@ -35,12 +37,14 @@ from signer.events import Events
 from signer.expiry import Expiry
 from signer.flows import Flows
 from signer.forms.all import all_forms
+from signer.front import Front
 from signer.gates import Gates
 from signer.gates.reports import Reports
-from signer.guard import Guard, Method
+from signer.guard import Method
 from signer.http import application
 from signer.life.keeping import KeyLife
 from signer.live import Live
+from signer.logins import Logins
 from signer.metrics import Metrics
 from signer.own_keys import OwnKeys
 from signer.publishing import Publishing, asks
@@ -109,9 +113,14 @@ class Server:
             )
             self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
             self._trail = open_trail(config, self._opened.ledger)
+            self._issuers = Issuers(config)
+            self._state = State.open(config, ledger)
         except BaseException:
             self._opened.close()
             raise
+        state = self._state
+        self._admitting.holders = (self._tokens, state.sessions, state.api_keys)
+        self._admitting.bound = state.bindings
         self._mirrored = Mirrored()
         self._pulls = PullService(self._opened.ledger, self._mirrored)
         self._exit_code = 0
@@ -177,9 +186,12 @@ class Server:
         receipts = self._receipts()
         metrics = self._metrics(sequencer, publishing)
         metrics.watch_config(lambda: reloading.refused)
-        refusals = Refusals(count=metrics.count_refusal)
-        calls = flows.table(metrics) | self._pulls.table()
-        admins = (
+        refusals = Refusals(self._trail.denied, metrics.count_refusal)
+        logins = Logins.over(
+            self._state, self._issuers, events, self._trail, lambda: self._live_config.now
+        )
+        calls = flows.table(metrics) | self._pulls.table() | told(logins.table())
+        admins = told(
             OperatorService(
                 ledger,
                 sequencer,
@@ -193,11 +205,14 @@ class Server:
                 expiry=self._expiry,
             ).table()
             | KeysService(keys).table()
+            | ConfigurationService(reloading).table()
             | flows.approvals()
+            | logins.table()
         )
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await asyncio.to_thread(self._status.make)
+                await reloading.start()  # before anybody can do anything under it
                 front = Front(
                     self._config,
                     self._tls,
@@ -208,7 +223,7 @@ class Server:
                     site=lambda address: self._site(
                         metrics,
                         calls,
-                        Uploads(ledger, sequencer, self._life.is_ours),
+                        Uploads(ledger, sequencer, self._life.is_ours, self._trail),
                         address=address,
                         ready=lambda: self._ready and publishing.alarm is None,
                     ),
@@ -216,17 +231,26 @@ class Server:
                 )
                 stack.callback(front.close)
                 await front.start()
-                for one in self._kept(receipts):
+                for one in (*self._kept(receipts), anchoring.keep()):
                     stack.callback(asyncio.create_task(one).cancel)
                 sweeping = asyncio.create_task(_sweep(flows))
                 self._ready = True
+                loop.add_signal_handler(signal.SIGHUP, reloading.on_signal)
                 log.info("serving", **front.addresses._asdict(), origin=ledger.store.origin)
                 started(front.addresses)
                 await stop.wait()
                 # Going down, in order.
                 self._say_stopping()
                 await front.stop(at_once=self._exit_code != 0)
-                await asyncio.gather(flows.drain(), revoking.drain(), keys.drain(), sweeping)
+                await asyncio.gather(
+                    flows.drain(),
+                    revoking.drain(),
+                    keys.drain(),
+                    logins.drain(),
+                    reloading.drain(),
+                    sweeping,
+                )
+                await anchoring.stop()
                 await front.end()
         finally:
             await asyncio.to_thread(sequencer.stop)
@@ -243,6 +267,7 @@ class Server:
 
     def close(self) -> None:
         """Close trail and ledger, give the lock back, and log out of the devices with keys."""
+        self._state.close()
         self._trail.close()
         self._opened.close()
         self._own.close()
@@ -254,7 +279,15 @@ class Server:
             self._live_config,
             self._policy,
             Configured(events, ledger.store, ledger.bodies),
-            [self._dual, self._expiry, self._tls],
+            [
+                self._admitting,
+                self._tokens,
+                self._issuers,
+                self._state.bindings,
+                self._dual,
+                self._expiry,
+                self._tls,
+            ],
         )
 
     def _gates(self) -> Gates:

@@ -1,11 +1,11 @@
-"""The C2SP side of HTTP: checkpoint, tiles and entry bundles for everybody, bodies by token.
+"""The C2SP side of HTTP: checkpoint, tiles and entry bundles for watchers, bodies for readers.
 
 Each is at `/` and under `/api/v2/`. A path that is not in the grammar is 400,
 percent-encoding included; one that is, and that the published tree does not
 have, is 404.
 
-Entries are hashes and signatures. A body says which image was signed for whom,
-so it takes the service's token, and no cache on the way may keep it.
+Entries are hashes and signatures. A body says which image was signed for whom, so it is for
+those who may read about that repository, and no cache on the way may keep it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from starlette.responses import Response, StreamingResponse
 from ledger.ledger import Ledger
 from ledger.resources import Large, Resource, Resources, parse_body_path
 from ledger.tiles import parse_path
-from signer.access import Access, authorise
 from signer.errors import NotFoundError
+from signer.http_guard import principal_of
+from signer.service.seeing import Sight
 from verifier.errors import MalformedError
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -30,7 +31,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _PREFIXES = ("", "/api/v2")
 
 
-def routes(ledger: Ledger, access: Access) -> dict[str, Handler]:
+def routes(ledger: Ledger) -> dict[str, Handler]:
     """Return the handlers by path, for Starlette."""
     resources = Resources(
         ledger.store,
@@ -47,8 +48,8 @@ def routes(ledger: Ledger, access: Access) -> dict[str, Handler]:
         return _answer(request, await asyncio.to_thread(resources.tile, parse_path(path)))
 
     async def body(request: Request) -> Response:
-        authorise(access.authenticate(request.headers.items()), "read")
         name = parse_body_path(_path(request))
+        await asyncio.to_thread(_check_seen, ledger, request, name)
         large = await asyncio.to_thread(resources.large, name)
         if large is not None:
             return await _streamed(request, name, large)
@@ -67,9 +68,21 @@ def _path(request: Request) -> str:
     return path.removeprefix("/api/v2").removeprefix("/")
 
 
+def _check_seen(ledger: Ledger, request: Request, name: str) -> None:
+    """Raise for a body that the caller is not shown what is raised for one that is not there."""
+    sight = Sight(principal_of(request))
+    index = None if sight.everything else ledger.store.body(name)
+    if index is not None and not sight.shows(ledger.row(index).labels):
+        raise _none(request)
+
+
+def _none(request: Request) -> NotFoundError:
+    return NotFoundError(f"the published tree has no {request.url.path[:80]}")
+
+
 def _answer(request: Request, resource: Resource | None) -> Response:
     if resource is None:
-        raise NotFoundError(f"the published tree has no {request.url.path[:80]}")
+        raise _none(request)
     headers = _headers(resource, hashlib.sha256(resource.body).hexdigest())
     if _is_known(request, headers):
         return Response(status_code=304, headers=headers)

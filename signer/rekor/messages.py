@@ -12,11 +12,13 @@ from verifier.errors import LimitError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Reply = tuple[int, bytes, Iterable[tuple[bytes, bytes]]]
 
 MOST = 4 << 20  # bytes of a request's body
+PRINCIPAL = "sealbook.principal"  # in a request's scope: who was let in with it
 JSON = ((b"content-type", b"application/json"),)
 
 
@@ -34,3 +36,11 @@ async def read(receive: Receive) -> bytes:
         pieces.append(piece)
         if not message.get("more_body"):
             return b"".join(pieces)
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Send a whole reply."""
+    status, body, headers = reply
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})

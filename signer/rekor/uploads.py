@@ -18,7 +18,7 @@ from ledger.ledger import Ledger
 from ledger.plan import NewEntry
 from ledger.publication import Published
 from ledger.sequencer import Sequencer
-from signer.access import Principal, authorise
+from signer.access import Principal, authorise_everywhere
 from signer.audit_trail.trail import Trail
 from signer.errors import OwnKeyError
 from verifier.entry import Entry
@@ -70,7 +70,7 @@ class Uploads:
             OwnKeyError: it is under a key of ours, and we did not log it.
             LedgerError: nothing was written, or is not published in time.
         """
-        rule = authorise(principal, "append").rule
+        rule = authorise_everywhere(principal, "append").rule
         # 2., 3.
         known_by = dedup.upload_of(entry)
         found = self._find(entry, known_by)

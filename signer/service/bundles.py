@@ -16,6 +16,7 @@ from ledger.publication import Published
 from signer.access import Principal
 from signer.guard import Method
 from signer.service import wire
+from signer.service.seeing import FETCH, Sight
 from signer.signing import Proven
 from signer.v1 import record_pb2, signer_pb2
 from verifier.digest import Digest
@@ -49,16 +50,19 @@ class Bundles:
         return {name: Method(signer_pb2.GetBundlesRequest, streaming=self.get_bundles)}
 
     async def get_bundles(
-        self, _: Principal, request: signer_pb2.GetBundlesRequest
+        self, principal: Principal, request: signer_pb2.GetBundlesRequest
     ) -> AsyncIterator[signer_pb2.GetBundlesResponse]:
-        """Stream every signature about a digest, under one checkpoint."""
+        """Stream every signature about a digest that the caller is shown, under one checkpoint."""
         repository = Repository(request.repository) if request.repository else None
         published = self._ledger.published
         log_id = self._ledger.log_key.log_id
         checkpoint = record_pb2.Checkpoint(note=published.note, log_id=log_id)
         digest, start = Digest(request.digest), 0
+        sight = Sight(principal, FETCH)
         while True:
-            page, start = await asyncio.to_thread(self.find, published, digest, repository, start)
+            page, start = await asyncio.to_thread(
+                self.find, published, digest, repository, start, sight=sight
+            )
             for found in page:
                 message = signer_pb2.GetBundlesResponse(
                     checkpoint=checkpoint,
@@ -89,27 +93,40 @@ class Bundles:
         repository: Repository | None,
         start: int,
         forms: tuple[str, ...] = SHOWN,
+        *,
+        sight: Sight,
     ) -> tuple[list[Found], int]:
         """Return a page of the signatures about `digest`, oldest first, from index `start` on.
 
         All are proven under `published`. With it comes where the next page starts, or 0.
-        One whose body was deleted is left out.
+        One whose body was deleted is left out, and so is what `sight` does not show: a page ends
+        where the next that is shown begins, so that nothing tells how many others there are.
         """
+        if repository is not None and not sight.covers(repository):
+            return [], 0
         tree_size = published.checkpoint.tree_size
-        indices = self._ledger.store.search("digest", digest, start - 1, _PAGE + 1)
         page: list[Found] = []
-        for index in indices[:_PAGE]:
-            if index >= tree_size:
-                return page, 0
-            row = self._ledger.row(index)
-            about = labels.decode(row.labels)
-            if about["form"][0] not in forms or (row.body is None and not row.body_size):
-                continue
-            if repository is None or repository in about.get("repository", ()):
+        while True:
+            indices = self._ledger.store.search("digest", digest, start - 1, _PAGE + 1)
+            for index in indices:
+                if index >= tree_size:
+                    return page, 0
+                row = self._ledger.row(index)
+                about = labels.decode(row.labels)
+                if about["form"][0] not in forms or (row.body is None and not row.body_size):
+                    continue
+                if repository is not None and repository not in about.get("repository", ()):
+                    continue
+                if not sight.shows(row.labels):
+                    continue
+                if len(page) == _PAGE:
+                    return page, index
                 says = about.get("predicate_type", [""])[0]
                 proof = self._ledger.prove(index, tree_size)
                 page.append(Found(make_record(index, row), proof, says, row.time))
-        return page, indices[_PAGE] if len(indices) > _PAGE else 0
+            if len(indices) <= _PAGE:
+                return page, 0
+            start = indices[-1] + 1
 
     def rendered(self, found: Found, note: str) -> Iterator[bytes]:
         """Yield the bytes that readers of the form take, in pieces."""

@@ -15,6 +15,7 @@ from signer.access import Principal
 from signer.guard import Method
 from signer.service import wire
 from signer.service.search import search
+from signer.service.seeing import Sight
 from signer.v1 import ledger_pb2, record_pb2
 from verifier.errors import MalformedError
 
@@ -58,13 +59,13 @@ class LedgerService:
         return checkpoint
 
     async def entry(
-        self, _: Principal, request: ledger_pb2.GetEntryRequest
+        self, principal: Principal, request: ledger_pb2.GetEntryRequest
     ) -> ledger_pb2.GetEntryResponse:
         """Return one entry with everything kept beside it."""
         published = self._ledger.published.checkpoint.tree_size
-        if request.index >= published:
+        row = self._ledger.row(request.index) if request.index < published else None
+        if row is None or not Sight(principal).shows(row.labels):
             raise UnknownEntryError(f"no entry at {request.index}, {published} are published")
-        row = self._ledger.row(request.index)
         return ledger_pb2.GetEntryResponse(
             record=wire.record(make_record(request.index, row)),
             labels=row.labels,
@@ -72,7 +73,7 @@ class LedgerService:
         )
 
     async def body(
-        self, _: Principal, request: ledger_pb2.GetBodyRequest
+        self, principal: Principal, request: ledger_pb2.GetBodyRequest
     ) -> AsyncIterator[ledger_pb2.GetBodyResponse]:
         """Stream the signed message with this hash."""
         name = parse_body_path(body_path(request.name))
@@ -81,9 +82,11 @@ class LedgerService:
                 f"expected a name like sha256:<64 hex>, found {request.name[:80]!r}"
             )
         index = await asyncio.to_thread(self._ledger.store.body, name)
-        if index is None or index >= self._ledger.published.checkpoint.tree_size:
+        row = None
+        if index is not None and index < self._ledger.published.checkpoint.tree_size:
+            row = self._ledger.row(index)
+        if row is None or not Sight(principal).shows(row.labels):
             raise UnknownEntryError(f"no published entry names the body {name}")
-        row = self._ledger.row(index)
         if row.body is None and not row.body_size:
             raise UnknownEntryError(f"the body {name} was deleted")
         pieces = (
@@ -119,9 +122,13 @@ class LedgerService:
         )
 
     async def list_entries(
-        self, _: Principal, request: ledger_pb2.ListEntriesRequest
+        self, principal: Principal, request: ledger_pb2.ListEntriesRequest
     ) -> AsyncIterator[ledger_pb2.ListEntriesResponse]:
-        """Stream entries in order, in slices that hold no read transaction open."""
+        """Stream the entries that the caller is shown, in order.
+
+        They are read in slices that hold no read transaction open.
+        """
+        sight = Sight(principal)
         published = self._ledger.published.checkpoint.tree_size
         stop = request.stop or published
         if not request.start <= stop <= published:
@@ -130,6 +137,8 @@ class LedgerService:
         for start in range(request.start, stop, SLICE):
             rows = await asyncio.to_thread(self._ledger.store.rows, start, min(stop, start + SLICE))
             for index, row in enumerate(rows, start):
+                if not sight.shows(row.labels):
+                    continue
                 message.records.append(wire.record(make_record(index, row)))
                 message.labels.append(row.labels)
                 message.committed_at.append(row.time)
@@ -141,10 +150,10 @@ class LedgerService:
             yield message
 
     async def search(
-        self, _: Principal, request: ledger_pb2.SearchRequest
+        self, principal: Principal, request: ledger_pb2.SearchRequest
     ) -> ledger_pb2.SearchResponse:
-        """Return a page of the entries that bear the labels."""
-        found = await asyncio.to_thread(search, self._ledger, request)
+        """Return a page of the entries that bear the labels, of those that the caller is shown."""
+        found = await asyncio.to_thread(search, self._ledger, request, Sight(principal))
         return ledger_pb2.SearchResponse(
             records=[wire.record(record) for record in found.records],
             next=found.next,

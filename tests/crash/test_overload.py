@@ -14,8 +14,8 @@ from typing import NamedTuple
 import grpc
 import pytest
 
-from signer.guard import _MOST_CALLS as MOST_CALLS
 from signer.guard import Guard
+from signer.under_way import MOST_CALLS
 from signer.v1 import signer_pb2, signer_pb2_grpc
 from tests.crash.caller import REPOSITORY, Caller
 from tests.crash.journal import Journal
@@ -64,7 +64,7 @@ def gated(
 ) -> Iterator[tuple[InProcess, GatedStore]]:
     """Run a service that takes so much at once, and whose commits wait for the gate."""
     monkeypatch.setattr("ledger.sequencer._MAX_WAITING", entries)
-    monkeypatch.setattr("signer.server.Guard", partial(Guard, most=calls))
+    monkeypatch.setattr("signer.front.Guard", partial(Guard, most=calls))
     gates: list[GatedStore] = []
 
     def spoil(service: InProcess) -> None:

@@ -73,7 +73,7 @@ class Running(World):
             return answer
 
     def raw(
-        self, request: bytes, method: str = SIGN, metadata: list[tuple[str, str]] | None = None
+        self, request: bytes, method: str = SIGN, metadata: list[Any] | None = None
     ) -> Answer:
         """Send these bytes to a method, with the token unless other metadata is given."""
         metadata = self.metadata if metadata is None else metadata

@@ -11,7 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from signer.access import APPENDER, Access, authorise
+from signer.access import Caller, Principal, authorise
+from signer.access.credential import APPENDER, secret_in
+from signer.access.tokens import Tokens
+from signer.errors import UnauthenticatedError
 from signer.v1 import ledger_pb2, signer_pb2
 from tests.signer.asking import PATIENCE_S, REPOSITORY, SIGN, order, refused
 from tests.signer.running import InProcess, serving
@@ -32,10 +35,29 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-def may(access: Access, token: str) -> set[str]:
+HERE, ELSEWHERE = Caller("127.0.0.1"), Caller("192.0.2.1")
+
+
+def holder(tokens: Tokens, token: str, caller: Caller = HERE) -> Principal:
+    """Return who has a token."""
+    found = tokens.holder(token, caller)
+    assert found is not None
+    return found
+
+
+def known(headers: list[tuple[str, str | bytes]]) -> Principal:
+    """Return whom the holders of two tokens would take somebody for."""
+    secret = secret_in(headers, basic=True)
+    found = None if secret is None else Tokens(TOKEN, APPEND).holder(secret, HERE)
+    if found is None:
+        raise UnauthenticatedError("nobody")
+    return found
+
+
+def may(tokens: Tokens, token: str) -> set[str]:
     """Return what the holder of a token may do."""
-    principal = access.holder(token)
-    return {action for action in ACTIONS if principal.grants.get(action)}  # type: ignore[call-overload]
+    grants = holder(tokens, token).grants
+    return {action for action in ACTIONS if grants.get(action)}  # type: ignore[call-overload]
 
 
 def test_grants() -> None:
@@ -43,13 +65,27 @@ def test_grants() -> None:
     The append token appends and does nothing else, the approver token looks and agrees; the
     service's own does all that callers do.
     """
-    access = Access(TOKEN, APPEND, APPROVER)
+    tokens = Tokens(TOKEN, APPEND, APPROVER)
 
-    assert {"append"} == may(access, APPEND)
-    assert {"read", "agree"} == may(access, APPROVER)
-    assert {"read", "agree"} == may(Access(TOKEN, None, APPROVER), APPROVER)
-    assert {*ACTIONS} - {"operate"} == may(access, TOKEN)
-    refused("permission-denied", lambda: authorise(access.holder(APPEND), "read"))
+    assert {"append"} == may(tokens, APPEND)
+    assert {"read", "agree"} == may(tokens, APPROVER)
+    assert {"read", "agree"} == may(Tokens(TOKEN, None, APPROVER), APPROVER)
+    assert {*ACTIONS} - {"operate"} == may(tokens, TOKEN)
+    refused("permission-denied", lambda: authorise(holder(tokens, APPEND), "read"))
+
+
+def test_from_elsewhere() -> None:
+    """
+    The service's own token counts on its machine alone, the other two from wherever one may call.
+    """
+    tokens = Tokens(TOKEN, APPEND, APPROVER)
+
+    for address in ("127.0.0.1", "127.8.9.1", "::1", ""):
+        assert tokens.holder(TOKEN, Caller(address))
+    for address in ("192.0.2.1", "10.0.0.1", "2001:db8::1", "0.0.0.0"):
+        assert tokens.holder(TOKEN, Caller(address)) is None
+    assert tokens.holder(APPEND, ELSEWHERE)
+    assert tokens.holder(APPROVER, ELSEWHERE)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +102,7 @@ def test_forms(headers: list[tuple[str, str | bytes]]) -> None:
     """
     A token may be a bearer's, or the password of Basic.
     """
-    principal = Access(TOKEN, APPEND).authenticate_appending(headers)
-
-    authorise(principal, "append")
+    authorise(known(headers), "append")
 
 
 @pytest.mark.parametrize(
@@ -91,14 +125,15 @@ def test_forms(headers: list[tuple[str, str | bytes]]) -> None:
         [("authorization", f"Bearer {APPEND}{'a' * 500}")],
         [("authorization", f"Bearer {APPEND}")] * 2,
         [("authorization", f"Bearer {APPEND}".encode())],
+        [("authorization-bin", f"Bearer {APPEND}".encode())],
+        [("authorization", f"Bearer {APPEND}"), ("authorization-bin", b"x")],
     ],
 )
 def test_other_forms(headers: list[tuple[str, str | bytes]]) -> None:
     """
     Everything else is nobody, and what is said about it holds no token.
     """
-    access = Access(TOKEN, APPEND)
-    told = refused("unauthenticated", lambda: access.authenticate_appending(headers))
+    told = refused("unauthenticated", lambda: known(headers))
 
     assert "a" * 20 not in told.message + told.hint
 
@@ -107,10 +142,9 @@ def test_basic_is_for_appending() -> None:
     """
     Where callers sign and read, no Basic is taken.
     """
-    access = Access(TOKEN, APPEND)
     headers = [("authorization", basic(APPENDER, TOKEN))]
 
-    refused("unauthenticated", lambda: access.authenticate(headers))
+    refused("unauthenticated", lambda: secret_in(headers))
 
 
 @pytest.mark.parametrize("token", ["a" * 31, "a" * 501, "a" * 32 + "/", "a" * 32 + "%", "", "a b"])
@@ -119,7 +153,7 @@ def test_bad_append_token(token: str) -> None:
     An append token that is no secret, or could not stand in a URL as it is, keeps the service
     from starting.
     """
-    told = refused("key-file", lambda: Access(TOKEN, token))
+    told = refused("key-file", lambda: Tokens(TOKEN, token))
 
     assert "a" * 20 not in told.message
 
@@ -128,10 +162,10 @@ def test_no_append_token() -> None:
     """
     Without an append token nobody but the holder of the main one may append.
     """
-    access = Access(TOKEN)
+    tokens = Tokens(TOKEN)
 
-    assert "append" in may(access, TOKEN)
-    refused("unauthenticated", lambda: access.holder(APPEND))
+    assert "append" in may(tokens, TOKEN)
+    assert tokens.holder(APPEND, HERE) is None
 
 
 def uploads(log: Log, path: str) -> list[Callable[..., httpx.Response]]:

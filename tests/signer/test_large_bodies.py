@@ -9,7 +9,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +18,8 @@ from starlette.requests import Request
 from ledger.resources import body_path
 from ledger.spooling import PIECE
 from signer import tiles_http
+from signer.access import Caller
+from signer.rekor.messages import PRINCIPAL
 from signer.service.ledger import LedgerService
 from signer.v1 import ledger_pb2
 from tests.audit.test_forms import attest, sbom
@@ -168,24 +170,26 @@ def test_memory(tmp_path: Path) -> None:
         attest(service, b'{"bomFormat":"CycloneDX","specVersion":"1.5","x":"%b"}' % (b"y" * LARGE))
         name = f"sha256:{file_of(service).name}"
         ledger = service.ledger
+        holder = service.server._tokens.holder(service.token, Caller())
+        assert holder is not None
 
         async def over_http() -> int:
-            handler = tiles_http.routes(ledger, service.server._access)["/bodies/{path:path}"]
+            handler = tiles_http.routes(ledger)["/bodies/{path:path}"]
             path = f"/{body_path(name)}"
-            bearer = (b"authorization", f"Bearer {service.token}".encode())
             scope = {
                 "type": "http",
                 "method": "GET",
                 "path": path,
                 "raw_path": path.encode(),
-                "headers": [bearer],
+                "headers": [],
+                PRINCIPAL: holder,
             }
             answer: Any = await handler(Request(scope))
             return sum([len(piece) async for piece in answer.body_iterator])
 
         async def over_grpc() -> int:
             request = ledger_pb2.GetBodyRequest(name=name)
-            pieces = LedgerService(ledger).body(cast("Any", None), request)
+            pieces = LedgerService(ledger).body(holder, request)
             return sum([len(piece.data) async for piece in pieces])
 
         held = [peak(lambda work=work: asyncio.run(work())) for work in (over_http, over_grpc)]  # type: ignore[misc]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.sequencer import Sequencer
-from signer.access import Access
+from signer.access import Caller
+from signer.access.tokens import Tokens
 from signer.approvals.control import Control
 from signer.dating import Dating
 from signer.forms.all import all_forms
@@ -34,7 +35,8 @@ def test_cancelled_between_two_signatures(tmp_path: Path) -> None:
     """
     ledger = ledger_over(memory_store())
     key = CountingKey(MemoryKey.generate("ecdsa-p256"))
-    principal = Access(TOKEN).authenticate([("authorization", f"Bearer {TOKEN}")])
+    principal = Tokens(TOKEN).holder(TOKEN, Caller())
+    assert principal is not None
     before = ledger.head.tree_size
 
     async def run() -> int:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from signer.access import Access, Principal
+from signer.access import Principal
+from signer.access.tokens import Tokens
 from tests.ledger.making import edit
 from tests.signer.asking import REPOSITORY, item
 from tests.signer.running import InProcess, running
@@ -265,7 +266,7 @@ def test_body_for_whom_may_not_read(
     Somebody who is known, and may not read, is told so.
     """
     nobody = Principal("urn:sealbook:token", "nobody", {})
-    monkeypatch.setattr(Access, "authenticate", lambda *_: nobody)
+    monkeypatch.setattr(Tokens, "holder", lambda *_: nobody)
     answer = http.get(body_path(filled, 7), headers=token(filled))
 
     assert (403, "permission-denied") == (answer.status_code, answer.json()["code"])
