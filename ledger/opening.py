@@ -49,6 +49,11 @@ class Home(NamedTuple):
         return self.directory / "bodies"
 
     @property
+    def data_keys_mark(self) -> Path:
+        """Where whoever encrypts keeps the name of its newest data key: not beside the book."""
+        return self.anchor / "data-keys"
+
+    @property
     def lock(self) -> Path:
         """The file whose lock makes one process the only one."""
         return self.directory / "ledger.lock"

@@ -189,6 +189,12 @@ class UnknownRequestFieldError(RequestError):
     hint = "the service is older than the client, or a field number is wrong"
 
 
+class TrailKeptError(RequestError):
+    """What the audit trail holds has to be kept longer."""
+
+    code = "trail-kept"
+
+
 class EmptyBatchError(RequestError):
     """A batch without items."""
 
@@ -483,6 +489,26 @@ class KeyBookError(SigningError):
     """The book of keys cannot be read or written, or does not say where a key lives."""
 
     code = "key-book"
+
+
+class AtRestError(SigningError):
+    """What is stored encrypted cannot be opened; nothing says that it is damaged."""
+
+    code = "at-rest"
+
+
+class WrongKekError(AtRestError):
+    """The key-encryption key is not the one that wrapped our data keys."""
+
+    code = "at-rest-key"
+    hint = "at_rest.key names the present one, at_rest.previous the one before it"
+
+
+class DataKeysError(AtRestError):
+    """The book of data keys is missing, altered, or older than what was encrypted."""
+
+    code = "data-keys"
+    hint = "bring it back from a backup: without it nobody opens what is encrypted"
 
 
 class TrustRestartError(SigningError):

@@ -10,12 +10,21 @@ import os
 from pathlib import Path
 
 _NAME = "ledger.db"
+_DATA_KEYS = ".data-keys"  # behind a database's name
 _BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a database
 
 
 def path_in(directory: Path) -> Path:
     """Return where the database of a ledger's directory is."""
     return directory / _NAME
+
+
+def data_keys(path: Path) -> Path:
+    """Return where the data keys of the database at `path` are, each wrapped by another key.
+
+    The ledger copies that file with the database, and never looks into it.
+    """
+    return path.with_name(path.name + _DATA_KEYS)
 
 
 def files(path: Path) -> tuple[Path, ...]:
