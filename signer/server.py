@@ -28,6 +28,7 @@ from signer.approvals.opening import DualControl
 from signer.audit_trail.anchoring import Anchoring
 from signer.audit_trail.calls import told
 from signer.audit_trail.opening import open_trail
+from signer.audit_trail.purging import Purging
 from signer.authority.opening import opened
 from signer.config import Config
 from signer.configured import Configured
@@ -53,6 +54,7 @@ from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
 from signer.reloading import LivePolicy, Reloading
 from signer.service import KeysService, OperatorService, PullService
+from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
@@ -190,7 +192,10 @@ class Server:
         logins = Logins.over(
             self._state, self._issuers, events, self._trail, lambda: self._live_config.now
         )
-        calls = flows.table(metrics) | self._pulls.table() | told(logins.table())
+        calls = told(flows.table(metrics) | self._pulls.table() | logins.table())
+        purging = Purging(
+            self._trail, ledger, events, lambda: self._live_config.now.trail.retain_days
+        )
         admins = told(
             OperatorService(
                 ledger,
@@ -208,6 +213,7 @@ class Server:
             | ConfigurationService(reloading).table()
             | flows.approvals()
             | logins.table()
+            | AuditService(self._trail, purging).table()
         )
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -225,7 +231,9 @@ class Server:
                         calls,
                         Uploads(ledger, sequencer, self._life.is_ours, self._trail),
                         address=address,
-                        ready=lambda: self._ready and publishing.alarm is None,
+                        ready=lambda: (
+                            self._ready and publishing.alarm is None and self._trail.writable
+                        ),
                     ),
                     grace_s=_GRACE_S,
                 )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ledger.durable import sync, write_durably
 
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.jsonl", re.ASCII)
+_LAST = 64 << 10  # bytes; most lines are much shorter
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -53,10 +54,16 @@ class Folder(NamedTuple):
 
     def ends(self, segment: int) -> tuple[bytes, bytes]:
         """Return the first and the last line of a segment, without line feeds; empty for none."""
-        first = last = b""
-        for last in self.lines(segment):
-            first = first or last
-        return first.rstrip(b"\n"), last.rstrip(b"\n")
+        with self.file(segment).open("rb") as file:
+            first = file.readline()
+            end = file.seek(0, os.SEEK_END)
+            back = _LAST
+            while True:
+                file.seek(max(0, end - back))
+                last = file.read().removesuffix(b"\n")
+                if b"\n" in last or back >= end:
+                    return first.removesuffix(b"\n"), last.rpartition(b"\n")[2]
+                back *= 16
 
     def replace(self, segment: int, content: bytes) -> None:
         """Put `content` in the place of a segment, durably."""

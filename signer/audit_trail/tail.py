@@ -40,6 +40,7 @@ class Closed(NamedTuple):
 class Decision(NamedTuple):
     """What was decided: `wanted` are the dedup keys of what was to be signed.
 
+    A bare hash that a raw key signs has no such key before: `sought` are hash and key.
     `tree_size` is how many entries the ledger had: what was there is nobody's fresh entry.
     """
 
@@ -47,7 +48,7 @@ class Decision(NamedTuple):
     segment: int
     tree_size: int
     wanted: tuple[bytes, ...] = ()
-    reference: str = ""
+    sought: tuple[str, str] | None = None
 
 
 class Tail(NamedTuple):
@@ -135,7 +136,8 @@ def _open(folder: Folder, segments: list[int]) -> Tail:
 
 def _decision(segment: int, line: _Read) -> Decision:
     wanted = tuple(b64(known_by) for known_by in line.content.get("wanted", ()))
-    return Decision(line.seq, segment, line.content.get("tree_size", 0), wanted)
+    tree_size, sought = line.content.get("tree_size", 0), line.content.get("sought")
+    return Decision(line.seq, segment, tree_size, wanted, tuple(sought) if sought else None)
 
 
 def _cut(folder: Folder, segment: int) -> int:

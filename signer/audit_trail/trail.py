@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import structlog
 
+from ledger import labels
 from ledger.answer import Appended
 from ledger.errors import ConflictError, StorageFailedError
 from ledger.ledger import Ledger
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 
 _MOST_CLAIMED = 4096
 _MOST_DECIDED = 4096
+_MOST_SOUGHT = 256
 _UNKNOWN = (StorageFailedError, ConflictError)  # whether it landed, the next start finds out
 
 
@@ -120,7 +122,7 @@ class Trail:
                 if not self._pen.failure:
                     self._pen.take_back()
                 raise
-            decision = Decision(seq, self._pen.segment, tree_size, tuple(wanted), reference)
+            decision = Decision(seq, self._pen.segment, tree_size, tuple(wanted))
             self._open[seq] = decision
             if reference:
                 self._decided[reference] = None
@@ -246,14 +248,16 @@ class Trail:
         self.unlogged.append(closed)
         return closed
 
-    def purged(self, before: str, lines: int) -> None:
-        """Say that what `lines` from before that time held is taken away, durably.
+    def purged(self, before: int, lines: int, event: int) -> None:
+        """Say that what `lines` from before that second held is taken away, durably.
+
+        The ledger says so too, at `event`.
 
         Raises:
             TrailError: it is not said.
         """
         with self._pen.lock:
-            self._pen.add("purged", print_json({"before": before, "lines": lines}))
+            self._pen.add("purged", print_json({"before": before, "event": event, "lines": lines}))
         self._pen.sync()
 
     @property
@@ -279,10 +283,11 @@ class Trail:
             opened = {"tree_size": self._ledger.head.tree_size, "version": version}
             self._pen.add("opened", print_json(opened))
         for decision in list(self._open.values()):
-            there = self._find(decision.wanted)
+            there = self._find(decision.wanted) or self._sought(decision)
             places = [(index, self._leaf(index)) for index in there if index >= decision.tree_size]
             again = [index for index in there if index < decision.tree_size]
-            code = "" if there else "not-logged" if decision.wanted else "unknown"
+            logged = decision.wanted or decision.sought
+            code = "" if there else "not-logged" if logged else "unknown"
             self.came_of(decision, places, again, code, recovered=True)
         self._pen.sync()
 
@@ -313,6 +318,19 @@ class Trail:
 
     def _find(self, wanted: Sequence[bytes]) -> list[int]:
         return list(self._ledger.store.find_many(list(wanted)).values()) if wanted else []
+
+    def _sought(self, decision: Decision) -> list[int]:
+        """Return where a bare hash is that a raw key was to sign, if it was signed since."""
+        if decision.sought is None:
+            return []
+        digest, key = decision.sought
+        found = self._ledger.store.search("digest", digest, decision.tree_size - 1, _MOST_SOUGHT)
+        for index in found:
+            named = labels.decode(self._ledger.stored(index).labels)
+            is_it = (named.get("form"), named.get("key")) == ([labels.OPAQUE], [key])
+            if is_it and index not in self._claimed:
+                return [index]
+        return []
 
     def _leaf(self, index: int) -> bytes:
         return hash_leaf(self._ledger.stored(index).entry)
