@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 
 from ledger.transport import Request, Response, TransportError
+from signer.errors import KeyFileError
+from signer.keys.secret_files import read_secret
 
 
 class HttpTransport:
@@ -17,11 +19,25 @@ class HttpTransport:
     Proxies are not taken from the environment: whom we talk to is configured.
     """
 
-    def __init__(self, ca: Path | None = None) -> None:
-        """Trust `ca`, or the system's roots."""
+    def __init__(
+        self, ca: Path | None = None, certificate: Path | None = None, key: Path | None = None
+    ) -> None:
+        """Trust `ca`, or the system's roots; show the `certificate` with this `key`, if any.
+
+        Raises:
+            KeyFileError: others can read the key, or it is not the certificate's.
+        """
         import ssl
 
-        verify = ssl.create_default_context(cafile=str(ca)) if ca else True
+        verify: ssl.SSLContext | bool = True
+        if ca or certificate:
+            verify = ssl.create_default_context(cafile=str(ca) if ca else None)
+        if certificate and key and isinstance(verify, ssl.SSLContext):
+            read_secret(key)
+            try:
+                verify.load_cert_chain(certificate, key)
+            except ssl.SSLError as e:
+                raise KeyFileError(f"{key} is not the key of {certificate}") from e
         self._client = httpx.Client(verify=verify, follow_redirects=False, trust_env=False)
 
     def __call__(self, request: Request) -> Response:

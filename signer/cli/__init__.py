@@ -39,7 +39,8 @@ audit
   witness      be a witness: cosign what only grew (init, add-log, serve)
 
 who may do what
-  access       ca, certificate: what callers show who they are with
+  access       login, whoami, bindings, bind, unbind; ca, certificate: who may do what
+  apikey       create, list, revoke: for what cannot have a token of an issuer
 
 take care
   revoke       take an entry, a key or an image back, for offline verifiers too
@@ -66,6 +67,7 @@ _COMMANDS = {
     "proof": "look",
     "status": "look",
     "access": "access",
+    "apikey": "apikey",
     "revoke": "revoke",
     "migrate": "migrate",
     "key": "key",

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from signer.approvals.request import Request
-from signer.cli.arguments import add_service, connect, parser, show
+from signer.cli.arguments import add_service, connect_admin, parser, show
 from signer.cli.operator import day_time
 from signer.client import Client
 from signer.client.approvals import OpenRequest
-from signer.config import Config
 from signer.errors import RequestError, UnknownRequestError
 from signer.keys import open_key
 from signer.keys.home import Role
@@ -34,13 +32,13 @@ def main(argv: list[str]) -> int:
 
         return check(args)
     if args.id is None:
-        with connected(args) as client:
+        with connect_admin(args) as client:
             return _list(client.requests(), as_json=args.json)
     if args.person is None or args.key is None:
         made.error("an approval needs --as NAME and --key KEY")
     if args.yes and len(args.id) != _WHOLE:
         raise RequestError("expected the whole id with --yes: nothing else says what is signed")
-    with connected(args) as client:
+    with connect_admin(args) as client:
         found = client.request(_whole(client, args.id))
         assert found.request is not None
         if not args.yes and not _agreed(found, args.person):
@@ -97,16 +95,6 @@ def _parser() -> argparse.ArgumentParser:
         "--trust", type=Path, metavar="FILE", help="with --check: the trust file that names the log"
     )
     return made
-
-
-def connected(args: argparse.Namespace) -> Client:
-    """Return a client of the service that `args` name; here, of its admin socket."""
-    if args.service is None and args.token_file is None:
-        config = Config.load(args.config)
-        socket = config.path(config.listen.operator)
-        if os.access(socket, os.W_OK):
-            return Client(f"unix:{socket}", "")
-    return connect(args)
 
 
 def sign(request: Request, person: str, key: str) -> bytes:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.audit.source import DirectoryReader, HttpReader, Source, StaticSource
+from signer.cli.arguments import add_credentials, credentials_of
 
 _PARALLEL = 8  # bodies asked for at once over HTTP
 
@@ -20,8 +21,7 @@ def add_source(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     add("source", nargs="?", metavar="SOURCE", help="an http(s) URL, or a directory")
     add("--service", metavar="HOST:PORT", help="a service's gRPC address, instead of SOURCE")
-    add("--token-file", type=Path, metavar="FILE", help="the file with the token, for bodies")
-    add("--ca", type=Path, metavar="FILE", help="PEM roots of the server's certificate")
+    add_credentials(made)
 
 
 def add_trust(made: argparse.ArgumentParser) -> None:
@@ -35,27 +35,28 @@ def check_source(made: argparse.ArgumentParser, args: argparse.Namespace) -> Non
     """Refuse what cannot be meant, with exit code 2."""
     if (args.source is None) == (args.service is None):
         made.error("expected one SOURCE, or --service")
-    if args.service is not None and args.token_file is None:
-        made.error("--service needs --token-file")
+    if args.oidc_token_file is not None:
+        made.error("expected a session: sealbook access login --oidc-token-file … --out FILE")
+    if (args.client_certificate is None) != (args.client_key is None):
+        made.error("--client-certificate and --client-key go together")
+    if args.service is not None and not (args.token_file or args.client_certificate):
+        made.error("--service needs --token-file or --client-certificate")
 
 
 @contextmanager
 def open_source(args: argparse.Namespace) -> Iterator[Source]:
     """Open what the options name; with `--service` it is a `ProofSource`."""
-    token = ""
-    if args.token_file is not None:
-        from signer.keys.secret_files import read_token
-
-        token = read_token(args.token_file)
     if args.service is not None:
         from signer.client.source import GrpcSource
 
-        with GrpcSource(args.service, token, args.ca.read_bytes() if args.ca else None) as source:
+        with GrpcSource(args.service, credentials_of(args)) as source:
             yield source
     elif args.source.startswith(("http://", "https://")):
+        from signer.keys.secret_files import read_token
         from signer.transport import HttpTransport
 
-        transport = HttpTransport(args.ca)
+        token = read_token(args.token_file) if args.token_file else ""
+        transport = HttpTransport(args.ca, args.client_certificate, args.client_key)
         try:
             yield StaticSource(HttpReader(args.source, transport, token), _PARALLEL)
         finally:

@@ -14,6 +14,8 @@ from signer.client import approvals, attesting, messages
 from signer.client.answer import Signed
 from signer.client.approvals import Approved, OpenRequest
 from signer.client.attesting import Attested, Predicate
+from signer.client.bearer import EXCHANGE, Bearer, Metadata
+from signer.client.credentials import Credentials
 from signer.client.listing import Listed, gathered
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.errors import (
@@ -23,7 +25,7 @@ from signer.errors import (
     WrongAnswerError,
 )
 from signer.order import Item
-from signer.v1 import approvals_pb2, ledger_pb2, record_pb2, signer_pb2
+from signer.v1 import access_pb2, approvals_pb2, ledger_pb2, record_pb2, signer_pb2
 from verifier import limits
 from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
@@ -53,16 +55,13 @@ class AsyncClient:
     """A client on the running event loop; use as an async context manager."""
 
     def __init__(
-        self, target: str, token: str, *, ca: bytes | None = None, timeout_s: float = TIMEOUT_S
+        self, target: str, token: str = "", *, timeout_s: float = TIMEOUT_S, **more: Any
     ) -> None:
-        """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
-        if ca is None:
-            self._channel = grpc.aio.insecure_channel(target, _OPTIONS)
-        else:
-            credentials = grpc.ssl_channel_credentials(ca)
-            self._channel = grpc.aio.secure_channel(target, credentials, _OPTIONS)
+        """Talk to `target`, as HOST:PORT; `more` are the other fields of `Credentials`."""
+        credentials = Credentials(token, **more)
+        self._channel = credentials.aio_channel(target, _OPTIONS)
         self._target = target
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._bearer = Bearer(credentials, self.exchange)
         self._timeout_s = timeout_s
         self._closed = False
         self._waiting: dict[_Call, list[_Waiting]] = {}
@@ -355,19 +354,35 @@ class AsyncClient:
             return e
         return answer
 
+    async def call(self, name: str, request: Any, answer: Any) -> Any:
+        """Return the message `answer` of the method with this full name; raises as `sign` does."""
+        return await self._unary(name, request, answer)
+
+    async def exchange(self, request: access_pb2.ExchangeRequest) -> access_pb2.ExchangeResponse:
+        """Return a session for a token, which counts no more; raises as `sign` does."""
+        answer: access_pb2.ExchangeResponse
+        call = self._method(EXCHANGE, request, access_pb2.ExchangeResponse)
+        answer = await self._awaited(call, request, self._timeout_s, ())
+        return answer
+
     async def _unary(self, name: str, request: Any, answer: Any) -> Any:
-        call = self._channel.unary_unary(
+        return await self._answered(self._method(name, request, answer), request, self._timeout_s)
+
+    def _method(self, name: str, request: Any, answer: Any) -> Any:
+        return self._channel.unary_unary(
             name,
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
-        return await self._answered(call, request, self._timeout_s)
 
     async def _answered(self, call: Any, request: Any, timeout_s: float) -> Any:
+        return await self._awaited(call, request, timeout_s, await self._bearer.metadata())
+
+    async def _awaited(self, call: Any, request: Any, timeout_s: float, metadata: Metadata) -> Any:
         try:
-            return await call(request, timeout=timeout_s, metadata=self._metadata)
+            return await call(request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as e:
-            raise answered.error(e, self._target) from e
+            raise self._told(e) from e
         except grpc.aio.UsageError as e:
             raise ServiceUnreachableError(_CLOSED) from e
         except asyncio.CancelledError:
@@ -381,19 +396,25 @@ class AsyncClient:
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
+        metadata = await self._bearer.metadata()
         try:
-            async for message in call(request, timeout=self._timeout_s, metadata=self._metadata):
+            async for message in call(request, timeout=self._timeout_s, metadata=metadata):
                 if message is None:  # what grpc makes of bytes that are no message
                     raise WrongAnswerError(f"an answer that is no {answer.DESCRIPTOR.full_name}")
                 yield message
         except grpc.aio.AioRpcError as e:
-            raise answered.error(e, self._target) from e
+            raise self._told(e) from e
         except grpc.aio.UsageError as e:
             raise ServiceUnreachableError(_CLOSED) from e
         except asyncio.CancelledError:
             if self._closed:  # it was the channel that was cancelled, not the caller
                 raise ServiceUnreachableError(_CLOSED) from None
             raise
+
+    def _told(self, failed: grpc.aio.AioRpcError) -> SealbookError:
+        error = answered.error(failed, self._target)
+        self._bearer.told(error)
+        return error
 
 
 def _fail(waiting: Sequence[_Waiting]) -> None:

@@ -12,29 +12,27 @@ from google.protobuf.message import DecodeError
 from ledger.copies.mirror import Part, Piece
 from ledger.store import Claim, Head, Row
 from signer.client import answer as answered
+from signer.client.bearer import EXCHANGE, Bearer
+from signer.client.credentials import Credentials
 from signer.errors import ServiceUnreachableError
-from signer.v1 import ledger_pb2
+from signer.v1 import access_pb2, ledger_pb2
 from verifier import limits
 from verifier.errors import MalformedError
 from verifier.merkle import Hash
 
 _SILENT_S = 30.0  # a service that says nothing for so long, beyond what it was asked to wait, hangs
 _HASH = 32
+_OPTIONS = (("grpc.max_receive_message_length", 64 << 20),)
 
 
 class Puller:
     """Asks one service for what a mirror lacks; an async context manager."""
 
-    def __init__(self, target: str, token: str, *, ca: bytes | None = None) -> None:
-        """Pull from `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
-        options = (("grpc.max_receive_message_length", 64 << 20),)
-        if ca is None:
-            self._channel = grpc.aio.insecure_channel(target, options)
-        else:
-            credentials = grpc.ssl_channel_credentials(ca)
-            self._channel = grpc.aio.secure_channel(target, credentials, options)
+    def __init__(self, target: str, credentials: Credentials) -> None:
+        """Pull from `target`, as HOST:PORT."""
+        self._channel = credentials.aio_channel(target, _OPTIONS)
         self._target = target
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._bearer = Bearer(credentials, self._exchange)
 
     async def close(self) -> None:
         """Close the connection; a call under way fails."""
@@ -47,10 +45,11 @@ class Puller:
             ServiceError: the service refused; `code` says why.
             ServiceUnreachableError: no answer, or none any more.
         """
+        metadata = await self._bearer.metadata()
         call: Any = self._channel.unary_stream(
             "/sealbook.v1.Ledger/Pull",
             request_serializer=ledger_pb2.PullRequest.SerializeToString,
-        )(ledger_pb2.PullRequest(tree_size=tree_size, wait_ms=wait_ms), metadata=self._metadata)
+        )(ledger_pb2.PullRequest(tree_size=tree_size, wait_ms=wait_ms), metadata=metadata)
         patience_s = _SILENT_S + wait_ms / 1000
         try:
             while True:
@@ -61,9 +60,23 @@ class Puller:
         except TimeoutError as e:
             raise ServiceUnreachableError(f"{self._target}: silent for {patience_s:.0f} s") from e
         except grpc.aio.AioRpcError as e:
-            raise answered.error(e, self._target) from e
+            error = answered.error(e, self._target)
+            self._bearer.told(error)
+            raise error from e
         finally:
             call.cancel()
+
+    async def _exchange(self, request: access_pb2.ExchangeRequest) -> access_pb2.ExchangeResponse:
+        call: Any = self._channel.unary_unary(
+            EXCHANGE,
+            request_serializer=access_pb2.ExchangeRequest.SerializeToString,
+            response_deserializer=access_pb2.ExchangeResponse.FromString,
+        )
+        try:
+            answer: access_pb2.ExchangeResponse = await call(request, timeout=_SILENT_S)
+        except grpc.aio.AioRpcError as e:
+            raise answered.error(e, self._target) from e
+        return answer
 
 
 def parse(raw: bytes) -> Part:

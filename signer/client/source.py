@@ -17,6 +17,8 @@ from ledger import labels
 from ledger.audit.source import Listed
 from ledger.errors import SourceError
 from ledger.tiles import WIDTH
+from signer.client.bearer import metadata
+from signer.client.credentials import Credentials
 from signer.v1 import ledger_pb2, record_pb2
 from verifier.merkle import Hash
 
@@ -45,15 +47,11 @@ class GrpcSource:
 
     parallel = 1  # bodies come with their entries
 
-    def __init__(self, target: str, token: str, ca: bytes | None = None) -> None:
-        """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
-        if ca is None:
-            self._channel = grpc.insecure_channel(target, _OPTIONS)
-        else:
-            credentials = grpc.ssl_channel_credentials(ca)
-            self._channel = grpc.secure_channel(target, credentials, _OPTIONS)
+    def __init__(self, target: str, credentials: Credentials) -> None:
+        """Talk to `target`, as HOST:PORT; tokens are not exchanged here."""
+        self._channel = credentials.channel(target, _OPTIONS)
         self._target = target
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata = metadata(credentials.token)
         self._bundles: OrderedDict[int, list[_Told]] = OrderedDict()
         self._bodies: dict[int, dict[tuple[str, str], bytes]] = {}
 

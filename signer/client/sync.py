@@ -15,7 +15,7 @@ from signer.client.attesting import Attested
 from signer.client.listing import Listed
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.order import Item
-from signer.v1 import ledger_pb2
+from signer.v1 import access_pb2, ledger_pb2
 from verifier.errors import SealbookError
 from verifier.merkle import InclusionProof
 from verifier.record import Record
@@ -27,15 +27,15 @@ class Client:
     """The same for programs without an event loop; safe in many threads."""
 
     def __init__(
-        self, target: str, token: str, *, ca: bytes | None = None, timeout_s: float = TIMEOUT_S
+        self, target: str, token: str = "", *, timeout_s: float = TIMEOUT_S, **more: Any
     ) -> None:
-        """Talk to `target`, as HOST:PORT; over TLS if `ca`, PEM roots, is given."""
+        """Talk to `target`, as HOST:PORT; `more` are the other fields of `Credentials`."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="sealbook-client", daemon=True
         )
         self._thread.start()
-        self._client: AsyncClient = self._run(_make(target, token, ca, timeout_s))
+        self._client: AsyncClient = self._run(_make(target, token, timeout_s, more))
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -129,9 +129,17 @@ class Client:
             if not start:
                 return
 
+    def call(self, name: str, request: Any, answer: Any) -> Any:
+        """Return the message `answer` of the method with this full name; raises as `sign` does."""
+        return self._run(self._client.call(name, request, answer))
+
+    def exchange(self, request: access_pb2.ExchangeRequest) -> access_pb2.ExchangeResponse:
+        """Return a session for a token, which counts no more; raises as `sign` does."""
+        return self._run(self._client.exchange(request))
+
     def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-async def _make(target: str, token: str, ca: bytes | None, timeout_s: float) -> AsyncClient:
-    return AsyncClient(target, token, ca=ca, timeout_s=timeout_s)
+async def _make(target: str, token: str, timeout_s: float, more: dict[str, Any]) -> AsyncClient:
+    return AsyncClient(target, token, timeout_s=timeout_s, **more)

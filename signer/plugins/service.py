@@ -3,10 +3,12 @@
 Other programs start them, so the environment says where the service is, as the
 options of `sealbook sign` do:
 
-    SEALBOOK_SERVICE       HOST:PORT, as --service
-    SEALBOOK_TOKEN_FILE    as --token-file
-    SEALBOOK_CA            as --ca: PEM roots; speak TLS
-    SEALBOOK_CONFIG        or, on the service's own machine, its configuration
+    SEALBOOK_SERVICE             HOST:PORT, as --service
+    SEALBOOK_TOKEN_FILE          as --token-file: a token, a session or an API key
+    SEALBOOK_OIDC_TOKEN_FILE     as --oidc-token-file: it counts for one signature alone
+    SEALBOOK_CLIENT_CERTIFICATE  as --client-certificate, with SEALBOOK_CLIENT_KEY
+    SEALBOOK_CA                  as --ca: PEM roots; speak TLS
+    SEALBOOK_CONFIG              or, on the service's own machine, its configuration
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ if TYPE_CHECKING:  # gRPC is imported when the service is asked, and not before
 
 T = TypeVar("T")
 _DEFAULT = "127.0.0.1:8640"  # as in signer.config, which costs as much to import as all the rest
+_WHO = ("token_file", "oidc_token_file", "client_certificate")
+_CREDENTIALS = (*_WHO, "client_key", "ca")
 
 
 class Named(NamedTuple):
@@ -68,18 +72,25 @@ def connect() -> Client:
 
     Raises:
         ConfigError: it names none, or a configuration that cannot be read.
-        KeyFileError: the token cannot be read, or others can read it too.
+        KeyFileError: a secret cannot be read, or others can read it too.
     """
-    target = os.environ.get("SEALBOOK_SERVICE")
-    token_file = os.environ.get("SEALBOOK_TOKEN_FILE")
-    if not target or not token_file:
-        there, token = _configured()
-        target, token_file = target or there, token_file or token
-    from signer.client import Client
-    from signer.keys.secret_files import read_token
+    from argparse import Namespace
 
-    ca = os.environ.get("SEALBOOK_CA")
-    return Client(target, read_token(Path(token_file)), ca=Path(ca).read_bytes() if ca else None)
+    from signer.cli.arguments import credentials_of
+
+    target = os.environ.get("SEALBOOK_SERVICE")
+    said = {name: os.environ.get(f"SEALBOOK_{name.upper()}") for name in _CREDENTIALS}
+    if not target or not any(said[name] for name in _WHO):
+        there, token = _configured()
+        target = target or there
+        if not any(said[name] for name in _WHO):
+            said["token_file"] = token
+    who = credentials_of(
+        Namespace(**{name: Path(value) if value else None for name, value in said.items()})
+    )
+    from signer.client import Client
+
+    return Client(target, **who._asdict())
 
 
 def _configured() -> tuple[str, str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from signer.client import Signed
+from signer.client.credentials import Credentials
 from signer.client.source import GrpcSource
 from tests.ledger.making import edit
 from tests.signer.asking import REPOSITORY, item
@@ -59,7 +60,7 @@ class Operator:
     def export(self, service: InProcess, folder: Path, *more: object) -> Path:
         """Write the static tree of a running service, up to what it shows now."""
         note = self.home / "shown"
-        with GrpcSource(service.addresses.grpc, service.token) as source:
+        with GrpcSource(service.addresses.grpc, Credentials(service.token)) as source:
             note.write_text(source.checkpoint() or "")
         done = service.command("ledger", "export", folder, "--checkpoint", note, *more)
         assert 0 == done.returncode, done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from signer.client.credentials import Credentials
 from signer.client.source import GrpcSource
 from tests.audit.making import files, leaf, mth
 from tests.audit.operating import Operator, Outsider, sign
@@ -43,7 +44,7 @@ def test_three_ways_to_read(tmp_path: Path) -> None:
 
 def _check_by_hand(target: str, token: str, export: Path, size: int) -> None:
     """Compute tree and files once more, from the entries, in the tests' own words."""
-    with GrpcSource(target, token) as source:
+    with GrpcSource(target, Credentials(token)) as source:
         entries = [
             entry
             for n in range(-(-size // 256))

@@ -88,7 +88,7 @@ class _Run:
         return 0
 
     async def _once(self) -> None:
-        puller, client = Puller(*self._service[:2], ca=self._service[2]), self._client()
+        puller, client = Puller(*self._service), self._client()
         try:
             async with client:
                 await self._do(self._mirror.meet, await client.checkpoint())
@@ -101,7 +101,7 @@ class _Run:
         retry_s = _FIRST_RETRY_S
         while True:
             try:
-                puller, client = Puller(*self._service[:2], ca=self._service[2]), self._client()
+                puller, client = Puller(*self._service), self._client()
                 try:
                     async with client:
                         await self._do(self._mirror.meet, await client.checkpoint())
@@ -134,8 +134,8 @@ class _Run:
         return await loop.run_in_executor(self._thread, work, *args)  # type: ignore[arg-type]
 
     def _client(self) -> AsyncClient:
-        target, token, ca = self._service
-        return AsyncClient(target, token, ca=ca)
+        target, credentials = self._service
+        return AsyncClient(target, **credentials._asdict())
 
     def _progress(self, done: int, total: int) -> None:
         if done < total:
