@@ -36,6 +36,7 @@ audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
   evidence     write all that proves one entry into a zip that a stranger can check
   report       say what was signed in a time: per repository, key and requester
+  audit-log    who was refused, what was decided for whom: verify, query, purge
   witness      be a witness: cosign what only grew (init, add-log, serve)
 
 who may do what
@@ -77,6 +78,7 @@ _COMMANDS = {
     "ledger": "ledger",
     "fsck": "fsck",
     "audit": "audit",
+    "audit-log": "audit_log",
     "evidence": "evidence",
     "report": "report",
     "witness": "witness",

@@ -20,6 +20,6 @@ def run(argv: list[str], usage: str, actions: Mapping[str, str]) -> int:
         told = f"error: there is no action {words[0]!r}; see sealbook {command} --help"
         print(told, file=sys.stderr)
         return 2
-    module = importlib.import_module(f"signer.cli.{command}.{actions[words[0]]}")
+    module = importlib.import_module(f"signer.cli.{command.replace('-', '_')}.{actions[words[0]]}")
     code: int = module.main(words[1:])
     return code
