@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signer/v1/access.proto\x12\x0bsealbook.v1\" \n\x0f\x45xchangeRequest\x12\r\n\x05token\x18\x01 \x01(\t\"`\n\x10\x45xchangeResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x12\n\nexpires_at\x18\x02 \x01(\x03\x12\'\n\x08identity\x18\x03 \x01(\x0b\x32\x15.sealbook.v1.Identity\"\x0f\n\rWhoAmIRequest\"9\n\x0eWhoAmIResponse\x12\'\n\x08identity\x18\x01 \x01(\x0b\x32\x15.sealbook.v1.Identity\"\xd5\x01\n\x08Identity\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05proof\x18\x03 \x01(\t\x12\x10\n\x08pipeline\x18\x04 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x06 \x01(\t\x12+\n\x06grants\x18\x07 \x03(\x0b\x32\x1b.sealbook.v1.Identity.Grant\x1a\x34\n\x05Grant\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\r\n\x05where\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\"\xbd\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x14\n\x0crepositories\x18\x04 \x03(\t\x12\x12\n\ncreated_at\x18\x05 \x01(\x03\x12\x12\n\nexpires_at\x18\x06 \x01(\x03\x12\x12\n\nrevoked_at\x18\x07 \x01(\x03\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\t \x01(\t\x12\x10\n\x08networks\x18\n \x03(\t\"}\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x14\n\x0crepositories\x18\x03 \x03(\t\x12\r\n\x05ttl_s\x18\x04 \x01(\r\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\t\x12\x10\n\x08networks\x18\x06 \x03(\t\"H\n\x14\x43reateApiKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"!\n\x12ListApiKeysRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\"8\n\x13ListApiKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.sealbook.v1.ApiKey\"!\n\x13RevokeApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\"G\n\x14RevokeApiKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.ApiKey\x12\r\n\x05known\x18\x02 \x01(\x08\"\xe3\x01\n\x07\x42inding\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x30\n\x06\x63laims\x18\x05 \x03(\x0b\x32 .sealbook.v1.Binding.ClaimsEntry\x12\x10\n\x08networks\x18\x06 \x03(\t\x12\x0c\n\x04rule\x18\x07 \x01(\t\x12\x10\n\x08\x62ound_by\x18\x08 \x01(\t\x1a-\n\x0b\x43laimsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x0b\x42indRequest\x12%\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x14.sealbook.v1.Binding\"S\n\x0c\x42indResponse\x12%\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x14.sealbook.v1.Binding\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05known\x18\x03 \x01(\x08\"\x1d\n\rUnbindRequest\x12\x0c\n\x04rule\x18\x01 \x01(\t\"F\n\x0eUnbindResponse\x12%\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x14.sealbook.v1.Binding\x12\r\n\x05index\x18\x02 \x01(\x04\"\x15\n\x13ListBindingsRequest\">\n\x14ListBindingsResponse\x12&\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x14.sealbook.v1.Binding\"s\n\x11QueryTrailRequest\x12\x0b\n\x03who\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x0c\n\x04\x66rom\x18\x04 \x01(\x03\x12\n\n\x02to\x18\x05 \x01(\x03\x12\x11\n\treference\x18\x06 \x01(\t\"\x1b\n\nTrailLines\x12\r\n\x05lines\x18\x01 \x03(\x0c\" \n\x0fGetTrailRequest\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\".\n\nTrailPiece\x12\x0f\n\x07segment\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\";\n\x13ReviewAccessRequest\x12\x0f\n\x02\x61t\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04time\x18\x02 \x01(\x03\x42\x05\n\x03_at\"\x89\x01\n\x14ReviewAccessResponse\x12\n\n\x02\x61t\x18\x01 \x01(\x04\x12&\n\x08\x62indings\x18\x02 \x03(\x0b\x32\x14.sealbook.v1.Binding\x12\x1a\n\rconfiguration\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\tB\x10\n\x0e_configuration2\xe5\x04\n\x06\x41\x63\x63\x65ss\x12G\n\x08\x45xchange\x12\x1c.sealbook.v1.ExchangeRequest\x1a\x1d.sealbook.v1.ExchangeResponse\x12\x41\n\x06WhoAmI\x12\x1a.sealbook.v1.WhoAmIRequest\x1a\x1b.sealbook.v1.WhoAmIResponse\x12S\n\x0c\x43reateApiKey\x12 .sealbook.v1.CreateApiKeyRequest\x1a!.sealbook.v1.CreateApiKeyResponse\x12P\n\x0bListApiKeys\x12\x1f.sealbook.v1.ListApiKeysRequest\x1a .sealbook.v1.ListApiKeysResponse\x12S\n\x0cRevokeApiKey\x12 .sealbook.v1.RevokeApiKeyRequest\x1a!.sealbook.v1.RevokeApiKeyResponse\x12;\n\x04\x42ind\x12\x18.sealbook.v1.BindRequest\x1a\x19.sealbook.v1.BindResponse\x12\x41\n\x06Unbind\x12\x1a.sealbook.v1.UnbindRequest\x1a\x1b.sealbook.v1.UnbindResponse\x12S\n\x0cListBindings\x12 .sealbook.v1.ListBindingsRequest\x1a!.sealbook.v1.ListBindingsResponse2\xea\x01\n\x05\x41udit\x12G\n\nQueryTrail\x12\x1e.sealbook.v1.QueryTrailRequest\x1a\x17.sealbook.v1.TrailLines0\x01\x12\x43\n\x08GetTrail\x12\x1c.sealbook.v1.GetTrailRequest\x1a\x17.sealbook.v1.TrailPiece0\x01\x12S\n\x0cReviewAccess\x12 .sealbook.v1.ReviewAccessRequest\x1a!.sealbook.v1.ReviewAccessResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16signer/v1/access.proto\x12\x0bsealbook.v1\" \n\x0f\x45xchangeRequest\x12\r\n\x05token\x18\x01 \x01(\t\"`\n\x10\x45xchangeResponse\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x12\n\nexpires_at\x18\x02 \x01(\x03\x12\'\n\x08identity\x18\x03 \x01(\x0b\x32\x15.sealbook.v1.Identity\"\x0f\n\rWhoAmIRequest\"9\n\x0eWhoAmIResponse\x12\'\n\x08identity\x18\x01 \x01(\x0b\x32\x15.sealbook.v1.Identity\"\xd5\x01\n\x08Identity\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05proof\x18\x03 \x01(\t\x12\x10\n\x08pipeline\x18\x04 \x01(\x08\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x06 \x01(\t\x12+\n\x06grants\x18\x07 \x03(\x0b\x32\x1b.sealbook.v1.Identity.Grant\x1a\x34\n\x05Grant\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\r\n\x05where\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\"\xbd\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x14\n\x0crepositories\x18\x04 \x03(\t\x12\x12\n\ncreated_at\x18\x05 \x01(\x03\x12\x12\n\nexpires_at\x18\x06 \x01(\x03\x12\x12\n\nrevoked_at\x18\x07 \x01(\x03\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\t \x01(\t\x12\x10\n\x08networks\x18\n \x03(\t\"}\n\x13\x43reateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x14\n\x0crepositories\x18\x03 \x03(\t\x12\r\n\x05ttl_s\x18\x04 \x01(\r\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\t\x12\x10\n\x08networks\x18\x06 \x03(\t\"H\n\x14\x43reateApiKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"!\n\x12ListApiKeysRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\"8\n\x13ListApiKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.sealbook.v1.ApiKey\"!\n\x13RevokeApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\"G\n\x14RevokeApiKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.sealbook.v1.ApiKey\x12\r\n\x05known\x18\x02 \x01(\x08\"\x8f\x02\n\x07\x42inding\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x30\n\x06\x63laims\x18\x05 \x03(\x0b\x32 .sealbook.v1.Binding.ClaimsEntry\x12\x10\n\x08networks\x18\x06 \x03(\t\x12\x0c\n\x04rule\x18\x07 \x01(\t\x12\x10\n\x08\x62ound_by\x18\x08 \x01(\t\x12\x0b\n\x03pin\x18\t \x01(\t\x12\x0e\n\x06people\x18\n \x01(\x08\x12\r\n\x05since\x18\x0b \x01(\x04\x1a-\n\x0b\x43laimsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x0b\x42indRequest\x12%\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x14.sealbook.v1.Binding\"S\n\x0c\x42indResponse\x12%\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x14.sealbook.v1.Binding\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05known\x18\x03 \x01(\x08\"\x1d\n\rUnbindRequest\x12\x0c\n\x04rule\x18\x01 \x01(\t\"F\n\x0eUnbindResponse\x12%\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x14.sealbook.v1.Binding\x12\r\n\x05index\x18\x02 \x01(\x04\"\x15\n\x13ListBindingsRequest\">\n\x14ListBindingsResponse\x12&\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x14.sealbook.v1.Binding\"s\n\x11QueryTrailRequest\x12\x0b\n\x03who\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x0c\n\x04\x66rom\x18\x04 \x01(\x03\x12\n\n\x02to\x18\x05 \x01(\x03\x12\x11\n\treference\x18\x06 \x01(\t\"\x1b\n\nTrailLines\x12\r\n\x05lines\x18\x01 \x03(\x0c\" \n\x0fGetTrailRequest\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\".\n\nTrailPiece\x12\x0f\n\x07segment\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\";\n\x13ReviewAccessRequest\x12\x0f\n\x02\x61t\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04time\x18\x02 \x01(\x03\x42\x05\n\x03_at\"\x89\x01\n\x14ReviewAccessResponse\x12\n\n\x02\x61t\x18\x01 \x01(\x04\x12&\n\x08\x62indings\x18\x02 \x03(\x0b\x32\x14.sealbook.v1.Binding\x12\x1a\n\rconfiguration\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\tB\x10\n\x0e_configuration2\xe5\x04\n\x06\x41\x63\x63\x65ss\x12G\n\x08\x45xchange\x12\x1c.sealbook.v1.ExchangeRequest\x1a\x1d.sealbook.v1.ExchangeResponse\x12\x41\n\x06WhoAmI\x12\x1a.sealbook.v1.WhoAmIRequest\x1a\x1b.sealbook.v1.WhoAmIResponse\x12S\n\x0c\x43reateApiKey\x12 .sealbook.v1.CreateApiKeyRequest\x1a!.sealbook.v1.CreateApiKeyResponse\x12P\n\x0bListApiKeys\x12\x1f.sealbook.v1.ListApiKeysRequest\x1a .sealbook.v1.ListApiKeysResponse\x12S\n\x0cRevokeApiKey\x12 .sealbook.v1.RevokeApiKeyRequest\x1a!.sealbook.v1.RevokeApiKeyResponse\x12;\n\x04\x42ind\x12\x18.sealbook.v1.BindRequest\x1a\x19.sealbook.v1.BindResponse\x12\x41\n\x06Unbind\x12\x1a.sealbook.v1.UnbindRequest\x1a\x1b.sealbook.v1.UnbindResponse\x12S\n\x0cListBindings\x12 .sealbook.v1.ListBindingsRequest\x1a!.sealbook.v1.ListBindingsResponse2\xea\x01\n\x05\x41udit\x12G\n\nQueryTrail\x12\x1e.sealbook.v1.QueryTrailRequest\x1a\x17.sealbook.v1.TrailLines0\x01\x12\x43\n\x08GetTrail\x12\x1c.sealbook.v1.GetTrailRequest\x1a\x17.sealbook.v1.TrailPiece0\x01\x12S\n\x0cReviewAccess\x12 .sealbook.v1.ReviewAccessRequest\x1a!.sealbook.v1.ReviewAccessResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,35 +60,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=984
   _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1055
   _globals['_BINDING']._serialized_start=1058
-  _globals['_BINDING']._serialized_end=1285
-  _globals['_BINDING_CLAIMSENTRY']._serialized_start=1240
-  _globals['_BINDING_CLAIMSENTRY']._serialized_end=1285
-  _globals['_BINDREQUEST']._serialized_start=1287
-  _globals['_BINDREQUEST']._serialized_end=1339
-  _globals['_BINDRESPONSE']._serialized_start=1341
-  _globals['_BINDRESPONSE']._serialized_end=1424
-  _globals['_UNBINDREQUEST']._serialized_start=1426
-  _globals['_UNBINDREQUEST']._serialized_end=1455
-  _globals['_UNBINDRESPONSE']._serialized_start=1457
-  _globals['_UNBINDRESPONSE']._serialized_end=1527
-  _globals['_LISTBINDINGSREQUEST']._serialized_start=1529
-  _globals['_LISTBINDINGSREQUEST']._serialized_end=1550
-  _globals['_LISTBINDINGSRESPONSE']._serialized_start=1552
-  _globals['_LISTBINDINGSRESPONSE']._serialized_end=1614
-  _globals['_QUERYTRAILREQUEST']._serialized_start=1616
-  _globals['_QUERYTRAILREQUEST']._serialized_end=1731
-  _globals['_TRAILLINES']._serialized_start=1733
-  _globals['_TRAILLINES']._serialized_end=1760
-  _globals['_GETTRAILREQUEST']._serialized_start=1762
-  _globals['_GETTRAILREQUEST']._serialized_end=1794
-  _globals['_TRAILPIECE']._serialized_start=1796
-  _globals['_TRAILPIECE']._serialized_end=1842
-  _globals['_REVIEWACCESSREQUEST']._serialized_start=1844
-  _globals['_REVIEWACCESSREQUEST']._serialized_end=1903
-  _globals['_REVIEWACCESSRESPONSE']._serialized_start=1906
-  _globals['_REVIEWACCESSRESPONSE']._serialized_end=2043
-  _globals['_ACCESS']._serialized_start=2046
-  _globals['_ACCESS']._serialized_end=2659
-  _globals['_AUDIT']._serialized_start=2662
-  _globals['_AUDIT']._serialized_end=2896
+  _globals['_BINDING']._serialized_end=1329
+  _globals['_BINDING_CLAIMSENTRY']._serialized_start=1284
+  _globals['_BINDING_CLAIMSENTRY']._serialized_end=1329
+  _globals['_BINDREQUEST']._serialized_start=1331
+  _globals['_BINDREQUEST']._serialized_end=1383
+  _globals['_BINDRESPONSE']._serialized_start=1385
+  _globals['_BINDRESPONSE']._serialized_end=1468
+  _globals['_UNBINDREQUEST']._serialized_start=1470
+  _globals['_UNBINDREQUEST']._serialized_end=1499
+  _globals['_UNBINDRESPONSE']._serialized_start=1501
+  _globals['_UNBINDRESPONSE']._serialized_end=1571
+  _globals['_LISTBINDINGSREQUEST']._serialized_start=1573
+  _globals['_LISTBINDINGSREQUEST']._serialized_end=1594
+  _globals['_LISTBINDINGSRESPONSE']._serialized_start=1596
+  _globals['_LISTBINDINGSRESPONSE']._serialized_end=1658
+  _globals['_QUERYTRAILREQUEST']._serialized_start=1660
+  _globals['_QUERYTRAILREQUEST']._serialized_end=1775
+  _globals['_TRAILLINES']._serialized_start=1777
+  _globals['_TRAILLINES']._serialized_end=1804
+  _globals['_GETTRAILREQUEST']._serialized_start=1806
+  _globals['_GETTRAILREQUEST']._serialized_end=1838
+  _globals['_TRAILPIECE']._serialized_start=1840
+  _globals['_TRAILPIECE']._serialized_end=1886
+  _globals['_REVIEWACCESSREQUEST']._serialized_start=1888
+  _globals['_REVIEWACCESSREQUEST']._serialized_end=1947
+  _globals['_REVIEWACCESSRESPONSE']._serialized_start=1950
+  _globals['_REVIEWACCESSRESPONSE']._serialized_end=2087
+  _globals['_ACCESS']._serialized_start=2090
+  _globals['_ACCESS']._serialized_end=2703
+  _globals['_AUDIT']._serialized_start=2706
+  _globals['_AUDIT']._serialized_end=2940
 # @@protoc_insertion_point(module_scope)

@@ -134,7 +134,7 @@ class RevokeApiKeyResponse(_message.Message):
     def __init__(self, key: _Optional[_Union[ApiKey, _Mapping]] = ..., known: _Optional[bool] = ...) -> None: ...
 
 class Binding(_message.Message):
-    __slots__ = ("role", "repository", "certificate", "issuer", "claims", "networks", "rule", "bound_by")
+    __slots__ = ("role", "repository", "certificate", "issuer", "claims", "networks", "rule", "bound_by", "pin", "people", "since")
     class ClaimsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +150,9 @@ class Binding(_message.Message):
     NETWORKS_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     BOUND_BY_FIELD_NUMBER: _ClassVar[int]
+    PIN_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
     role: str
     repository: str
     certificate: str
@@ -158,7 +161,10 @@ class Binding(_message.Message):
     networks: _containers.RepeatedScalarFieldContainer[str]
     rule: str
     bound_by: str
-    def __init__(self, role: _Optional[str] = ..., repository: _Optional[str] = ..., certificate: _Optional[str] = ..., issuer: _Optional[str] = ..., claims: _Optional[_Mapping[str, str]] = ..., networks: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., bound_by: _Optional[str] = ...) -> None: ...
+    pin: str
+    people: bool
+    since: int
+    def __init__(self, role: _Optional[str] = ..., repository: _Optional[str] = ..., certificate: _Optional[str] = ..., issuer: _Optional[str] = ..., claims: _Optional[_Mapping[str, str]] = ..., networks: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., bound_by: _Optional[str] = ..., pin: _Optional[str] = ..., people: _Optional[bool] = ..., since: _Optional[int] = ...) -> None: ...
 
 class BindRequest(_message.Message):
     __slots__ = ("binding",)
