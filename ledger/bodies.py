@@ -156,6 +156,10 @@ class Bodies:
         with self._file(name) as file:
             return at_rest.is_sealed(file.read(HEADER))
 
+    def is_there(self, name: str) -> bool:
+        """Whether there is a file with this name, whatever is in it."""
+        return os.path.lexists(self.path(name))
+
     def copy_from(self, other: Bodies, name: str, size: int, *, secret: bool = False) -> None:
         """Have the body that `other` has, checked and durable.
 

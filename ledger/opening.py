@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger import tree
+from ledger import deleting, tree
 from ledger.anchor import Anchor, check_no_failure
+from ledger.at_rest import DataKeys
 from ledger.bodies import Bodies
 from ledger.edge import load_edge
 from ledger.errors import ConflictError, DamagedError, ForeignLedgerError, RollbackError
@@ -107,12 +108,18 @@ def create(home: Home, keys: LogKeys, genesis: NewEntry) -> None:
 
 
 def open_ledger(
-    home: Home, keys: LogKeys, *, asks: bool = False, signs_late: bool = False
+    home: Home,
+    keys: LogKeys,
+    *,
+    asks: bool = False,
+    signs_late: bool = False,
+    at_rest: DataKeys | None = None,
 ) -> OpenLedger:
     """Open the ledger for writing, once everything about it has been checked.
 
     When it `asks`, a tree is published only by `Ledger.publish`: others must have it first.
     When it `signs_late`, it is not even signed before `Ledger.sign`: a mirror must have it first.
+    Bodies of attestations are encrypted with the keys `at_rest`.
 
     1. Nobody else serves it, and no disk failed under it that nobody has looked at since.
     2. The database exists, has our schema, and is this ledger's.
@@ -120,12 +127,13 @@ def open_ledger(
     4. It is not behind the anchor, and grew out of the state that the anchor knows.
     5. It is the very file that the anchor was written for.
     6. What a crash left committed but not anchored is anchored, before it is signed.
+    7. Of what is logged as deleted, nothing is there any more.
 
     Raises:
         LedgerError: one of its subclasses, by the first of these that is not so.
     """
     with ExitStack() as stack:
-        lock, store, anchor = _enter(stack, home)
+        lock, store, anchor = _enter(stack, home, at_rest)
         check_no_failure(home.anchor)
         check_head(store, keys.seal)
         if store.head().tree_size == 0:
@@ -136,6 +144,8 @@ def open_ledger(
         head = store.head()
         if head.tree_size > mark.tree_size:
             anchor.write(head.tree_size, head.root)
+        bodies = Bodies(home.bodies, at_rest)
+        deleting.complete_all(store, bodies)
         publication = PublicationFile(home.anchor)
         if not asks:  # its head is public at once; a file that says less must not outlive that
             publication.forget()
@@ -145,7 +155,7 @@ def open_ledger(
             keys,
             publication=publication if asks else None,
             signs_late=signs_late,
-            bodies=Bodies(home.bodies),
+            bodies=bodies,
         )
         opened = OpenLedger(ledger, lock)
         stack.pop_all()  # from here on `opened` owns them
@@ -179,12 +189,14 @@ def migrate(home: Home, progress: Callable[[str], None]) -> None:
         migrate_database(home.database, progress)
 
 
-def _enter(stack: ExitStack, home: Home) -> tuple[LedgerLock, SqliteStore, Anchor]:
+def _enter(
+    stack: ExitStack, home: Home, keys: DataKeys | None = None
+) -> tuple[LedgerLock, SqliteStore, Anchor]:
     if not os.path.lexists(home.database):
         SqliteStore(home.database)  # raises, and says which command makes one
     lock = LedgerLock(home.lock)
     stack.callback(lock.close)
-    store = SqliteStore(home.database)
+    store = SqliteStore(home.database, keys=keys)
     stack.callback(store.close)
     if store.origin != home.origin:
         raise ForeignLedgerError(
@@ -224,10 +236,10 @@ def check_entries(
     compact: tuple[Hash, ...] = ()
     for start in range(0, tree_size, SLICE):
         stop = min(tree_size, start + SLICE)
-        rows = store.rows(start, stop)
-        if len(rows) != stop - start:
-            raise DamagedError(f"expected entries {start} to {stop - 1}, found {len(rows)}")
-        extension = tree.extend(start, compact, [hash_leaf(row.entry) for row in rows])
+        entries = store.entries(start, stop)
+        if len(entries) != stop - start:
+            raise DamagedError(f"expected entries {start} to {stop - 1}, found {len(entries)}")
+        extension = tree.extend(start, compact, [hash_leaf(entry) for entry in entries])
         compact = extension.compact
         progress(extension.tree_size, tree_size)
     if tree.root(compact) != root:

@@ -1,13 +1,17 @@
 """A backup: the database as it was at one moment, in one file, taken while the service writes.
 
-    /backup/ledger-2026-11-25.db       mode 0600; opened only when it has been checked
-    /backup/bodies/                    large bodies, which all backups in a directory share
+    /backup/ledger-2026-11-25.db            mode 0600; opened only when it has been checked
+    /backup/ledger-2026-11-25.db.data-keys  the wrapped keys of what is encrypted in it
+    /backup/bodies/                         large bodies, which all backups in a directory share
 
 It is copied by SQLite, pushed to the disk under another name, checked, and only
 then given its name, so that a file with that name is whole. It holds the ledger
 up to some commit: what was signed later is in no backup, but in a mirror, and
 `ledger.copies.restore` joins the two. To put an older backup in the place of the
 database, and serve, would fork the ledger: the anchor refuses that.
+
+What is encrypted is copied as it is. Who has a backup alone reads none of it, and who
+keeps one keeps the key-encryption key of its time. What was deleted later is still in it.
 """
 
 from __future__ import annotations
@@ -19,11 +23,11 @@ from typing import NamedTuple
 
 from ledger import labels, opening
 from ledger.bodies import beside
-from ledger.durable import sync
+from ledger.durable import sync, write_durably
 from ledger.errors import ForeignLedgerError, TransferError
 from ledger.store import Head, scanning
 from ledger.store.copying import copy_database
-from ledger.store.files import remove
+from ledger.store.files import data_keys, remove
 from ledger.store.sqlite import SqliteStore
 from verifier.merkle import Hash
 
@@ -61,6 +65,7 @@ def back_up(
         sync(fresh)
         _copy_bodies(database, fresh)
         found = _check(fresh, before)
+        _copy_data_keys(database, file)  # after all that is encrypted with them
         _put(fresh, file)
     finally:
         remove(fresh)
@@ -88,6 +93,20 @@ def _copy_bodies(database: Path, fresh: Path) -> None:
                 there.copy_from(here, name, row.body_size)
     finally:
         store.close()
+
+
+def _copy_data_keys(database: Path, file: Path) -> None:
+    """Have the wrapped keys beside the copy: of newer ones too, which is never too many.
+
+    Raises:
+        TransferError: they cannot be copied.
+    """
+    keys = data_keys(database)
+    try:
+        if os.path.lexists(keys):
+            write_durably(data_keys(file), keys.read_bytes())
+    except OSError as e:
+        raise TransferError(f"cannot copy {keys}: {e.strerror}") from e
 
 
 def make_empty(fresh: Path) -> None:

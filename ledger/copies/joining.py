@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import labels, opening, tree
+from ledger.at_rest import DataKeys
 from ledger.bodies import Bodies, beside
 from ledger.copies.replica import Grower, Judge, check_tree, derive, root_at
+from ledger.deleting import is_deletable
 from ledger.derived import body_of
 from ledger.edge import advance
 from ledger.errors import DamagedError, ForeignLedgerError, RollbackError
@@ -56,19 +58,27 @@ class Joining:
     """The database that is being made, and all that it is held against."""
 
     def __init__(
-        self, database: Path, origin: str, keys: LogKeys, known: Sequence[Known], backup: Bodies
+        self,
+        database: Path,
+        origin: str,
+        keys: LogKeys,
+        known: Sequence[Known],
+        backup: Path,
+        *,
+        at_rest: DataKeys | None = None,
     ) -> None:
-        """Begin with the backup in `database`; each of `known` that is reached must be so.
+        """Begin with the copy in `database` of `backup`; each of `known` reached must be so.
 
-        The smallest of `known` must be reached. Its large bodies are in `backup`.
+        The smallest of `known` must be reached. What is encrypted is opened with `at_rest`, and
+        so is encrypted what is not, and may be secret.
         """
-        self._backup = backup
-        self._bodies = beside(database)
+        self._backup = beside(backup, at_rest)
+        self._bodies = beside(database, at_rest)
         self._origin = origin
         self._seal = keys.seal
         self._log_keys = [NoteKey.of(origin, key.public) for key in (keys.log, *keys.also)]
         self._known = known
-        self._store = SqliteStore(database)
+        self._store = SqliteStore(database, keys=at_rest)
 
     def close(self) -> None:
         """Close the database."""
@@ -277,5 +287,5 @@ def _keep(row: Row, ours: Bodies, *others: Bodies) -> None:
         return
     for other in others:
         if other is others[-1] or other.has(name, row.body_size):
-            ours.copy_from(other, name, row.body_size)
+            ours.copy_from(other, name, row.body_size, secret=is_deletable(row))
             return

@@ -27,7 +27,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger import orphans
+from ledger import deleting, orphans
 from ledger.bodies import Bodies
 from ledger.copies.replica import Copied, Grower, Judge, check_tree, derive, root_at
 from ledger.durable import sync
@@ -178,7 +178,9 @@ class Mirror:
         store = SqliteStore(self._database)
         try:
             check_tree(store)
-            orphans.sweep(store, Bodies(self._directory / "bodies"))
+            bodies = Bodies(self._directory / "bodies")
+            deleting.complete_all(store, bodies)
+            orphans.sweep(store, bodies)
             self._grower, self._store = Grower(store), store
         except BaseException:
             store.close()
@@ -278,12 +280,15 @@ class Incoming:
     def apply(self, progress: Callable[[int, int], None]) -> bool:
         """Store all that came; return whether it did, and not `Mirror.stop`.
 
+        What is logged in it as deleted is deleted here too.
+
         Raises:
             DamagedError: the head has not come.
             StorageFullError, StorageFailedError: the disk does not take it.
         """
         if self._head is None:
             raise DamagedError("the answer ended without a head")
+        before = self._grower.head.tree_size
         rows: list[Copied] = []
         claims: list[Claim] = []
         kept: list[tuple[int, str]] = []
@@ -308,6 +313,7 @@ class Incoming:
         kept = [(size, note) for size, note in kept if self._store.note(size) is None]
         if rows or claims or kept or self._head != self._grower.head:
             self._grower.append(rows, claims, kept, self._head)
+        deleting.complete_all(self._store, self._bodies, before - 1)
         progress(self._head.tree_size, self._head.tree_size)
         return True
 

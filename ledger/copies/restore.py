@@ -29,17 +29,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.anchor import Anchor, Mark, failure_note
-from ledger.bodies import beside
+from ledger.at_rest import DataKeys
 from ledger.copies.backup import make_empty
 from ledger.copies.joining import Joining, Known
-from ledger.durable import sync
+from ledger.durable import sync, write_durably
 from ledger.errors import AnchorMissingError, TransferError
 from ledger.lock import LedgerLock
 from ledger.opening import Home
 from ledger.publication import PublicationFile
 from ledger.signatory import LogKeys
 from ledger.store.copying import copy_database
-from ledger.store.files import files, give_name, remove
+from ledger.store.files import data_keys, files, give_name, remove
 from ledger.store.sqlite import migrate_database
 from verifier.merkle import Hash
 
@@ -72,13 +72,15 @@ def restore(
     *,
     newest: bool = False,
     synchronous: bool = False,
+    at_rest: Callable[[], DataKeys | None] = lambda: None,
 ) -> Restored:
     """Put the ledger of `backup` and the directory `mirror` into its empty place.
 
     1. Nobody serves here, no database is in the way, and the anchor says how far it was;
        with `newest` there need not be one, and nobody here knows whether this is all. If
        the mirror was `synchronous`, what was published says how far it must be.
-    2. The backup is copied beside its place, and every entry of it hashed again.
+    2. The backup is copied beside its place, and every entry of it hashed again; what is
+       encrypted is opened by what `at_rest` returns once the backup's wrapped keys are here.
     3. What the mirror has beyond it is appended, each row judged.
     4. The tree reaches that, and has the root that it had there.
     5. The head is sealed, the database gets its name, and the anchor its new place.
@@ -107,13 +109,14 @@ def restore(
         stack.callback(anchor.close)
         mark = _mark(anchor, newest=newest)
         # 2. to 4.
+        _take_data_keys(home, backup)
         copy_database(backup, fresh, lambda *_: None)
         migrate_database(fresh, lambda _: None)
         published = PublicationFile(home.anchor).load() if synchronous else None
         known = [Known(mark.tree_size, mark.root)] if mark else []
         if published is not None:
             known.append(Known(published.checkpoint.tree_size, published.checkpoint.root))
-        joining = Joining(fresh, home.origin, keys, known, beside(backup))
+        joining = Joining(fresh, home.origin, keys, known, backup, at_rest=at_rest())
         try:
             found = joining.join(mirror, progress)
         finally:
@@ -132,6 +135,23 @@ def restore(
             unanswered=max(0, mark.tree_size - head.tree_size) if mark else 0,
             check_needed=os.path.lexists(failure_note(home.anchor)),
         )
+
+
+def _take_data_keys(home: Home, backup: Path) -> None:
+    """Have the wrapped keys of the backup, unless those of the lost database are still there.
+
+    A newer key that died with the disk is no longer looked for: what was encrypted with it
+    comes from the mirror.
+    """
+    kept, ours = data_keys(backup), data_keys(home.database)
+    try:
+        if os.path.lexists(ours):
+            return
+        if os.path.lexists(kept):
+            write_durably(ours, kept.read_bytes())
+        home.data_keys_mark.unlink(missing_ok=True)
+    except OSError as e:
+        raise TransferError(f"cannot copy {kept}: {e.strerror}") from e
 
 
 def _check_free(home: Home) -> None:

@@ -9,7 +9,8 @@
    time and each checkpoint's signatures, and every entry's if asked; in several
    processes when there is much.
 5. Count the indexes, and name what is in them too much.
-6. Look for the logged deletion of each body that is gone.
+6. Look for the logged deletion of each body that is gone, and say which are encrypted
+   with keys that are not at hand.
 
 It changes nothing, and runs beside the service: entries and full tiles do not
 change, so that slices of short reads up to the pinned size see one state, and
@@ -46,8 +47,9 @@ from ledger.store.sqlite import SqliteStore
 from verifier.note import NoteKey
 from verifier.publickey import PublicKey
 
-__all__ = ["Finding", "Known", "fsck"]
+__all__ = ["LOCKED", "Finding", "Known", "fsck"]
 
+LOCKED = "body-encrypted"  # what was not looked at, which is not damage
 _ALONE = 4 * SLICE  # entries that are checked sooner than other processes have started
 
 
@@ -117,6 +119,7 @@ def fsck(
     yield from labels_extra(store, size, sum(part.labels for part in parts), wrong["label-missing"])
     # 6.
     yield from _bodies(parts)
+    yield from _locked(parts)
 
 
 def _head(origin: str, head: Head, known: Known) -> Iterator[Finding]:
@@ -179,7 +182,7 @@ def _parts(
         return
     # Not forked: a copy of this process would have its SQLite connections, and drop their locks.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores, fresh, open_reader, (store.path,)) as pool:
+    with ProcessPoolExecutor(cores, fresh, open_reader, (store.path, store.keys)) as pool:
         try:
             futures = [pool.submit(check_part_here, question, *bound) for bound in bounds]
             for future in futures:
@@ -190,6 +193,13 @@ def _parts(
             ) from e
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _locked(parts: Sequence[Part]) -> Iterator[Finding]:
+    """Yield what could not be looked at: that is no damage, and no all-clear either."""
+    for part in parts:
+        for index in part.locked:
+            yield Finding(LOCKED, index, "the key of an encrypted body", "none: it was not read")
 
 
 def _bodies(parts: Sequence[Part]) -> Iterator[Finding]:

@@ -117,7 +117,9 @@ def _label_keys(store: SqliteReader, index: int) -> set[int]:
     if row.body is None and not row.body_size:
         return _stored_keys(row)
     try:
-        return index_keys(row.entry, labels.of(row.entry, body_of(row, beside(store.path))))
+        return index_keys(
+            row.entry, labels.of(row.entry, body_of(row, beside(store.path, store.keys)))
+        )
     except SealbookError:
         return set()
 
@@ -127,6 +129,6 @@ def _dedup_key(store: SqliteReader, index: int) -> bytes | None:
     if row is None or (row.body is None and not row.body_size):
         return None
     try:
-        return derive(row, beside(store.path)).dedup
+        return derive(row, beside(store.path, store.keys)).dedup
     except SealbookError:
         return None

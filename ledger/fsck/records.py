@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import dedup, labels
+from ledger.at_rest import DataKeys
 from ledger.bodies import beside
+from ledger.deleting import KIND as BODY_DELETED
 from ledger.derived import body_of
-from ledger.errors import DamagedError, StorageFailedError
+from ledger.errors import DamagedError, LockedError, StorageFailedError
 from ledger.fsck.finding import Finding, read_around, unreadable
 from ledger.store import Row, scanning
 from ledger.store.reading import SqliteReader, index_keys
@@ -26,9 +28,8 @@ from verifier.errors import SealbookError, VerificationError
 from verifier.note import Note, NoteKey
 from verifier.publickey import PublicKey
 from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry, Promise, log_id_of
-from verifier.statement import EVENT_PREFIX, Statement
+from verifier.statement import Statement
 
-BODY_DELETED = EVENT_PREFIX + "body-deleted"
 _ROWS = 512  # rows a read: their bodies are in memory together
 
 
@@ -53,6 +54,7 @@ class Part(NamedTuple):
     times: tuple[int, int] | None  # of its first and last entry
     bodiless: list[tuple[int, str, bool]]  # index, name of the body, and whether it may be gone
     deleted: set[tuple[int, str]]  # what deletion statements in it name
+    locked: list[int]  # whose bodies are encrypted, with keys that are not at hand
 
 
 def check_part(reader: SqliteReader, question: Question, start: int, stop: int) -> Part:
@@ -72,6 +74,7 @@ def check_part(reader: SqliteReader, question: Question, start: int, stop: int) 
         times,
         part.bodiless,
         part.deleted,
+        part.locked,
     )
 
 
@@ -79,7 +82,7 @@ class _Checking:
     def __init__(self, reader: SqliteReader, question: Question) -> None:
         self._reader = reader
         self._question = question
-        self._bodies = beside(reader.path)
+        self._bodies = beside(reader.path, reader.keys)
         self._promise_keys = [PublicKey(spki) for spki in question.promise_keys]
         self._log_keys = [NoteKey.parse(key) for key in question.log_keys]
         self._keys: dict[int, bytes] = {}
@@ -90,6 +93,7 @@ class _Checking:
         self.times: list[int] = []
         self.bodiless: list[tuple[int, str, bool]] = []
         self.deleted: set[tuple[int, str]] = set()
+        self.locked: list[int] = []
 
     def rows(self, start: int, stop: int) -> None:
         """Check these rows, and what the label index has for them."""
@@ -121,6 +125,9 @@ class _Checking:
         except DamagedError as e:
             self._say("body-altered", index, "the body that the entry names", e.message)
             return self._stored_keys(index, row)
+        except LockedError:
+            self.locked.append(index)
+            return self._by_entry(index, row)
         if body is None and not labels.is_opaque(row.labels):
             return self._bodiless(index, row)
         try:
@@ -164,13 +171,14 @@ class _Checking:
             self._say("promise-altered", index, "the promise of this entry", e.message)
 
     def _bodiless(self, index: int, row: Row) -> set[int]:
-        """Note that a body is gone; its labels and dedup key follow from what is left."""
+        """Note that a body is gone; approvals and events can never be deleted."""
         name = labels.body_name(row.entry) or ""
+        self.bodiless.append((index, name, labels.is_deletable(_decoded(row.labels))))
+        return self._by_entry(index, row)
+
+    def _by_entry(self, index: int, row: Row) -> set[int]:
+        """Note what an entry without its body must be found by, as far as that follows."""
         stored = _decoded(row.labels)
-        kinds = stored.get("predicate_type", [])
-        # Approvals and events can never be deleted.
-        deletable = bool(kinds) and not any(map(labels.is_permanent, kinds))
-        self.bodiless.append((index, name, deletable))
         if stored.get("form") and (found_by := dedup.of(stored["form"][0], row.entry, None)):
             self._keys[index] = found_by
         return self._stored_keys(index, row)
@@ -313,9 +321,9 @@ def _text(row: bytes) -> str:
 _readers: list[SqliteReader] = []
 
 
-def open_reader(path: Path) -> None:
+def open_reader(path: Path, keys: DataKeys | None) -> None:
     """Open the database in a process that will check parts of it."""
-    _readers.append(SqliteReader(path))
+    _readers.append(SqliteReader(path, keys))
 
 
 def check_part_here(question: Question, start: int, stop: int) -> Part:

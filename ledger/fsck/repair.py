@@ -20,10 +20,11 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from ledger import labels, tree
+from ledger.at_rest import DataKeys
 from ledger.bodies import Bodies, beside
 from ledger.derived import derive
 from ledger.edge import advance
-from ledger.errors import DamagedError, ForeignLedgerError
+from ledger.errors import DamagedError, ForeignLedgerError, LockedError
 from ledger.lock import LedgerLock
 from ledger.opening import Home
 from ledger.seal import check_head
@@ -52,18 +53,26 @@ class _Derived(NamedTuple):
     dedup: bytes | None
 
 
-def repair(home: Home, seal_key: bytes, progress: Callable[[int, int], None]) -> Repaired:
+def repair(
+    home: Home,
+    seal_key: bytes,
+    progress: Callable[[int, int], None],
+    keys: DataKeys | None = None,
+) -> Repaired:
     """Make everything again that follows from the entries of the ledger at `home`.
+
+    Bodies that are encrypted are opened with `keys`.
 
     Raises:
         LedgerBusyError: it is being served.
+        LockedError: a body is encrypted, and its key is not known here; nothing was changed.
         DamagedError: head, entries or bodies are damaged; nothing was changed.
     """
     with ExitStack() as stack:
         # 1.
         lock = LedgerLock(home.lock)
         stack.callback(lock.close)
-        store = SqliteStore(home.database, read_only=True)
+        store = SqliteStore(home.database, read_only=True, keys=keys)
         stack.callback(store.close)
         if store.origin != home.origin:
             raise ForeignLedgerError(f"expected {home.origin}, {home.database} is {store.origin}")
@@ -82,7 +91,7 @@ def repair(home: Home, seal_key: bytes, progress: Callable[[int, int], None]) ->
 
 def _check_entries(store: SqliteStore, size: int, progress: Callable[[int], None]) -> None:
     compact: tuple[Hash, ...] = ()
-    bodies = beside(store.path)
+    bodies = beside(store.path, store.keys)
     for start in range(0, size, _ROWS):
         stop = min(start + _ROWS, size)
         rows = _rows(store, start, stop)
@@ -135,7 +144,7 @@ def _records(
 ) -> int:
     """Make labels and dedup keys, and return how many entries had other labels."""
     write.begin_dedup()
-    bodies, count = beside(store.path), 0
+    bodies, count = beside(store.path, store.keys), 0
     underived: set[int] = set()
     for start in range(0, size, SLICE):
         keys: list[tuple[bytes, int]] = []
@@ -165,6 +174,8 @@ def _derive(index: int, row: Row, bodies: Bodies) -> _Derived:
     """Derive what lies beside an entry, or refuse: then the truth itself is damaged."""
     try:
         found = derive(row, bodies)
+    except LockedError:
+        raise
     except SealbookError as e:
         raise DamagedError(f"entry {index}: {e.message}") from e
     gone = row.body is None and not row.body_size

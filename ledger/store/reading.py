@@ -8,7 +8,7 @@ snapshot is needed.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
@@ -198,6 +198,10 @@ class SqliteReader:
 
     def body(self, name: str) -> int | None:
         """Return the first index whose entry names its body so."""
+        return next(self.naming(name), None)
+
+    def naming(self, name: str) -> Iterator[int]:
+        """Yield the index of each entry that names its body so, oldest first."""
         after = -1
         sql = (
             "SELECT idx, entry FROM label CROSS JOIN entry USING (idx)"
@@ -206,8 +210,7 @@ class SqliteReader:
         while row := self.one(sql, (body_key(name), after)):
             after = int(row[0])
             if labels.body_name(row[1]) == name:
-                return after
-        return None
+                yield after
 
     def note(self, tree_size: int) -> str | None:
         """Return the signed checkpoint that was kept for this size, if one was."""

@@ -17,6 +17,7 @@ from ledger.store.connection import Connection, be_durable, connect, transaction
 
 _TRIES = 20
 _PAUSE_S = 0.1
+_WAIT_MS = 100
 
 
 class Rewriter:
@@ -59,6 +60,8 @@ class Rewriter:
 
         Readers keep it from that for as long as they read. The next call does the rest.
         """
+        # Whoever waits for readers keeps the one who commits waiting, so not for long.
+        self._connection.execute(f"PRAGMA busy_timeout={_WAIT_MS}")
         for _ in range(_TRIES):
             with translated("rewriting", commit=True):
                 busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
