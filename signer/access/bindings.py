@@ -102,11 +102,14 @@ class Bindings:
     def anonymous(self, caller: Caller) -> Principal:
         """Return whoever calls without any proof, with what its network may do.
 
-        As long as no binding is for a network alone, who is on this machine may read.
+        As long as the configuration binds no network, who is on this machine may read; whoever
+        may bind inside a prefix does not change that.
         """
         found = self._now.anonymous
-        if not found:
-            return Unbound().anonymous(caller)
+        if not any(one.binding.at is None for one in found):
+            here = Unbound().anonymous(caller)
+            if here.grants or not found:
+                return here
         grants = Judged(found, pipeline=False).grants(caller.address)
         proof: Proof = "network" if grants else "none"
         return Principal(NETWORK, "anybody", grants, proof, caller=caller)

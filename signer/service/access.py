@@ -211,8 +211,8 @@ def _section(message: pb.Binding) -> BindingSection:
         return BindingSection.model_validate(said)
     except ValidationError as e:
         first = e.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "binding"
-        raise RequestError(f"{where}: {first['msg']}") from e
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise RequestError(where + first["msg"].removeprefix("Value error, ")) from e
 
 
 def _binding(one: Binding) -> pb.Binding:
