@@ -189,13 +189,17 @@ def _used(url: str, jti: str | None, signed: bytes) -> bytes:
 
 
 def _roots(path: Path) -> str:
-    """Return the PEM certificates at `path`."""
+    """Return the PEM certificates at `path`, at least one: none would mean the system's roots."""
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         with path.open("rb") as file:
-            pem = file.read(_MOST_FILE + 1).decode("ascii")
-        ssl.create_default_context(cadata=pem)
+            pem = file.read(_MOST_FILE).decode("ascii")
+        if pem:
+            trust.load_verify_locations(cadata=pem)
     except OSError as e:  # ssl.SSLError is one
         raise ConfigError(f"cannot read the certificates in {path}: {e.strerror or e}") from e
     except ValueError as e:
         raise ConfigError(f"expected PEM certificates in {path}") from e
+    if not trust.cert_store_stats()["x509"]:
+        raise ConfigError(f"expected PEM certificates in {path}")
     return pem
