@@ -29,6 +29,7 @@ from signer.audit_trail.anchoring import Anchoring
 from signer.audit_trail.calls import told
 from signer.audit_trail.opening import open_trail
 from signer.audit_trail.purging import Purging
+from signer.audit_trail.syslog import Syslog
 from signer.authority.opening import opened
 from signer.config import Config
 from signer.configured import Configured
@@ -56,6 +57,7 @@ from signer.reloading import LivePolicy, Reloading
 from signer.service import KeysService, OperatorService, PullService
 from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService
+from signer.service.review import ReviewService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
 from signer.tls import Tls
@@ -114,7 +116,8 @@ class Server:
                 lambda: (*self._life.publics, *self._trust.publics()),
             )
             self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
-            self._trail = open_trail(config, self._opened.ledger)
+            self._syslog = Syslog(config.trail.syslog)
+            self._trail = open_trail(config, self._opened.ledger, self._syslog)
             self._issuers = Issuers(config)
             self._state = State.open(config, ledger)
         except BaseException:
@@ -167,7 +170,7 @@ class Server:
         publishing.start(sequencer.release, fail)
         events = Events(ledger, sequencer, self._own.event, self._trail)
         anchoring = Anchoring(self._trail, ledger, events, self._config.trail.segment_s)
-        reloading = self._reloading(events)
+        reloading = self._reloading(events, anchoring)
         flows = Flows.over(
             ledger,
             sequencer,
@@ -214,6 +217,7 @@ class Server:
             | flows.approvals()
             | logins.table()
             | AuditService(self._trail, purging).table()
+            | ReviewService(ledger).table()
         )
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -277,11 +281,12 @@ class Server:
         """Close trail and ledger, give the lock back, and log out of the devices with keys."""
         self._state.close()
         self._trail.close()
+        self._syslog.close()
         self._opened.close()
         self._own.close()
         self._life.close()
 
-    def _reloading(self, events: Events) -> Reloading:
+    def _reloading(self, events: Events, anchoring: Anchoring) -> Reloading:
         ledger = self._opened.ledger
         return Reloading(
             self._live_config,
@@ -295,6 +300,8 @@ class Server:
                 self._dual,
                 self._expiry,
                 self._tls,
+                self._syslog,
+                anchoring,
             ],
         )
 
@@ -309,6 +316,7 @@ class Server:
         publishing.watch(metrics)
         metrics.watch_status(lambda: self._status.age_s)
         metrics.watch_endings(self._expiry.endings)
+        metrics.watch_trail(self._trail, lambda: self._syslog.dropped)
         metrics.watch_tls(lambda: self._tls.refused)
         return metrics
 

@@ -36,6 +36,7 @@ audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
   evidence     write all that proves one entry into a zip that a stranger can check
   report       say what was signed in a time: per repository, key and requester
+  access-review list who could do what, where, at a position or a time
   audit-log    who was refused, what was decided for whom: verify, query, purge
   witness      be a witness: cosign what only grew (init, add-log, serve)
 
@@ -44,6 +45,7 @@ who may do what
   apikey       create, list, revoke: for what cannot have a token of an issuer
 
 take care
+  config       check, show, reload: the service's one file
   revoke       take an entry, a key or an image back, for offline verifiers too
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
@@ -68,7 +70,9 @@ _COMMANDS = {
     "proof": "look",
     "status": "look",
     "access": "access",
+    "access-review": "access_review",
     "apikey": "apikey",
+    "config": "config",
     "revoke": "revoke",
     "migrate": "migrate",
     "key": "key",

@@ -6,6 +6,7 @@ Relative paths start at the directory of the file.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Self
@@ -24,6 +25,7 @@ from signer.config.agreeing import (
 )
 from signer.config.keys import CertificatesSection, KeysSection, SigningSection, TimestampSection
 from signer.config.ledger import AnchorSection, LedgerSection, MirrorSection, WitnessesSection
+from signer.config.lines import line_of
 from signer.config.record import AtRestSection, TrailSection
 from signer.config.trust import TrustSection, WarnSection
 from signer.config.values import Name, Origin, Section
@@ -33,6 +35,7 @@ from signer.keys.home import Role
 from signer.keys.secret_files import read_secret
 
 _SEAL_BYTES = 32
+_NAMED = re.compile(r"([a-z_]+)\.([0-9]+): ")
 _LOG = Role("", "log")  # there may be several at once
 
 
@@ -105,9 +108,7 @@ class Config(Section):
         try:
             config = cls(file=file, base=file.parent, **tomllib.loads(text))
         except ValidationError as e:
-            first = e.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "file"
-            raise ConfigError(f"{path}: {where}: {first['msg']}") from e
+            raise _refusal(e, text, path) from e
         except (ValueError, TypeError) as e:
             raise ConfigError(f"{path}: {e}") from e
         config._refuse_bare_listening()
@@ -152,3 +153,16 @@ class Config(Section):
                     f"{address} is beyond loopback, and there is no TLS certificate",
                     hint="set listen.tls_certificate and listen.tls_key",
                 )
+
+
+def _refusal(error: ValidationError, text: str, path: Path) -> ConfigError:
+    """Return the first thing that is wrong with `text`, and where."""
+    errors = error.errors()
+    place, message = errors[0]["loc"], errors[0]["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in place) or "file"
+    if not place and (match := _NAMED.match(message)):  # found by looking at two sections
+        place = (match[1], int(match[2]))
+    line = line_of(text, place)
+    told = f"{path}: {where}: {message}" + (f" (line {line})" if line else "")
+    hint = "" if len(errors) == 1 else f"there is more: {len(errors)} settings are wrong"
+    return ConfigError(told, hint=hint)
