@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from ledger.ledger import Ledger
 from ledger.mirrored import Mirrored
 from ledger.sequencer import Sequencer
+from signer.audit_trail.trail import Trail
 from signer.expiry import Ending
 from signer.keys.ring import KeyRing
 from signer.refusal import codes
@@ -106,6 +107,24 @@ class Metrics:
             "1 while the configuration that was to be loaded last is not the one in force",
             registry=self._registry,
         ).set_function(lambda: float(refused()))
+
+    def watch_trail(self, trail: Trail, dropped: Callable[[], int]) -> None:
+        """Read at every scrape whether the audit trail is written, and what syslog did not take."""
+        Gauge(
+            "sealbook_trail_writable",
+            "1 while the audit trail can be written, without which nothing is signed",
+            registry=self._registry,
+        ).set_function(lambda: float(trail.writable))
+        Gauge(
+            "sealbook_trail_unlogged_segments",
+            "Finished segments of the audit trail that are no entries yet",
+            registry=self._registry,
+        ).set_function(lambda: float(len(trail.unlogged)))
+        Gauge(
+            "sealbook_trail_syslog_dropped",
+            "Lines of the audit trail that syslog did not take",
+            registry=self._registry,
+        ).set_function(lambda: float(dropped()))
 
     def watch_tls(self, refused: Callable[[], bool]) -> None:
         """Read at every scrape whether TLS files were replaced by what cannot be used."""

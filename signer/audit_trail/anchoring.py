@@ -10,6 +10,7 @@ there is something to tell, and when the service goes down. One that could not b
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -17,6 +18,7 @@ from ledger.errors import DamagedError, FrozenError
 from ledger.ledger import Ledger
 from signer.audit_trail.tail import Closed
 from signer.audit_trail.trail import Trail
+from signer.config import Config
 from signer.events import Events
 from verifier import dsse
 from verifier._strict import Fields, b64
@@ -42,14 +44,24 @@ class Anchoring:
         self._segment_s = segment_s
         self._turn = asyncio.Lock()
         self._told = ""
+        self._asked = False
+
+    def prepare(self, _: Config) -> Callable[[], None]:
+        """Return what has the open segment finished soon: another configuration begins another."""
+
+        def install() -> None:
+            self._asked = True
+
+        return install
 
     async def keep(self) -> None:
         """Go on for as long as the service runs."""
         tick_s = min(_TICK_S, self._segment_s / 2)
         while True:
             self._trail.flush()
-            if self._trail.unlogged or self._trail.due(self._segment_s):
-                await self.log(only_due=True)
+            asked, self._asked = self._asked, False
+            if asked or self._trail.unlogged or self._trail.due(self._segment_s):
+                await self.log(only_due=not asked)
             await asyncio.sleep(tick_s)
 
     async def log(self, *, only_due: bool = False) -> None:
