@@ -42,6 +42,7 @@ GRPC_OPTIONS = (
     ("grpc.server.max_pending_requests_hard_limit", 16_384),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # what really ends it, else after a minute
     ("grpc.http2.max_ping_strikes", 2),
     ("grpc.http2.min_ping_interval_without_data_ms", 300_000),
     ("grpc.max_connection_idle_ms", 300_000),
