@@ -25,6 +25,8 @@ from signer.access.oidc.issuers import Issuers
 from signer.access.state import State
 from signer.access.tokens import Tokens
 from signer.approvals.opening import DualControl
+from signer.at_rest.keeping import AtRest
+from signer.at_rest.older import keep_older
 from signer.audit_trail.anchoring import Anchoring
 from signer.audit_trail.calls import told
 from signer.audit_trail.opening import open_trail
@@ -35,6 +37,7 @@ from signer.config import Config
 from signer.configured import Configured
 from signer.daily import keep_receipts
 from signer.dating import Dating
+from signer.deleting import Deleting
 from signer.events import Events
 from signer.expiry import Expiry
 from signer.flows import Flows
@@ -54,7 +57,7 @@ from signer.refusal import Refusals
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
 from signer.reloading import LivePolicy, Reloading
-from signer.service import KeysService, OperatorService, PullService
+from signer.service import KeysService, OperatorService, PullService, StorageService
 from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService
 from signer.service.review import ReviewService
@@ -92,11 +95,13 @@ class Server:
         self._policy = LivePolicy(config, self._live)
         handed = Handed.of(config, self._live)
         status = read_status(handed.status, self._trust, config.origin)
+        self._at_rest = AtRest.open(config.at_rest, config.base, config.home)
         self._opened: OpenLedger = open_ledger(
             config.home,
             self._own.ledger,
             asks=asks(config, self._trust),
             signs_late=config.mirror.synchronous,
+            at_rest=self._at_rest.bodies if self._at_rest else None,
         )
         try:
             self._status = StatusKeeper(
@@ -119,7 +124,8 @@ class Server:
             self._syslog = Syslog(config.trail.syslog)
             self._trail = open_trail(config, self._opened.ledger, self._syslog)
             self._issuers = Issuers(config)
-            self._state = State.open(config, ledger)
+            sealing = self._at_rest.api_keys if self._at_rest else None
+            self._state = State.open(config, ledger, sealing)
         except BaseException:
             self._opened.close()
             raise
@@ -213,6 +219,10 @@ class Server:
                 expiry=self._expiry,
             ).table()
             | KeysService(keys).table()
+            | StorageService(
+                Deleting(ledger, events, self._dual.control, flows.settle, keys.turn),
+                self._at_rest,
+            ).table()
             | ConfigurationService(reloading).table()
             | flows.approvals()
             | logins.table()
@@ -285,6 +295,8 @@ class Server:
         self._opened.close()
         self._own.close()
         self._life.close()
+        if self._at_rest is not None:
+            self._at_rest.close()
 
     def _reloading(self, events: Events, anchoring: Anchoring) -> Reloading:
         ledger = self._opened.ledger
@@ -325,6 +337,9 @@ class Server:
         yield self._status.keep()
         yield self._expiry.keep()
         yield self._tls.keep()
+        if self._at_rest is not None:
+            yield self._at_rest.keep()
+            yield keep_older(self._at_rest, self._opened.ledger)
         if receipts is not None:
             yield keep_receipts(self._opened.ledger, receipts)
 
@@ -349,6 +364,7 @@ class Server:
             self._opened.ledger,
             metrics,
             trust_files=handed_out(config),
+            policy_file=lambda: self._policy.now.content,
             signing_config=public_signing_config(config, self._trust, address),
             ready=ready,
             table=table,

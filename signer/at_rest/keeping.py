@@ -135,9 +135,14 @@ class AtRest:
         return self if self._section.bodies else Reading(self._found)
 
     @property
-    def sealing(self) -> Sealing:
-        """What encrypts rows of other tables."""
-        return Sealing(self)
+    def encrypts_bodies(self) -> bool:
+        """Whether bodies that are new are encrypted."""
+        return self._section.bodies
+
+    @property
+    def api_keys(self) -> Sealing | None:
+        """What encrypts records of API keys, if they are to be."""
+        return Sealing(self) if self._section.api_keys else None
 
     @property
     def older_below(self) -> int:

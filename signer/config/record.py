@@ -30,8 +30,8 @@ class AtRestSection(Section):
     """Encrypt what is stored: bodies of attestations, and records of API keys.
 
     `key` is the key-encryption key: "file:keys/kek", 32 bytes, or "pkcs11:…" in an HSM, AES-256.
-    `previous` is the one before it, for as long as the service says that it needs it. Where
-    `bodies` or `api_keys` is false, what is new stays as it is, and what is encrypted is opened.
+    `previous` is the one before it, for as long as the service needs it: its log says when not.
+    With `bodies = false` what is new stays as it is, and what is encrypted is opened.
     """
 
     key: str

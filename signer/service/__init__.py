@@ -13,6 +13,7 @@ from signer.service.message import MessageService
 from signer.service.operator import OperatorService
 from signer.service.pull import PullService
 from signer.service.signer import SignerService
+from signer.service.storage import StorageService
 
 __all__ = [
     "AccessService",
@@ -25,4 +26,5 @@ __all__ = [
     "OperatorService",
     "PullService",
     "SignerService",
+    "StorageService",
 ]
