@@ -62,15 +62,21 @@ def _text(text: str) -> bytes:
 
 
 class Raw:
-    """A connection to a server of HTTP/2, over TLS if `context` is given."""
+    """A connection to a server of HTTP/2, over TLS if `context` is given.
 
-    def __init__(self, address: str, context: ssl.SSLContext | None = None) -> None:
+    It answers pings, when `polite`.
+    """
+
+    def __init__(
+        self, address: str, context: ssl.SSLContext | None = None, *, polite: bool = False
+    ) -> None:
         """Connect, and say that we speak HTTP/2."""
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)), PATIENCE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_hostname=host)
+        self._polite = polite
         self._read = self.socket.makefile("rb")
         self.send(PREFACE + frame(SETTINGS))
 
@@ -96,7 +102,10 @@ class Raw:
         while len(head := self._read.read(9)) == 9:
             size = int.from_bytes(head[:3], "big")
             stream = int.from_bytes(head[5:], "big")
-            yield Frame(head[3], head[4], stream, self._read.read(size))
+            one = Frame(head[3], head[4], stream, self._read.read(size))
+            if self._polite and one.kind == PING and not one.flags & ACK:
+                self.send(frame(PING, one.payload, ACK))
+            yield one
 
     def until(self, kind: int) -> Frame:
         """Return the next frame of a kind; fails if the connection ends before."""
