@@ -158,7 +158,7 @@ class Bodies:
 
     def is_there(self, name: str) -> bool:
         """Whether there is a file with this name, whatever is in it."""
-        return os.path.lexists(self.path(name))
+        return bool(_NAME.fullmatch(name)) and os.path.lexists(self.path(name))
 
     def copy_from(self, other: Bodies, name: str, size: int, *, secret: bool = False) -> None:
         """Have the body that `other` has, checked and durable.

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from ledger import labels
 from ledger.bodies import Bodies
-from ledger.store import SLICE, Row
+from ledger.errors import BodyDeletedError
+from ledger.store import SLICE, Row, Store
 from ledger.store.reading import SqliteReader
 from ledger.store.rewriting import Rewriter
 from verifier import dsse
@@ -25,6 +26,7 @@ from verifier.statement import EVENT_PREFIX, Statement
 
 EVENT = "body-deleted"
 KIND = EVENT_PREFIX + EVENT
+_AGAIN = "with --renew another statement says it, and is a new entry"
 
 
 class Deletion(NamedTuple):
@@ -71,6 +73,22 @@ def is_deletable(row: Row, name: str | None = None) -> bool:
 def has_body(row: Row) -> bool:
     """Whether there is a body, in the row or in a file."""
     return row.body is not None or bool(row.body_size)
+
+
+def check_body(row: Row, index: int) -> None:
+    """Check that the body of the entry at `index` was not deleted; raises `BodyDeletedError`."""
+    if not has_body(row) and is_deletable(row):
+        raise BodyDeletedError(f"the body of entry {index} was deleted", hint=_AGAIN)
+
+
+def check_not_deleted(store: Store, name: str) -> None:
+    """Check that nobody deleted the body that is called so; raises `BodyDeletedError`.
+
+    It was deleted wherever it was: the same bytes must not come back with another signature.
+    """
+    index = store.body(name)
+    for row in store.rows(index, index + 1) if index is not None else ():
+        check_body(row, index or 0)
 
 
 def holders(store: SqliteReader, name: str) -> list[int]:

@@ -152,7 +152,7 @@ class GrpcSource:
             return list(call(request, metadata=self._metadata, timeout=_TIMEOUT_S))
         except grpc.RpcError as e:
             told = [str(m.value) for m in e.trailing_metadata() or () if m.key == "sealbook-code"]
-            if told == ["unknown-entry"]:
+            if told in (["unknown-entry"], ["body-deleted"]):
                 return None
             raise SourceError(f"{self._target}: {method}: {e.details()} ({e.code().name})") from e
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from ledger.answer import make_record
-from ledger.errors import UnknownEntryError
+from ledger.errors import BodyDeletedError, UnknownEntryError
 from ledger.ledger import Ledger
 from ledger.publication import Published
 from ledger.resources import body_path, parse_body_path
@@ -88,7 +88,7 @@ class LedgerService:
         if row is None or not Sight(principal).shows(row.labels):
             raise UnknownEntryError(f"no published entry names the body {name}")
         if row.body is None and not row.body_size:
-            raise UnknownEntryError(f"the body {name} was deleted")
+            raise BodyDeletedError(f"the body {name} was deleted")
         pieces = (
             self._ledger.bodies.pieces(name, row.body_size)
             if row.body_size
