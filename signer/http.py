@@ -8,7 +8,7 @@ build runners in `signer.json_http`. Who may have what is in `signer.access.tabl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from starlette.routing import Route, Router
 
 from ledger.ledger import Ledger
 from signer import bundles_http, json_http, tiles_http
-from signer.errors import ConfigError
+from signer.errors import ConfigError, NotFoundError
 from signer.guard import Method
 from signer.metrics import Metrics
 from verifier.errors import VerificationError
@@ -25,6 +25,7 @@ from verifier.trust import TrustRoot
 
 _JSON = "application/json"
 _TOML = "application/toml"
+_FRESH = {"cache-control": "no-cache"}
 
 
 def application(
@@ -32,11 +33,15 @@ def application(
     metrics: Metrics,
     *,
     trust_files: dict[str, Path],
+    policy_file: Callable[[], bytes | None],
     signing_config: bytes,
     ready: Callable[[], bool],
     table: Mapping[str, Method],
 ) -> Router:
     """Return the ASGI application; `trust_files` are served by their key under /v1/.
+
+    `policy_file` is what an image needs, as it is in force: a file that was changed since is
+    not handed out before it is logged.
 
     What trust.json says of logs and witnesses is there for other tools too, as a
     policy of c2sp.org/tlog-policy.
@@ -45,9 +50,8 @@ def application(
     async def trust_file(request: Request) -> Response:
         name = request.url.path.rpartition("/")[2]
         content = await asyncio.to_thread(trust_files[name].read_bytes)
-        media_type = _TOML if name.endswith(".toml") else _JSON
         # Whoever gets an older one from a cache does not learn what was revoked since.
-        return Response(content, 200, {"cache-control": "no-cache"}, media_type)
+        return Response(content, 200, _FRESH, _JSON)
 
     async def signing(_: Request) -> Response:
         return Response(signing_config, media_type=_JSON)
@@ -73,6 +77,7 @@ def application(
     routes = {
         **bundles_http.routes(ledger),
         **{f"/v1/{name}": trust_file for name in trust_files},
+        "/v1/policy.toml": _policy(policy_file),
         "/v1/signing_config.json": signing,
         "/v1/tlog-policy": policy,
         **tiles_http.routes(ledger),
@@ -88,3 +93,13 @@ def application(
         ],
         redirect_slashes=False,
     )
+
+
+def _policy(policy_file: Callable[[], bytes | None]) -> Callable[[Request], Awaitable[Response]]:
+    async def policy(_: Request) -> Response:
+        content = policy_file()
+        if content is None:
+            raise NotFoundError("no policy is handed out here")
+        return Response(content, 200, _FRESH, _TOML)
+
+    return policy

@@ -13,6 +13,7 @@ changes with the trust file that pins it too: then the same steps are taken, fro
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -97,16 +98,18 @@ class Reloading:
         self.refused = False
 
     async def start(self) -> None:
-        """Log what is in force, unless it is what the ledger says already.
+        """Log what is in force, unless the ledger says it already; from now on heed SIGHUP.
 
         Raises:
             LedgerError: it cannot be logged; nothing may be done under it.
             ConfigError, KeyFileError: as `canonical`.
         """
-        content = await asyncio.to_thread(canonical, self._config.now, self._policy.now.content)
-        index = await self._record(content)
+        async with self._turn:
+            config, policy = self._config.now, self._policy.now.content
+            index = await self._record(await asyncio.to_thread(canonical, config, policy))
         if index is not None:
             log.info("the configuration is logged", index=index)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_signal)
 
     async def reload(self) -> Reloaded:
         """Return once what the file says is in force; also when its caller is cancelled.
@@ -125,11 +128,6 @@ class Reloading:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    def on_signal(self) -> None:
-        """Load it again, and log what comes of that: for whoever sends SIGHUP."""
-        task = asyncio.ensure_future(self._told())
-        self._telling = task  # or nobody would hold it
-
     async def follow(self, trust: TrustRoot) -> Install:
         """Return what puts the policy in force that `trust` pins, once it is logged.
 
@@ -147,7 +145,11 @@ class Reloading:
                 await self._record(now | policy)
             return partial(self._policy.install, rules)
 
-    async def _told(self) -> None:
+    def _on_signal(self) -> None:
+        self._telling = asyncio.ensure_future(self._tell())  # held, or nobody would
+
+    async def _tell(self) -> None:
+        """Load it again, and log what comes of that."""
         try:
             done = await self.reload()
         except SealbookError as e:

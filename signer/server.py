@@ -257,7 +257,6 @@ class Server:
                     stack.callback(asyncio.create_task(one).cancel)
                 sweeping = asyncio.create_task(_sweep(flows))
                 self._ready = True
-                loop.add_signal_handler(signal.SIGHUP, reloading.on_signal)
                 log.info("serving", **front.addresses._asdict(), origin=ledger.store.origin)
                 started(front.addresses)
                 await stop.wait()

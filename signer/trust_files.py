@@ -112,14 +112,12 @@ class Handed(NamedTuple):
 
 
 def handed_out(config: Config) -> dict[str, Path]:
-    """Return the files that anybody may read, by the name that they are served under."""
+    """Return the files that are served as they lie there, by the name that each has then."""
     named = {
         "trust.json": config.trust.trust,
         "trusted_root.json": config.trust.trusted_root,
         "status.json": config.trust.status,
     }
-    if config.trust.policy is not None:
-        named["policy.toml"] = config.trust.policy
     return {name: config.path(path) for name, path in named.items()}
 
 

@@ -1,0 +1,270 @@
+"""Gates: what the policy demands is there before an image is approved, and not after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ledger.clock import LedgerClock
+from signer.client import Client
+from signer.order import Item
+from tests.signer.agreeing import people, protect
+from tests.signer.asking import digest, refused
+from tests.signer.config.gated import (
+    ELSEWHERE,
+    GATE,
+    PAYMENTS,
+    RULES,
+    UNDER,
+    attest,
+    gated,
+    scan,
+)
+from tests.signer.messaging import statement
+from tests.signer.running import InProcess, running, start_refused
+from tests.signer.world import World, found_in
+from verifier.errors import SealbookError
+from verifier.repository import Repository
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    """A service with a gate, whose tests each have images of their own."""
+    with running(gated(tmp_path_factory.mktemp("gated") / "service")) as service:
+        yield service
+
+
+@pytest.fixture
+def client(shared: InProcess) -> Iterator[Client]:
+    """A client of it."""
+    with shared.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize(("scanner", "n"), [("trivy", 10), ("grype", 11)])
+def test_finding_and_fix(client: Client, scanner: str, n: int) -> None:
+    """
+    An image without a scan is refused, and one with a critical finding; after the fix it is not.
+    """
+    image = digest(n)
+    assert "vulnerability report" in refused("not-approved", sign(client, image)).message
+    attest(client, image, scan(scanner, clean=False))
+    assert scanner in refused("vulnerable", sign(client, image)).message
+    attest(client, image, scan(scanner, clean=True))
+
+    sign(client, image)()
+
+
+def sign(client: Client, image: str, repository: Repository = PAYMENTS) -> partial[object]:
+    """Return the wish to have an image approved."""
+    return partial(client.sign, image, repository)
+
+
+def test_every_scanner_counts(client: Client) -> None:
+    """
+    What one scanner found stands in the way, whatever another one says later.
+    """
+    attest(client, digest(20), scan("grype", clean=False))
+    attest(client, digest(20), scan("trivy", clean=True))
+
+    refused("vulnerable", sign(client, digest(20)))
+
+
+def test_refused_before_anything_is_signed(shared: InProcess, client: Client) -> None:
+    """
+    A refusal leaves nothing in the ledger.
+    """
+    before = shared.tree_size
+    refused("not-approved", sign(client, digest(30)))
+
+    assert before == shared.tree_size
+
+
+def test_elsewhere(client: Client) -> None:
+    """
+    Where there is no gate nobody asks for a scan, and the scope is of whole segments.
+    """
+    sign(client, digest(40), ELSEWHERE)()
+    sign(client, digest(40), Repository(f"{UNDER}-not/app"))()
+    refused("not-approved", sign(client, digest(40), Repository(f"{UNDER}/deep/er/app")))
+
+
+def test_scan_of_another_repository(client: Client) -> None:
+    """
+    A scan that was attested for another repository, by whoever may there, does not count here.
+    """
+    attest(client, digest(50), scan("trivy", clean=True), ELSEWHERE)
+
+    refused("not-approved", sign(client, digest(50)))
+
+
+def test_batch(shared: InProcess, client: Client) -> None:
+    """
+    Each item of a batch is judged for itself: the clean ones are signed.
+    """
+    attest(client, digest(60), scan("trivy", clean=True))
+    attest(client, digest(61), scan("trivy", clean=False))
+    good, bad, none = client.sign_batch(PAYMENTS, [Item(digest(n)) for n in (60, 61, 62)])
+
+    shared.verify(good, PAYMENTS)
+    assert isinstance(bad, SealbookError)
+    assert isinstance(none, SealbookError)
+    assert ["vulnerable", "not-approved"] == [bad.code, none.code]
+
+
+def test_what_was_signed_is_answered(client: Client) -> None:
+    """
+    What was approved while it was clean is answered again; renewed it is not.
+    """
+    attest(client, digest(70), scan("trivy", clean=True))
+    first = client.sign(digest(70), PAYMENTS)
+    attest(client, digest(70), scan("trivy", clean=False))
+
+    assert first.record == client.sign(digest(70), PAYMENTS).record
+    refused("vulnerable", partial(client.sign, digest(70), PAYMENTS, renew=True))
+
+
+def test_message(client: Client) -> None:
+    """
+    An approval that another tool wrote goes through the same gate.
+    """
+    message = statement(80, name=PAYMENTS)
+    refused("not-approved", partial(client.sign_message, message))
+    attest(client, digest(80), scan("trivy", clean=True))
+
+    client.sign_message(message)
+
+
+def test_message_without_a_name(client: Client) -> None:
+    """
+    An approval that names no repository may be for the gate's, and is refused.
+    """
+    refused("gate", partial(client.sign_message, statement(81)))
+
+
+def test_revoked_scan(world_gated: World) -> None:
+    """
+    A scan that was taken back does not count, good or bad.
+    """
+    with running(world_gated) as service, service.client() as client:
+        attest(client, digest(1), scan("trivy", clean=True))
+        bad = attest(client, digest(1), scan("grype", clean=False))
+        refused("vulnerable", sign(client, digest(1)))
+        done = world_gated.command(
+            "revoke", "--entry", str(bad.signed.record.index), "--reason", "of another image"
+        )
+        assert 0 == done.returncode, done.stderr
+
+        sign(client, digest(1))()
+
+
+@pytest.fixture
+def world_gated(tmp_path: Path) -> World:
+    """A service with a gate that nobody runs yet."""
+    return gated(tmp_path / "service")
+
+
+def test_old_scan(world_gated: World) -> None:
+    """
+    A scan that is older than the policy takes is refused, and a fresh one allows again.
+    """
+    moved = [0.0]
+    clock = LedgerClock(lambda: time.time() + moved[0], lambda: time.monotonic() + moved[0])
+    with running(world_gated) as service, service.client() as client:
+        service.ledger._clock = clock
+        attest(client, digest(1), scan("trivy", clean=True))
+        sign(client, digest(1))()
+        moved[0] += 86_400 + 7200
+        service.server._status.make()
+        assert (
+            "old"
+            in refused("too-old", partial(client.sign, digest(1), PAYMENTS, renew=True)).message
+        )
+        attest(client, digest(1), scan("trivy", clean=True), renew=True)
+
+        client.sign(digest(1), PAYMENTS, renew=True)
+
+
+def test_before_others_are_asked(tmp_path: Path) -> None:
+    """
+    Nobody is asked to agree to what the gate refuses.
+    """
+    world = gated(tmp_path / "service")
+    people(world)
+    protect(world, f'[[protected]]\nunder = "{UNDER}"\napprovals = 1\n')
+    with running(world) as service, service.client() as client:
+        refused("not-approved", sign(client, digest(1)))
+        assert [] == client.requests()
+        attest_agreed(client, digest(1))
+
+
+def attest_agreed(client: Client, image: str) -> None:
+    """Attestations are no approvals: no gate stands before them, and others are asked at once."""
+    refused("approval-needed", partial(attest, client, image, scan("trivy", clean=True)))
+
+
+def of_requester(issuer: str) -> str:
+    """Return a policy that counts approvals asked for by `loopback` of an issuer alone."""
+    return (
+        f'type = "urn:sealbook:policy:v1"\n[[images]]\nunder = "{UNDER}"\n'
+        f'[images.approval]\nrequester = {{ issuer = "{issuer}", subject = "loopback" }}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("issuer", "code"), [("urn:sealbook:token", ""), ("https://gitlab.bank", "requester")]
+)
+def test_requester(tmp_path: Path, issuer: str, code: str) -> None:
+    """
+    Who calls has to be somebody whose approval the policy counts.
+    """
+    gate = GATE.replace("vulnerabilities", "requester")
+    with (
+        running(gated(tmp_path / "service", gate, of_requester(issuer))) as service,
+        service.client() as client,
+    ):
+        if code:
+            assert "loopback" in refused(code, sign(client, digest(1))).message
+        else:
+            sign(client, digest(1))()
+
+
+def test_status_that_cannot_be_read(world_gated: World) -> None:
+    """
+    Where nobody can say what was revoked, nothing goes through a gate.
+    """
+    with running(world_gated) as service, service.client() as client:
+        attest(client, digest(1), scan("trivy", clean=True))
+        (world_gated.directory / "status.json").write_text("{}")
+        refused("malformed", sign(client, digest(1)))
+        (world_gated.directory / "status.json").unlink()
+        refused("internal-error", sign(client, digest(1)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "rules"),
+    [
+        (GATE, None),
+        (GATE, RULES.replace("\nvulnerabilities =", "\n#")),
+        (GATE, RULES.replace(f'under = "{UNDER}"', 'under = "registry.bank/other"')),
+        (GATE.replace("vulnerabilities", "requester"), RULES),
+        (GATE.replace(UNDER, "*"), RULES),
+        (GATE, RULES + f'\n[[images]]\nunder = "{UNDER}/deep"\napproval = {{}}\n'),
+    ],
+    ids=["no policy", "no rule", "elsewhere", "no requester", "everywhere", "below"],
+)
+def test_policy_without_the_rule(tmp_path: Path, gate: str, rules: str | None) -> None:
+    """
+    A gate that asks the policy what it does not say keeps the service from starting.
+    """
+    if rules is None:
+        world = found_in(tmp_path / "service")
+        protect(world, gate)
+    else:
+        world = gated(tmp_path / "service", gate, rules)
+
+    assert "gate" in start_refused(world, "config")
