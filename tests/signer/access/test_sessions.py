@@ -1,0 +1,212 @@
+"""Logins: one token, one session, for whoever it was made for, and for as long as it says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from signer.client import AsyncClient, Client
+from signer.v1 import access_pb2 as pb
+from tests.signer.access.logging_in import ISSUER, Site, asking, bound, client_of, login
+from tests.signer.asking import PATIENCE_S, REPOSITORY, annotations, digest, refused
+from tests.signer.running import InProcess, running
+from tests.signer.world import found_in
+from verifier.errors import SealbookError
+from verifier.repository import Repository
+
+WHO_AM_I = "/sealbook.v1.Access/WhoAmI"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(found_in(tmp_path_factory.mktemp("logins") / "service"))
+
+
+@pytest.fixture(scope="module")
+def service(site: Site) -> Iterator[InProcess]:
+    with running(site.world) as service:
+        yield service
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Site:
+    """One for a test that starts it more than once."""
+    return Site(found_in(tmp_path / "service"))
+
+
+def whoami(service: InProcess, secret: str) -> pb.Identity:
+    """Ask who holds `secret`."""
+    with Client(service.addresses.grpc, secret) as client:
+        answer: pb.WhoAmIResponse
+        answer = client.call(WHO_AM_I, pb.WhoAmIRequest(), pb.WhoAmIResponse)
+    return answer.identity
+
+
+def test_one_job(site: Site, service: InProcess) -> None:
+    """
+    A token of an hour, as GitLab gives one to a job, is exchanged once and signs 20 images; the
+    statements say whose they are by ids.
+    """
+    read = []
+
+    def token() -> str:
+        read.append(site.token())
+        return read[-1]
+
+    with client_of(service, token) as client:
+        signed = [client.sign(digest(n), REPOSITORY) for n in range(20)]
+
+    assert 1 == len(read)
+    assert 20 == len(set(site.world.indices(signed)))
+    said = {
+        name.removeprefix("sealbook.requester."): value
+        for name, value in annotations(signed[0]).items()
+        if name.startswith("sealbook.requester.")
+    }
+    expected = {
+        "issuer": ISSUER,
+        "subject": "project_id:4711",
+        "project_id": "4711",
+        "namespace_id": "42",
+        "ref": "main",
+    }
+    assert expected == said
+
+
+def test_own_places(site: Site, service: InProcess) -> None:
+    """
+    A session does in the repositories of its claims what it is bound to, and nothing elsewhere.
+    """
+    with asking(service, site.token()) as client:
+        refused(
+            "permission-denied",
+            lambda: client.sign(digest(1), Repository("registry.example/other/app")),
+        )
+        refused(
+            "permission-denied",
+            lambda: client.sign(digest(1), Repository("registry.example/team-evil/app")),
+        )
+        refused("permission-denied", lambda: bound(client, "developer", "registry.example/team/**"))
+
+
+def test_a11_replay(site: Site, service: InProcess) -> None:
+    """
+    A11: a token is taken once. Of a hundred that come at once one becomes a session.
+    """
+    token = site.token()
+
+    async def one(client: AsyncClient) -> str:
+        try:
+            return (await client.exchange(pb.ExchangeRequest(token=token))).session
+        except SealbookError as e:
+            return e.code
+
+    async def all_at_once() -> list[str]:
+        async with AsyncClient(service.addresses.grpc) as client:
+            return await asyncio.gather(*(one(client) for _ in range(100)))
+
+    found = service.ask(all_at_once())
+
+    assert 99 == found.count("token-used")
+    [session] = [each for each in found if each != "token-used"]
+    assert "session" == whoami(service, session).proof
+    refused("token-used", lambda: login(service, token))
+
+
+def test_a11_without_id(site: Site, service: InProcess) -> None:
+    """
+    A11: a token of an issuer that names none is taken once, too.
+    """
+    token = site.plain()
+    login(service, token)
+    refused("token-used", lambda: login(service, token))
+    login(service, site.plain(more="so that it is another one"))
+
+
+def test_over_http(site: Site, service: InProcess) -> None:
+    """
+    A job that has curl and nothing else exchanges its token over HTTP, and signs by the session.
+    """
+    with httpx.Client(base_url=f"http://{service.addresses.http}", timeout=PATIENCE_S) as http:
+        made = http.post("/v1/exchange", json={"token": site.token()}).json()
+        headers = {"authorization": f"Bearer {made['session']}"}
+        body = {"digest": digest(1), "repository": REPOSITORY}
+        signed = http.post("/v1/sign", json=body, headers=headers)
+        again = http.post("/v1/exchange", json={"token": "a.b.c"})
+
+    assert 200 == signed.status_code, signed.text
+    assert (401, "bad-token") == (again.status_code, again.json()["code"])
+    assert "project_id:4711" == made["identity"]["subject"]
+
+
+def test_secret_in_no_header(site: Site, service: InProcess) -> None:
+    """
+    A13: a session counts when it is sent once, as Bearer, and in no other spelling.
+    """
+    session = login(service, site.token()).session
+    right = ("authorization", f"Bearer {session}")
+    assert "OK" == service.raw(b"", WHO_AM_I, [right]).status
+    for metadata in (
+        [right, right],
+        [right, ("authorization", f"Bearer {service.token}")],
+        [("authorization", f"Bearer {session} {session}")],
+        [("authorization", f"Bearer {session}, Bearer {session}")],
+        [("authorization", f"bearer {session}")],
+        [("authorization", f"BEARER {session}")],
+        [("authorization", f"Bearer  {session}")],
+        [("authorization", session)],
+        [("authorization", f"Bearer {session}x")],
+        [("authorization", f"Bearer {session[:-1]}")],
+        [("authorization", f"Bearer {session.upper()}")],
+        [("authorization-bin", f"Bearer {session}".encode())],
+    ):
+        answer = service.raw(b"", WHO_AM_I, metadata)
+        assert "UNAUTHENTICATED" == answer.status, (metadata, answer)
+        assert session not in str(answer)
+
+
+def test_restart(own: Site) -> None:
+    """
+    After a restart a session goes on, and a token that was used stays used.
+    """
+    with running(own.world) as service:
+        token = own.token()
+        made = login(service, token)
+    with running(own.world) as service:
+        assert made.identity.grants == whoami(service, made.session).grants
+        refused("token-used", lambda: login(service, token))
+
+
+def test_lost_database(own: Site) -> None:
+    """
+    When the database of logins is lost, nobody is logged in, and no token from before counts: it
+    may have been used.
+    """
+    with running(own.world) as service:
+        token, unused = own.token(), own.token()
+        made = login(service, token)
+    (own.world.directory / "access.db").unlink()
+    with running(own.world) as service:
+        refused("no-session", lambda: whoami(service, made.session))
+        refused("token-used", lambda: login(service, token))
+        refused("token-used", lambda: login(service, unused))
+
+
+def test_ends_with_its_issuer(own: Site) -> None:
+    """
+    A session lives no longer than the configuration lets one, nor than its issuer's tokens.
+    """
+    own.world.edit("[access]\n", "[access]\nsession_s = 300\n")
+    own.world.edit('preset = "gitlab"\n', 'preset = "gitlab"\nlifetime_s = 900\n')
+    now = int(time.time())
+    with running(own.world) as service:
+        new = login(service, own.token(exp=now + 900))
+        old = login(service, own.token(iat=now - 700, nbf=now - 700, exp=now + 200))
+
+    assert 295 <= new.expires_at - now <= 310
+    assert now + 200 == old.expires_at
