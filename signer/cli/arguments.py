@@ -53,15 +53,42 @@ def add_service(made: argparse.ArgumentParser) -> None:
     add_credentials(made, environment=True)
 
 
+def add_operating(made: argparse.ArgumentParser) -> None:
+    """Add the options that say where the service is, for operators: on this machine or elsewhere.
+
+    An operator elsewhere is known by a certificate alone.
+    """
+    made.add_argument(
+        "--service",
+        default=os.environ.get("SEALBOOK_SERVICE") or None,
+        metavar="HOST:PORT",
+        help="with --client-certificate: the gRPC address of a service elsewhere"
+        " (default: $SEALBOOK_SERVICE; else the admin socket on this machine)",
+    )
+    _add(made, _CERTIFICATES, environment=True)
+    made.set_defaults(token_file=None, oidc_token_file=None)
+
+
 def add_credentials(made: argparse.ArgumentParser, *, environment: bool = False) -> None:
     """Add the options that say who calls; with `environment` each may stand there, too."""
-    for option, what in (
-        ("--token-file", "the file with the token, a session or an API key"),
-        ("--oidc-token-file", "or a token of your issuer, for a session of this command alone"),
-        ("--client-certificate", "PEM of your certificate; speak TLS"),
-        ("--client-key", "PEM of its private key"),
-        ("--ca", "PEM roots of the service; speak TLS"),
-    ):
+    _add(made, _SECRETS + _CERTIFICATES, environment=environment)
+
+
+_SECRETS = (
+    ("--token-file", "the file with the token, a session or an API key"),
+    ("--oidc-token-file", "or a token of your issuer, for a session of this command alone"),
+)
+_CERTIFICATES = (
+    ("--client-certificate", "PEM of your certificate; speak TLS"),
+    ("--client-key", "PEM of its private key"),
+    ("--ca", "PEM roots of the service; speak TLS"),
+)
+
+
+def _add(
+    made: argparse.ArgumentParser, options: tuple[tuple[str, str], ...], *, environment: bool
+) -> None:
+    for option, what in options:
         name = "SEALBOOK_" + option.removeprefix("--").replace("-", "_").upper()
         said = os.environ.get(name) if environment else None
         help_ = f"{what} (default: ${name})" if environment else what

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from signer.cli import operator
 from signer.client import Client
 from signer.client.patience import NEEDED, patiently
-from signer.config import Config
 from signer.errors import RequestError, ServiceError
 
 T = TypeVar("T")
@@ -54,8 +54,8 @@ def waiting(args: argparse.Namespace, client: Client, call: Callable[[], T]) -> 
     return patiently(call, client, lambda needed: _tell(needed, as_json=args.json))
 
 
-def asked(args: argparse.Namespace, config: Config, call: Callable[[], T]) -> T:
-    """Return what `call`, over the admin socket of `config`, returns, asked for as --as NAME.
+def asked(args: argparse.Namespace, place: operator.Place, call: Callable[[], T]) -> T:
+    """Return what `call`, of an operator's method at `place`, returns, asked for as --as NAME.
 
     Where others have to approve it, the request is signed with --as-key first, if that is
     here, which says that it is really NAME who asks.
@@ -71,7 +71,7 @@ def asked(args: argparse.Namespace, config: Config, call: Callable[[], T]) -> T:
     except ServiceError as e:
         if e.code != NEEDED or not args.requester:
             raise
-        with Client(f"unix:{config.path(config.listen.operator)}", "") as client:
+        with operator.client(place) as client:
             if args.as_key:
                 _sign(args, client, e.request)
             return waiting(args, client, call)

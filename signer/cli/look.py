@@ -8,8 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ledger import labels
-from signer.cli.arguments import add_service, connect, parser, show
-from signer.config import Config
+from signer.cli.arguments import add_operating, add_service, connect, parser, show
 from signer.errors import RequestError
 from verifier import dsse, jws
 from verifier._strict import decimal, rfc3339
@@ -118,14 +117,15 @@ def _proof(argv: list[str]) -> int:
 
 
 def _status(argv: list[str]) -> int:
-    """Say how the service is, over the admin socket."""
+    """Say how the service is."""
     from google.protobuf.json_format import MessageToDict
 
     from signer.cli import operator
 
-    made = parser("status", "Say how the service is; for admins on its machine.", "sealbook status")
+    made = parser("status", "Say how the service is, as an operator.", "sealbook status")
+    add_operating(made)
     args = made.parse_args(argv)
-    status = operator.status(Config.load(args.config))
+    status = operator.status(operator.place(args))
     value = MessageToDict(status, preserving_proto_field_name=True)
     show(value, as_json=args.json, text=operator.lines(status))
     return 0

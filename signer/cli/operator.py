@@ -1,12 +1,20 @@
-"""Asking a running service over its admin socket."""
+"""Asking a running service as its operator.
+
+On its machine that goes over the admin socket, which whoever may open it is an admin by; from
+elsewhere over TLS, by a client certificate that the role is bound to.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+import argparse
+from typing import NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
+from signer.cli.arguments import service_of
+from signer.client import Client
+from signer.client.credentials import Credentials
 from signer.config import Config
 from signer.errors import ServiceError, ServiceUnreachableError
 from signer.v1 import operator_pb2
@@ -16,8 +24,37 @@ _TIMEOUT_S = 5.0
 EVENT_TIMEOUT_S = 90.0  # an event waits for witnesses and mirror like any other entry
 
 
+class Remote(NamedTuple):
+    """A service on another machine, and the certificate of its operator."""
+
+    target: str
+    credentials: Credentials
+
+
+Place = Config | Remote
+
+
+def place(args: argparse.Namespace) -> Place:
+    """Return where operators are answered: what `arguments.add_operating` added says it.
+
+    Raises:
+        ConfigError: there is neither another service nor a configuration here.
+        KeyFileError: others can read the key of the certificate.
+    """
+    if args.service and args.client_certificate:
+        return Remote(*service_of(args))
+    return Config.load(args.config)
+
+
+def client(place: Place) -> Client:
+    """Return a client for what an operator may do besides, to be closed."""
+    if isinstance(place, Remote):
+        return Client(place.target, **place.credentials._asdict())
+    return Client(_socket(place), "")
+
+
 def ask(
-    config: Config,
+    place: Place,
     method: str,
     request: Message,
     answer: type[_Answer],
@@ -27,10 +64,9 @@ def ask(
 
     Raises:
         ServiceError: the service refused; `code` says why.
-        ServiceUnreachableError: it does not run here, or we may not open its socket.
+        ServiceUnreachableError: it does not run there, or we may not open its socket.
     """
-    socket = config.path(config.listen.operator)
-    with grpc.insecure_channel(f"unix:{socket}") as channel:
+    with _channel(place) as channel:
         call = channel.unary_unary(
             f"/sealbook.v1.Operator/{method}",
             request_serializer=type(request).SerializeToString,
@@ -42,16 +78,32 @@ def ask(
             trailing = {datum.key: str(datum.value) for datum in e.trailing_metadata() or ()}
             code = trailing.get("sealbook-code")
             if code is None:
-                raise ServiceUnreachableError(f"no answer on {socket}") from e
+                raise _unreachable(place, e) from e
             message = (e.details() or "").removesuffix(f" ({code})")
             hint, wanted = (trailing.get(f"sealbook-{n}", "") for n in ("hint", "request"))
             raise ServiceError(code, message, hint, wanted) from e
         return found
 
 
-def status(config: Config) -> operator_pb2.GetStatusResponse:
+def status(place: Place) -> operator_pb2.GetStatusResponse:
     """Return how the service is; raises like `ask`."""
-    return ask(config, "GetStatus", operator_pb2.GetStatusRequest(), operator_pb2.GetStatusResponse)
+    return ask(place, "GetStatus", operator_pb2.GetStatusRequest(), operator_pb2.GetStatusResponse)
+
+
+def _socket(config: Config) -> str:
+    return f"unix:{config.path(config.listen.operator)}"
+
+
+def _channel(place: Place) -> grpc.Channel:
+    if isinstance(place, Remote):
+        return place.credentials.channel(place.target, ())
+    return grpc.insecure_channel(_socket(place))
+
+
+def _unreachable(place: Place, why: grpc.RpcError) -> ServiceUnreachableError:
+    if isinstance(place, Remote):
+        return ServiceUnreachableError(f"no answer from {place.target}: {why.details()}")
+    return ServiceUnreachableError(f"no answer on {_socket(place).removeprefix('unix:')}")
 
 
 def lines(found: operator_pb2.GetStatusResponse) -> str:

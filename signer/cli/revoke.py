@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from signer.cli import operator
-from signer.cli.arguments import parser, show
+from signer.cli.arguments import add_operating, parser, show
 from signer.config import Config
 from signer.errors import RequestError
 from signer.v1 import operator_pb2
@@ -16,6 +16,7 @@ from verifier.errors import MalformedError
 from verifier.trust import TrustRoot
 from verifier.trust.listed import AUTHORITIES
 
+_STATUS = Path("status.json")  # as the service calls it where nobody said otherwise
 _FINGERPRINT = 64  # characters of an authority's
 _NEXT = {
     "entry": "if the image is good: sealbook sign --renew signs it again",
@@ -30,20 +31,21 @@ _NEXT = {
 def main(argv: list[str]) -> int:
     """Log what is taken back, and return once status.json carries it."""
     args = _parser().parse_args(argv[1:])
-    config = Config.load(args.config)
-    return send(config, _request(args, config), as_json=args.json)
+    place = operator.place(args)
+    return send(place, _request(args, place), as_json=args.json)
 
 
-def send(config: Config, request: operator_pb2.RevokeRequest, *, as_json: bool) -> int:
+def send(place: operator.Place, request: operator_pb2.RevokeRequest, *, as_json: bool) -> int:
     """Have the service take it back, and say what no longer counts.
 
     Raises:
         ServiceError, ServiceUnreachableError: as `operator.ask`.
     """
     answer = operator.ask(
-        config, "Revoke", request, operator_pb2.RevokeResponse, operator.EVENT_TIMEOUT_S
+        place, "Revoke", request, operator_pb2.RevokeResponse, operator.EVENT_TIMEOUT_S
     )
     claim = json.loads(answer.claim)
+    status = place.trust.status if isinstance(place, Config) else _STATUS
     show(
         {
             "index": answer.index,
@@ -53,7 +55,7 @@ def send(config: Config, request: operator_pb2.RevokeRequest, *, as_json: bool) 
             "status_version": answer.status_version,
         },
         as_json=as_json,
-        text=_told(answer, claim, config.trust.status),
+        text=_told(answer, claim, status),
     )
     return 0
 
@@ -62,8 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     made = parser(
         "revoke",
         "Take something back: a logged statement, and from now on in status.json, by which\n"
-        "verifiers who are offline refuse it too. It needs no root key, and there is no way back.\n"
-        "For admins on the service's machine.",
+        "verifiers who are offline refuse it too. It needs no root key, and there is no way back.",
         'sealbook revoke --key release --after 1200 --reason "the build host was broken into"\n'
         '  sealbook revoke --entry 40 --reason "approved by mistake"\n'
         "  sealbook revoke --digest sha256:9f86…0a08 --repository registry.example/team \\\n"
@@ -97,17 +98,18 @@ def _parser() -> argparse.ArgumentParser:
         help="with --digest: host[:port][/path] where it is taken back (default: everywhere)",
     )
     made.add_argument("--reason", required=True, metavar="TEXT", help="why, for whoever is refused")
+    add_operating(made)
     return made
 
 
-def _request(args: argparse.Namespace, config: Config) -> operator_pb2.RevokeRequest:
+def _request(args: argparse.Namespace, place: operator.Place) -> operator_pb2.RevokeRequest:
     """Return what `args` ask for.
 
     Raises:
         RequestError: options that do not go together, or no number of this kind.
     """
     pb = operator_pb2.RevokeRequest
-    authority = args.key is not None and _is_authority(args.key, config)
+    authority = args.key is not None and _is_authority(args.key, place)
     _refuse_strays(args, authority=authority)
     if args.entry is not None:
         return pb(reason=args.reason, entry=position("--entry", args.entry))
@@ -123,11 +125,13 @@ def _request(args: argparse.Namespace, config: Config) -> operator_pb2.RevokeReq
     return pb(reason=args.reason, key=key)
 
 
-def _is_authority(name: str, config: Config) -> bool:
+def _is_authority(name: str, place: operator.Place) -> bool:
     """Whether `name` is that of an authority; a key with this name comes first."""
     if name not in AUTHORITIES and len(name) != _FINGERPRINT:
         return False
-    trust = TrustRoot.parse(config.path(config.trust.trust).read_bytes())
+    if not isinstance(place, Config):
+        return True  # the trust file is elsewhere
+    trust = TrustRoot.parse(place.path(place.trust.trust).read_bytes())
     return all(key.name != name for key in trust.keys.values())
 
 

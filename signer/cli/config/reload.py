@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from signer.cli import operator
-from signer.cli.arguments import parser, show
-from signer.config import Config
+from signer.cli.arguments import add_operating, parser, show
 from signer.v1 import operator_pb2
 
 
@@ -16,9 +15,10 @@ def main(argv: list[str]) -> int:
         "nothing. What takes a restart is named. The same as SIGHUP, but it says what came of it.",
         "sealbook config check && sealbook config reload",
     )
+    add_operating(made)
     args = made.parse_args(argv)
     done = operator.ask(
-        Config.load(args.config),
+        operator.place(args),
         "ReloadConfig",
         operator_pb2.ReloadConfigRequest(),
         operator_pb2.ReloadConfigResponse,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from signer.cli.arguments import parser
+from signer.cli import operator
+from signer.cli.arguments import add_operating, parser
 from signer.cli.asking import add_requester
 from signer.cli.key.announced import announce
-from signer.config import Config
 from signer.v1 import operator_pb2
 
 
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
         help="the version before cannot sign any more: announce without its proof",
     )
     add_requester(made)
+    add_operating(made)
     args = made.parse_args(argv)
     request = operator_pb2.ImportKeyRequest(
         name=args.name,
@@ -53,4 +54,4 @@ def main(argv: list[str]) -> int:
         lost=args.lost,
         requester=args.requester,
     )
-    return announce(args, Config.load(args.config), "ImportKey", request)
+    return announce(args, operator.place(args), "ImportKey", request)

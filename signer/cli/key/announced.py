@@ -10,17 +10,16 @@ from signer.cli import operator
 from signer.cli.arguments import show
 from signer.cli.asking import asked
 from signer.cli.key.telling import as_json, draft_told, label
-from signer.config import Config
 from signer.v1 import operator_pb2
 
 
-def announce(args: argparse.Namespace, config: Config, method: str, request: Message) -> int:
+def announce(args: argparse.Namespace, place: operator.Place, method: str, request: Message) -> int:
     """Ask for it, and print what was announced and what is to be done next."""
     answer = asked(
         args,
-        config,
+        place,
         lambda: operator.ask(
-            config,
+            place,
             method,
             request,
             operator_pb2.AnnounceKeyResponse,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 from signer.cli import operator
-from signer.cli.arguments import parser
+from signer.cli.arguments import add_operating, parser
 from signer.cli.key.telling import as_json, line
-from signer.config import Config
 from signer.v1 import operator_pb2
 
 
@@ -20,10 +19,11 @@ def main(argv: list[str]) -> int:
         "sealbook key list\n  sealbook key list release --json",
     )
     made.add_argument("name", nargs="?", default="", metavar="NAME", help="of this name alone")
+    add_operating(made)
     args = made.parse_args(argv)
     request = operator_pb2.ListKeysRequest(name=args.name)
-    config = Config.load(args.config)
-    answer = operator.ask(config, "ListKeys", request, operator_pb2.ListKeysResponse)
+    place = operator.place(args)
+    answer = operator.ask(place, "ListKeys", request, operator_pb2.ListKeysResponse)
     for key in answer.keys:
         print(json.dumps(as_json(key)) if args.json else line(key))
     return 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from signer.cli import operator
-from signer.cli.arguments import parser, show
+from signer.cli.arguments import add_operating, parser, show
 from signer.cli.asking import add_requester, asked
 from signer.cli.key.telling import as_json, draft_told, label, named
-from signer.config import Config
 from signer.v1 import operator_pb2
 
 
@@ -30,9 +29,10 @@ def main(argv: list[str]) -> int:
         help="also the version that signs: then nobody can ask for the name",
     )
     add_requester(made)
+    add_operating(made)
     args = made.parse_args(argv)
     name, version = named(args.name)
-    config = Config.load(args.config)
+    place = operator.place(args)
     request = operator_pb2.RetireKeyRequest(
         name=name,
         version=version,
@@ -42,9 +42,9 @@ def main(argv: list[str]) -> int:
     )
     answer = asked(
         args,
-        config,
+        place,
         lambda: operator.ask(
-            config,
+            place,
             "RetireKey",
             request,
             operator_pb2.ChangeKeyResponse,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from signer.cli.arguments import parser
+from signer.cli import operator
+from signer.cli.arguments import add_operating, parser
 from signer.cli.key.telling import named
 from signer.cli.revoke import position, send
-from signer.config import Config
 from signer.v1 import operator_pb2
 
 
@@ -27,10 +27,11 @@ def main(argv: list[str]) -> int:
         help="the first position that does not count (default: the next one)",
     )
     add("--reason", required=True, metavar="TEXT", help="why, for whoever is refused")
+    add_operating(made)
     args = made.parse_args(argv)
     named(args.name)
     key = operator_pb2.RevokeRequest.Key(name=args.name)
     if args.after is not None:
         key.valid_through_tree_size = position("--after", args.after)
     request = operator_pb2.RevokeRequest(reason=args.reason, key=key)
-    return send(Config.load(args.config), request, as_json=args.json)
+    return send(operator.place(args), request, as_json=args.json)

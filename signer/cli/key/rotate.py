@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 
 from signer.cli import operator
-from signer.cli.arguments import parser, show
+from signer.cli.arguments import add_operating, parser, show
 from signer.cli.asking import add_requester, asked
 from signer.cli.key.announced import announce
 from signer.cli.key.telling import as_json, draft_told, label, named
-from signer.config import Config
 from signer.errors import RequestError
 from signer.v1 import operator_pb2
 
@@ -18,11 +17,11 @@ def main(argv: list[str]) -> int:
     """Announce a version, or switch to one."""
     args = _parser().parse_args(argv)
     name, version = named(args.name)
-    config = Config.load(args.config)
+    place = operator.place(args)
     if args.switch:
         if args.uri or args.algorithm or args.lost:
             raise RequestError("--uri, --algorithm and --lost say nothing with --switch")
-        return _switch(args, config, name, version)
+        return _switch(args, place, name, version)
     if args.now or version:
         raise RequestError("--now and a version say nothing without --switch")
     request = operator_pb2.RotateKeyRequest(
@@ -32,7 +31,7 @@ def main(argv: list[str]) -> int:
         lost=args.lost,
         requester=args.requester,
     )
-    return announce(args, config, "RotateKey", request)
+    return announce(args, place, "RotateKey", request)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,18 +63,19 @@ def _parser() -> argparse.ArgumentParser:
         help="with --switch: at once; who has not synced the trust file refuses what it signs",
     )
     add_requester(made)
+    add_operating(made)
     return made
 
 
-def _switch(args: argparse.Namespace, config: Config, name: str, version: int) -> int:
+def _switch(args: argparse.Namespace, place: operator.Place, name: str, version: int) -> int:
     request = operator_pb2.SwitchKeyRequest(
         name=name, version=version, now=args.now, requester=args.requester
     )
     answer = asked(
         args,
-        config,
+        place,
         lambda: operator.ask(
-            config,
+            place,
             "SwitchKey",
             request,
             operator_pb2.ChangeKeyResponse,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from signer.cli import operator
-from signer.cli.arguments import parser, show
+from signer.cli.arguments import add_operating, parser, show
 from signer.cli.key.telling import Version, as_json, label, named, warnings, window
-from signer.config import Config
 from signer.errors import UnknownSigningKeyError
 from signer.v1 import operator_pb2
 from verifier.publickey import PublicKey
@@ -21,11 +20,12 @@ def main(argv: list[str]) -> int:
     )
     made.add_argument("name", metavar="NAME[@VERSION]", help="the key")
     made.add_argument("--pem", action="store_true", help="print the public half, and nothing else")
+    add_operating(made)
     args = made.parse_args(argv)
     name, version = named(args.name)
     request = operator_pb2.ListKeysRequest(name=name)
-    config = Config.load(args.config)
-    answer = operator.ask(config, "ListKeys", request, operator_pb2.ListKeysResponse)
+    place = operator.place(args)
+    answer = operator.ask(place, "ListKeys", request, operator_pb2.ListKeysResponse)
     key = _chosen(list(answer.keys), args.name, version)
     if args.pem:
         print(PublicKey(key.spki).pem().decode(), end="")

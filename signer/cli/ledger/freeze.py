@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ledger.errors import ForeignLedgerError
 from signer.cli import operator
-from signer.cli.arguments import parser, show
-from signer.config import Config
+from signer.cli.arguments import add_operating, parser, show
 from signer.errors import RequestError
 from signer.v1 import operator_pb2
 
@@ -15,29 +14,29 @@ def main(argv: list[str]) -> int:
     made = parser(
         "ledger freeze",
         "Log a last event, after which the ledger takes no more entries, for good: nothing is\n"
-        "signed any more; reads and proofs go on. There is no way back. For admins on the\n"
-        "service's machine.",
+        "signed any more; reads and proofs go on. There is no way back.",
         'sealbook ledger freeze --origin ledger.example --reason "succeeded by ledger2.example"',
     )
     made.add_argument("--origin", metavar="ORIGIN", help="the ledger's origin; without it, nothing")
     made.add_argument("--reason", metavar="TEXT", help="why, for whoever reads the event")
+    add_operating(made)
     args = made.parse_args(argv)
-    config = Config.load(args.config)
+    place = operator.place(args)
+    found = operator.status(place)
     if args.origin is None or args.reason is None:
-        found = operator.status(config)
         raise RequestError(
             f"this would freeze {found.origin} at {found.tree_size + 1} entries, for good: "
             "nothing would be signed any more, reads would go on",
             hint=f"to do it: sealbook ledger freeze --origin {found.origin} --reason TEXT",
         )
-    if args.origin != config.origin:
+    if args.origin != found.origin:
         raise ForeignLedgerError(
-            f"expected the origin {config.origin}, found {args.origin[:80]!r}",
-            hint="is this the configuration of the ledger that you mean?",
+            f"expected the origin {found.origin}, found {args.origin[:80]!r}",
+            hint="is this the service of the ledger that you mean?",
         )
     request = operator_pb2.FreezeRequest(origin=args.origin, reason=args.reason)
     answer = operator.ask(
-        config, "Freeze", request, operator_pb2.EventResponse, operator.EVENT_TIMEOUT_S
+        place, "Freeze", request, operator_pb2.EventResponse, operator.EVENT_TIMEOUT_S
     )
     show(
         {"index": answer.index, "note": answer.note},
