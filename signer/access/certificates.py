@@ -58,6 +58,14 @@ def read_peer(der_or_pem: bytes, deny: frozenset[str] = frozenset()) -> PeerCert
     return peer
 
 
+def spiffe_id(text: str) -> str:
+    """Return `text` if it is the SPIFFE ID of a workload; raises `CertificateError` if not."""
+    found = _SPIFFE.fullmatch(text) if len(text) <= _MOST_URI else None
+    if found is None or {".", ".."} & set(found[1].split("/")):
+        raise CertificateError(f"expected spiffe://DOMAIN/PATH, found {text[:120]!r}")
+    return text
+
+
 # A connection shows one certificate for all of its calls, and few clients have many.
 @lru_cache(maxsize=1024)
 def _read(der_or_pem: bytes) -> PeerCertificate:
@@ -117,11 +125,7 @@ def _uri(extensions: x509.Extensions) -> str:
             continue
         if not isinstance(name, x509.DNSName) or not _DNS.fullmatch(name.value):
             raise CertificateError("expected no names beside the URI but DNS names and addresses")
-    [uri] = uris
-    found = _SPIFFE.fullmatch(uri) if len(uri) <= _MOST_URI else None
-    if found is None or {".", ".."} & set(found[1].split("/")):
-        raise CertificateError(f"expected spiffe://DOMAIN/PATH, found {uri[:120]!r}")
-    return uri
+    return spiffe_id(uris[0])
 
 
 def _extension(extensions: x509.Extensions, kind: type[_E]) -> _E | None:

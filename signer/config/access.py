@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from signer.access.certificates import spiffe_id
 from signer.access.oidc.presets import PresetName, preset, why_not_bound
 from signer.access.roles import ANONYMOUS, RoleName
 from signer.access.templates import Template
 from signer.config.values import Address, Name, Network, Section, SpkiHash
-from signer.errors import WhereError
+from signer.errors import CertificateError, WhereError
 
 _HTTPS = (
     r"^https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?"
@@ -160,7 +161,9 @@ class BindingSection(Section):
             raise ValueError("expected claims: whoever the issuer knows is too many")
         try:
             made_of = Template(self.repository).names
-        except WhereError as e:
+            if self.certificate is not None:
+                spiffe_id(self.certificate)
+        except (WhereError, CertificateError) as e:
             raise ValueError(e.message) from e
         if self.issuer is None and made_of:
             raise ValueError("a place is made of the claims of an issuer")
