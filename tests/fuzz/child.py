@@ -2,8 +2,8 @@
 
     python -m tests.fuzz.child TARGET SECONDS FOLDER SEED [FAULT]
 
-Only the verifier is instrumented: its branches are what the fuzzer sees. `FOLDER` gets the
-input that was found, in a file. `SEED` 0 is another one each time.
+Only the verifier and the readers of tokens are instrumented: their branches are what the fuzzer
+sees. `FOLDER` gets the input that was found, in a file. `SEED` 0 is another one each time.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["verifier"], enable_loader_override=False):
+with atheris.instrument_imports(
+    include=["verifier", "signer.access.oidc", "signer.access.templates"],
+    enable_loader_override=False,
+):
     import verifier
 
     for module in pkgutil.walk_packages(verifier.__path__, "verifier."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    for name in ("templates", "oidc.prechecks", "oidc.claims", "oidc.jwks", "oidc.presets"):
+        importlib.import_module(f"signer.access.{name}")
 
 from tests.fuzz import mutating
 from tests.fuzz.planted import FAULTS

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.fuzz import foreign, formats, policies, signed
+from tests.fuzz import foreign, formats, policies, signed, tokens
 from tests.fuzz.target import Target
 
-_ALL = (formats.TARGETS, signed.TARGETS, policies.TARGETS, foreign.TARGETS)
+_ALL = (formats.TARGETS, signed.TARGETS, policies.TARGETS, foreign.TARGETS, tokens.TARGETS)
 TARGETS: dict[str, Target] = {name: one for some in _ALL for name, one in some.items()}
 assert len(TARGETS) == sum(map(len, _ALL))
