@@ -6,6 +6,7 @@ Only `--service` needs gRPC, and only a URL needs an HTTP library.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,12 @@ def add_source(made: argparse.ArgumentParser) -> None:
     """Add the options that say where the ledger is."""
     add = made.add_argument
     add("source", nargs="?", metavar="SOURCE", help="an http(s) URL, or a directory")
-    add("--service", metavar="HOST:PORT", help="a service's gRPC address, instead of SOURCE")
-    add_credentials(made)
+    add(
+        "--service",
+        metavar="HOST:PORT",
+        help="a service's gRPC address, instead of SOURCE (default: $SEALBOOK_SERVICE)",
+    )
+    add_credentials(made, environment=True)
 
 
 def add_trust(made: argparse.ArgumentParser) -> None:
@@ -31,11 +36,18 @@ def add_trust(made: argparse.ArgumentParser) -> None:
     add("--origin", default="", metavar="NAME", help="which log, if the file names several")
 
 
+def settle_source(args: argparse.Namespace) -> None:
+    """Take the service that the environment names, where `args` name nothing."""
+    if args.source is None and args.service is None:
+        args.service = os.environ.get("SEALBOOK_SERVICE") or None
+
+
 def check_source(made: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Refuse what cannot be meant, with exit code 2."""
+    settle_source(args)
     if (args.source is None) == (args.service is None):
         made.error("expected one SOURCE, or --service")
-    if args.oidc_token_file is not None:
+    if args.oidc_token_file is not None and args.token_file is None:
         made.error("expected a session: sealbook access login --oidc-token-file … --out FILE")
     if (args.client_certificate is None) != (args.client_key is None):
         made.error("--client-certificate and --client-key go together")

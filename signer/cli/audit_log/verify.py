@@ -15,7 +15,7 @@ from signer.audit_trail.evidence import Evidence, SourceEntries, StoredEntries
 from signer.audit_trail.folder import Folder
 from signer.audit_trail.verifying import Checking, Report
 from signer.cli.arguments import credentials_of, parser
-from signer.cli.sources import add_source, check_source, open_source
+from signer.cli.sources import add_source, check_source, open_source, settle_source
 from verifier.errors import UntrustedLogError
 from verifier.publickey import PublicKey
 from verifier.trust import TrustRoot
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("--trust", type=Path, metavar="FILE", help="the trust file that you pinned")
     made.add_argument("--origin", default="", metavar="NAME", help="which log, if it names several")
     args = made.parse_args(argv)
+    settle_source(args)
     is_outside = args.source is not None or args.service is not None
     if is_outside:
         check_source(made, args)
