@@ -163,6 +163,7 @@ status = "status.json"  # what was revoked; the service writes it
 
 # [at_rest]  # encrypt what is stored
 # key = "file:keys/kek"  # 32 bytes; or pkcs11:…
+# previous = "file:keys/kek-1"  # the one before it, until all is wrapped by the new one
 # bodies = true  # of attestations
 # api_keys = true
 
