@@ -211,6 +211,7 @@ class Messages:
         for repository in dict.fromkeys(repository for _, repository in about):
             rules.append(_authorise(principal, _ACTIONS[said.purpose], repository).rule)
             self._keys.check_scope(key, repository)
+        self._control.refuse_people(principal, {one for _, one in about}, [key.name])
         for digest, repository in about:
             self._in_force.check_digest(digest, repository or "")
         job = _Job(
@@ -241,6 +242,7 @@ class Messages:
                 f"expected a digest of {hashed.digest_size} bytes, found {len(order.digest)}"
             )
         rule = _authorise(principal, "sign-raw", named).rule
+        self._control.refuse_people(principal, [named], [key.name])
         content = Unread(order.digest or hashed.digest())
         job = _Job(key, None, content, rule, (named or "",), (_digest(content),))
         self._check_agreed(principal, order, job, (named,))
@@ -340,12 +342,12 @@ class Messages:
         new = made.new_entry(named, found_by(job.form, key, job.content))._replace(timestamp=stamp)
         if len(made.body) <= LARGEST_IN_ROW:
             return new
-        await asyncio.to_thread(self._keep, made.body)
+        await asyncio.to_thread(self._keep, made.body, secret=labels.is_deletable(named))
         return new._replace(body=b"", body_size=len(made.body))
 
-    def _keep(self, body: bytes) -> None:
+    def _keep(self, body: bytes, *, secret: bool) -> None:
         """Put a large body where its entry's hash names it; durable on return."""
-        with self._ledger.bodies.spool() as spool:
+        with self._ledger.bodies.spool(secret=secret) as spool:
             spool.write(body)
             spool.keep()
 

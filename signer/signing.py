@@ -148,6 +148,8 @@ class Signing:
                 for form in forms
                 if form.name == labels.BUNDLE
             ]
+        names = list(dict.fromkeys(signer.key.name for signer in signers))
+        self._control.refuse_people(principal, [repository], names)
         task = asyncio.ensure_future(self._make(principal, repository, signers, order, rule))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

@@ -6,9 +6,10 @@ hour in which somebody has to is no hour to look for a second person in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Self
 
+from signer.access import Principal
 from signer.approvals.persons import Persons
 from signer.approvals.protection import Protection
 from signer.approvals.request import Asked
@@ -35,6 +36,23 @@ class Control:
     def off(cls) -> Self:
         """Return one that asks for nothing."""
         return cls(Protection(), Persons())
+
+    def refuse_people(
+        self,
+        principal: Principal,
+        repositories: Collection[Repository | None],
+        keys: Sequence[str],
+    ) -> None:
+        """Check that a person does not ask for what pipelines alone have signed.
+
+        What is for no repository could be for any.
+
+        Raises:
+            PermissionDeniedError: one does, and no approval helps.
+        """
+        named = [one for one in repositories if one is not None]
+        all_named = len(named) == len(repositories)
+        self._protection.refuse_people(principal, named if all_named else [], keys)
 
     def wants(self, action: str, repositories: Sequence[Repository], keys: Sequence[str]) -> bool:
         """Whether others have to agree to this."""

@@ -11,6 +11,10 @@
     [key_changes]                       making, rotating, retiring keys; installing trust files
     approvals = 2
 
+    [[protected]]                       no person signs this at all, whoever agrees
+    under = "registry.bank/payments"
+    pipelines_only = true
+
 Of all rules that fit, the strictest counts: a rule that is added never lets more through. What
 names no repository may be for any, so it needs what the most protected one does.
 """
@@ -20,11 +24,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Self
 
+from signer.access import Principal
 from signer.approvals.persons import Persons
 from signer.config import Config
-from signer.errors import ConfigError
+from signer.errors import ConfigError, PermissionDeniedError
 from verifier.repository import Repository, Scope
 
+_OF_PIPELINES = ("session", "certificate")
 SIGN, ATTEST, MESSAGE = SIGNED = ("sign", "attest", "message")
 
 
@@ -34,6 +40,7 @@ class Rule(NamedTuple):
     approvals: int
     under: Scope | None = None
     key: str | None = None
+    pipelines_only: bool = False
 
     def fits(self, repositories: Sequence[Repository], keys: Sequence[str]) -> bool:
         """Whether it says something of what `keys` are to sign for `repositories`."""
@@ -68,7 +75,7 @@ class Protection:
             if section.key is not None and section.key not in keys:
                 raise ConfigError(f"the protected key {section.key!r} is not among the keys")
             under = None if section.under is None else Scope(section.under)
-            rules.append(Rule(section.approvals, under, section.key))
+            rules.append(Rule(section.approvals, under, section.key, section.pipelines_only))
         changes = config.key_changes.approvals if config.key_changes else 0
         if changes and changes >= len(persons):  # one of them asks
             raise ConfigError(
@@ -89,3 +96,23 @@ class Protection:
             return key_changes
         fitting = (rule.approvals for rule in rules if rule.fits(repositories, keys))
         return max(fitting, default=0)
+
+    def refuse_people(
+        self, principal: Principal, repositories: Sequence[Repository], keys: Sequence[str]
+    ) -> None:
+        """Check that `principal` is a pipeline where `keys` sign for these only what pipelines ask.
+
+        A token or an API key says nothing of who holds it, so it is no pipeline's.
+
+        Raises:
+            PermissionDeniedError: it is none, whatever else it may do.
+        """
+        if principal.pipeline and principal.proof in _OF_PIPELINES:
+            return
+        rules, _ = self._now
+        for rule in rules:
+            if rule.pipelines_only and rule.fits(repositories, keys):
+                raise PermissionDeniedError(
+                    f"{principal.name} is no pipeline, and only pipelines sign"
+                    f" {f'by {rule.key}' if rule.under is None else f'under {rule.under}'}"
+                )

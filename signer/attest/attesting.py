@@ -25,7 +25,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import NamedTuple, cast
 
-from ledger import dedup, labels
+from ledger import dedup, deleting, labels
 from ledger.answer import Appended
 from ledger.bodies import LARGEST_IN_ROW, Bodies
 from ledger.errors import QueueFullError
@@ -119,6 +119,7 @@ class Attesting:
             KeyScopeError: the key is for other repositories.
             RevokedError: the key is revoked, a digest, or the answer of before.
             ApprovalNeededError: others have to agree first; nothing was signed.
+            BodyDeletedError: this very statement was signed before, and its body deleted.
             QueueFullError: too many uploads are under way.
             TimestampError: what was signed has no leaf, and nobody gets it.
             TrailError: the audit trail cannot be written; nothing was signed.
@@ -130,7 +131,7 @@ class Attesting:
         async with AsyncExitStack() as stack:
             self._uploads += 1
             stack.callback(self._uploaded)
-            spool = stack.enter_context(self._bodies.spool())
+            spool = stack.enter_context(self._bodies.spool(secret=True))
             # 2.
             outline = await _taken(pieces, spool, types.wanted(job.predicate_type))
             task = asyncio.ensure_future(self._make(job, spool, outline, stack.pop_all()))
@@ -174,6 +175,7 @@ class Attesting:
             self._in_force.check_key(one.public, one.name)
         for digest in digests:
             self._in_force.check_digest(digest, repository)
+        self._control.refuse_people(principal, [repository], [one.name for one in keys])
         return Job(principal, keys, digests, repository, predicate_type, order, rule)
 
     async def _make(
@@ -254,8 +256,10 @@ class Attesting:
             check=self._in_force.check_entry,
         )
         if isinstance(place, int):
+            deleting.check_body(self._ledger.row(place), place)
             return place
         supersedes = place.supersedes
+        deleting.check_not_deleted(self._ledger.store, f"sha256:{hashes[supersedes].hex()}")
         message, named = job.message(spool, supersedes), job.labels(key, supersedes)
         signed_for = claim.by(key.public)
         return Wanted(key, message, hashes[supersedes], named, signed_for, supersedes)
@@ -273,7 +277,7 @@ class Attesting:
                 entries.append(one.entry._replace(body=b"".join(one.message.pieces())))
                 continue
             if one.digest not in kept:
-                with self._bodies.spool() as body:
+                with self._bodies.spool(secret=True) as body:
                     for piece in one.message.pieces():
                         body.write(piece)
                     body.keep()
