@@ -26,7 +26,7 @@ _WHOLE = re.compile(r"/\{[^{}]*\}(?=/|\Z)", re.ASCII)  # a segment of its own, b
 
 
 class Pinned(NamedTuple):
-    """That under a `name` of an issuer, as the configuration calls it, `claim` is `value`.
+    """That under a `name` of an issuer, by its URL, `claim` is `value`.
 
     `name` is whatever names can be given away again: the claims that a place is made of, or
     those that a binding asks for.
@@ -129,8 +129,8 @@ def _check_pin(binding: Binding, verified: Verified, names: tuple[str, ...], kee
     if not said.get(pin):
         raise ClaimPlaceError(f"expected a claim {pin!r} in the token")
     name = canonical_json({name: said[name] for name in names if name != pin}).decode()
-    if not keep(Pinned(verified.issuer_name, name, pin, said[pin])):
+    if not keep(Pinned(verified.issuer, name, pin, said[pin])):
         raise ClaimPlaceError(
             f"{name[:200]} was another's {pin} before",
-            hint="whoever runs the service can give the name to its new owner",
+            hint="a binding with the new owner's id among its claims lets it in",
         )

@@ -235,9 +235,14 @@ def test_what_is_pinned() -> None:
         book,
     )
 
-    assert {Pinned("gitlab", '{"namespace_path":"payments/core"}', "namespace_id", "72")} == {
-        *book.asked
-    }
+    assert {
+        Pinned(
+            "https://gitlab.bank.example",
+            '{"namespace_path":"payments/core"}',
+            "namespace_id",
+            "72",
+        )
+    } == {*book.asked}
     assert 4 == len(book.asked)
 
 
