@@ -211,7 +211,8 @@ class Bodies:
                 found = b"".join(
                     content.open(n, file.read(SEALED_CHUNK), last=n == chunks - 1)
                     for n in range(first, chunks)
-                )[-count:]
+                )
+        found = found[len(found) - min(count, len(found)) :]
         if len(found) != count:
             raise DamagedError(f"body {name} is shorter than {count} bytes")
         return found

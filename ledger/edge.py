@@ -34,12 +34,14 @@ def load_edge(store: Store, tree_size: int) -> Edge:
     Reads at most 255 entries, and 255 tiles a level above.
     """
     start = full_tiles(tree_size, 0) * WIDTH
-    rows = store.rows(start, tree_size)
-    if len(rows) != tree_size - start:
-        raise DamagedError(f"expected {tree_size - start} entries from {start}, found {len(rows)}")
-    if not all(isinstance(row.entry, bytes) for row in rows):  # a damaged page gives other types
+    entries = store.entries(start, tree_size)
+    if len(entries) != tree_size - start:
+        raise DamagedError(
+            f"expected {tree_size - start} entries from {start}, found {len(entries)}"
+        )
+    if not all(isinstance(entry, bytes) for entry in entries):  # a damaged page gives other types
         raise DamagedError(f"expected bytes in the entries from {start}, found something else")
-    levels = [EdgeLevel(start // WIDTH, tuple(hash_leaf(row.entry) for row in rows))]
+    levels = [EdgeLevel(start // WIDTH, tuple(hash_leaf(entry) for entry in entries))]
     while (below := full_tiles(tree_size, len(levels) - 1)) > 0:
         level = len(levels)
         n = below // WIDTH
