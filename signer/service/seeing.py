@@ -7,12 +7,15 @@ not there: they get the same answers, and no count tells more.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ledger import labels
 from signer.access import Action, Principal
 from verifier.errors import RepositoryError
 from verifier.repository import EVERYWHERE, Repository
 
 READ: tuple[Action, ...] = ("read",)
+AGREE: tuple[Action, ...] = ("agree",)
 # By its digest one may get what one may not list.
 FETCH: tuple[Action, ...] = ("read", "fetch")
 
@@ -34,8 +37,11 @@ class Sight:
         if self.everything:
             return True
         about = labels.decode(row)
-        named = about.get("repository", ())
-        return about["form"] != [labels.EVENT] and bool(named) and all(map(self.covers, named))
+        return about["form"] != [labels.EVENT] and self.covers_all(about.get("repository", ()))
+
+    def covers_all(self, named: Collection[str]) -> bool:
+        """Whether what is about these repositories is shown; none of them is about everything."""
+        return self.everything or (bool(named) and all(map(self.covers, named)))
 
     def covers(self, named: str) -> bool:
         """Whether what is about the repository of this name, and no other, is shown."""
