@@ -159,9 +159,9 @@ def _refusal(error: ValidationError, text: str, path: Path) -> ConfigError:
     """Return the first thing that is wrong with `text`, and where."""
     errors = error.errors()
     place, message = errors[0]["loc"], errors[0]["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in place) or "file"
     if not place and (match := _NAMED.match(message)):  # found by looking at two sections
-        place = (match[1], int(match[2]))
+        place, message = (match[1], int(match[2])), message.removeprefix(match[0])
+    where = ".".join(str(part) for part in place) or "file"
     line = line_of(text, place)
     told = f"{path}: {where}: {message}" + (f" (line {line})" if line else "")
     hint = "" if len(errors) == 1 else f"there is more: {len(errors)} settings are wrong"
