@@ -30,6 +30,8 @@ def main(argv: list[str]) -> int:
     _log(as_json=args.json or not sys.stderr.isatty())
     # gRPC would wait for its own threads at each fork; what is started here execs at once.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    # It would write a line for whatever strangers send wrong, as fast as they send it.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     server = Server(Config.load(args.config))
     if not args.example_keys:
         try:
