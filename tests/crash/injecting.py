@@ -25,7 +25,8 @@ _PATIENCE_S = 60
 class Fault(NamedTuple):
     """The `nth` call of `syscall` on a file fails.
 
-    The files are "database", "log" (its -wal), "anchor", and "publication" while it is written.
+    The files are "database", "log" (its -wal), "anchor", "publication" while it is written, and
+    "trail", the first segment.
     """
 
     file: str
@@ -69,6 +70,7 @@ def failing(service: Service, fault: Fault, trace: Path) -> Iterator[Trace]:
         "log": log,
         "anchor": home.anchor / "anchor",
         "publication": home.anchor / "published.new",
+        "trail": service.directory / "trail" / "1.jsonl",
     }
     command: Sequence[str] = (
         "strace", "-f", "-qq", "-o", str(trace), "-p", str(service.pid),

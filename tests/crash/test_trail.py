@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from ledger.store.files import path_in
@@ -17,8 +18,11 @@ from signer.audit_trail.lines import Line
 from signer.audit_trail.verifying import Checking, Report
 from tests.crash.caller import Caller
 from tests.crash.dying import EXIT_CODE
+from tests.crash.injecting import Fault, failing
 from tests.crash.service import Service
+from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
+from verifier.note import Note
 
 FIRST, LAST = Digest.of(b"first"), Digest.of(b"last")
 _OFTEN = "\n[trail]\nsegment_s = 0.2\n"
@@ -108,6 +112,75 @@ def test_death_at(tmp_path: Path, step: str, known: str) -> None:
             assert [] == cleared
         cut = [line.fields.get("cut") for line in told if line.head.kind == "recovered"]
         assert (known == "nothing") == bool(cut)
+
+
+@pytest.mark.parametrize("syscall", ["write", "fdatasync"])
+def test_io_error(tmp_path: Path, syscall: str) -> None:
+    """
+    Once a write or a sync of the trail fails, nothing is signed any more, however often somebody
+    asks, and the service says that it is not ready; what reads goes on. Started again it signs,
+    and all is told.
+    """
+    with Service(tmp_path / "service") as service:
+        service.start()
+        asyncio.run(sign(service, FIRST))
+        before = asyncio.run(tree_size(service))
+        with failing(service, Fault("trail", syscall, 1), tmp_path / "trace") as trace:
+            asyncio.run(refused(service))
+            asyncio.run(refused(service))
+            ready = httpx.get(f"http://{service.addresses.http}/readyz")
+            assert 503 == ready.status_code
+            assert before == asyncio.run(tree_size(service))
+            service.kill()
+        assert 1 == trace.injected
+
+        service.start()
+        asyncio.run(sign(service, LAST))
+        assert 0 == service.stop()
+        findings, report = checked(service)
+        assert [] == findings
+        assert () == report.under_way
+        assert before + 1 == report.tree_size - report.segments + 1
+
+
+def test_no_space(tmp_path: Path) -> None:
+    """
+    A decision for which there is no space is taken back: nothing is signed, and it is signed once
+    there is space again.
+    """
+    with Service(tmp_path / "service") as service:
+        service.start()
+        asyncio.run(sign(service, FIRST))
+        with failing(service, Fault("trail", "write", 1, "ENOSPC"), tmp_path / "trace") as trace:
+            asyncio.run(refused(service))
+            asyncio.run(sign(service, LAST))
+            service.kill()
+        assert 1 == trace.injected
+
+        service.start()
+        assert 0 == service.stop()
+        findings, report = checked(service)
+        assert [] == findings
+        assert report.decisions == report.entries
+        assert 2 == sum(line.fields.get("what") == "sign" for line in lines(service))
+
+
+async def refused(service: Service) -> None:
+    """Ask for the last digest, and see that the trail is the reason why it is not signed."""
+    async with Caller(service) as caller:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await caller.sign(LAST)
+    trailing = dict(caught.value.trailing_metadata() or ())
+    assert (grpc.StatusCode.UNAVAILABLE, "audit-trail") == (
+        caught.value.code(),
+        trailing["sealbook-code"],
+    )
+
+
+async def tree_size(service: Service) -> int:
+    """Return how many entries its readers see."""
+    async with Caller(service) as caller:
+        return Checkpoint.parse(Note.parse(await caller.checkpoint()).text).tree_size
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
