@@ -15,9 +15,6 @@ from typing import Self
 
 from ledger.store.connection import Connection, be_durable, connect, transaction, translated
 
-# What has another length is written to another place of its page, where secure_delete may leave
-# the old one; what has the same length is written over it.
-_BLANK = "UPDATE entry SET body = zeroblob(length(body))"
 _TRIES = 20
 _PAUSE_S = 0.1
 _WAIT_MS = 100
@@ -46,23 +43,17 @@ class Rewriter:
     def forget(self, indices: Sequence[int]) -> None:
         """Take the bodies of these entries away, durably; raises like `Store.commit`."""
         with translated("rewriting", commit=True), transaction(self._connection):
-            for index in indices:
-                self._connection.execute(f"{_BLANK} WHERE idx = ?", (index,))
-                self._connection.execute(
-                    "UPDATE entry SET body = NULL, body_size = 0 WHERE idx = ?", (index,)
-                )
+            self._connection.executemany(
+                "UPDATE entry SET body = NULL, body_size = 0 WHERE idx = ?", [(i,) for i in indices]
+            )
 
     def replace(self, bodies: Sequence[tuple[int, bytes, bytes]]) -> None:
         """Put the second body in the place of the first where that still is; raises likewise."""
         with translated("rewriting", commit=True), transaction(self._connection):
-            for index, old, new in bodies:
-                there = self._connection.execute(
-                    f"{_BLANK} WHERE idx = ? AND body = ?", (index, old)
-                )
-                if there.rowcount:
-                    self._connection.execute(
-                        "UPDATE entry SET body = ? WHERE idx = ?", (new, index)
-                    )
+            self._connection.executemany(
+                "UPDATE entry SET body = ? WHERE idx = ? AND body = ?",
+                [(new, index, old) for index, old, new in bodies],
+            )
 
     def scrub(self) -> bool:
         """Empty the write-ahead log, which has what was overwritten; whether that was possible.
