@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 from ledger.ledger import Ledger
 from ledger.store import Row
+from ledger.store.files import data_keys
 from ledger.store.reading import SqliteReader
 from signer.access import bindings
 from signer.access.admitting import Admitting
@@ -19,6 +20,9 @@ from signer.access.binding import Binding
 from signer.access.tokens import Tokens
 from signer.approvals.persons import Persons
 from signer.approvals.protection import Protection
+from signer.at_rest.book import Book
+from signer.at_rest.keeping import AtRest
+from signer.at_rest.kek import open_kek
 from signer.authority.opening import opened
 from signer.config import Config
 from signer.config.canonical import canonical
@@ -26,7 +30,7 @@ from signer.expiry import check_certificates
 from signer.forms.all import all_forms
 from signer.gates.rules import Rules
 from signer.keys import SigningKey
-from signer.life.book import Book
+from signer.life.book import Book as KeyBook
 from signer.life.opening import Opening
 from signer.life.standing import Known, Standing
 from signer.own_keys import OwnKeys
@@ -83,11 +87,12 @@ def check(config: Config) -> Checked:
         Admitting(config, [Tokens.read(config)])
         Tls(config)
         _check_issuers(config)
+        _check_at_rest(config)
         read_status(config.path(config.trust.status), live.root, config.origin)
         check_certificates(config)
         rules = Rules.read(config, live.root)
         known = _known(config)
-        opening = Opening(config, forms, Book(config.path(config.signing.book)))
+        opening = Opening(config, forms, KeyBook(config.path(config.signing.book)))
         keys = opening.current(live.root, known)
         for key in keys:
             stack.callback(key.close)
@@ -110,6 +115,20 @@ def _check_issuers(config: Config) -> None:
         from signer.access.oidc.issuers import Issuers  # its libraries are loaded only then
 
         Issuers(config)
+
+
+def _check_at_rest(config: Config) -> None:
+    """Check that what is encrypted can be opened, and begin with nothing."""
+    section, keys = config.at_rest, data_keys(config.home.database)
+    if section is None:
+        AtRest.open(None, config.base, config.home)
+        return
+    with ExitStack() as stack:
+        keks = [open_kek(uri, config.base) for uri in (section.key, section.previous) if uri]
+        for kek in keks:
+            stack.callback(kek.close)
+        if keys.exists():
+            Book.read(keys, keks)
 
 
 def _known(config: Config) -> Known:

@@ -24,7 +24,7 @@ from ledger.errors import FrozenError
 from signer.config import Config
 from signer.config.canonical import Canonical, canonical, sections
 from signer.configured import Configured, same
-from signer.errors import ConfigRestartError, ReloadError
+from signer.errors import ConfigError, ConfigRestartError, ReloadError
 from signer.gates.rules import Rules
 from signer.live import Install, Live, Reloads
 from signer.trust_files import LiveTrust
@@ -132,12 +132,16 @@ class Reloading:
         """Return what puts the policy in force that `trust` pins, once it is logged.
 
         Raises:
-            ConfigError, PolicyMismatchError, PolicyError: as `Rules.read`.
+            ReloadError: there is no such policy, or it is not what the gates ask.
+            PolicyMismatchError, PolicyError: as `Rules.read`.
             LedgerError: it cannot be logged.
         """
         async with self._turn:
             config = self._config.now
-            rules = await asyncio.to_thread(self._policy.read, config, trust)
+            try:
+                rules = await asyncio.to_thread(self._policy.read, config, trust)
+            except ConfigError as e:
+                raise ReloadError(e.code, e.message, e.hint) from e
             if rules.content != self._policy.now.content:
                 now = dict(self._configured.now)
                 now.pop("policy", None)

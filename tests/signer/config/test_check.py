@@ -198,6 +198,32 @@ def test_whatever_a_start_loads(copied: World, old: str, new: str, code: str) ->
     not_good(copied, code)
 
 
+def test_key_encryption_key(world: World) -> None:
+    """
+    What opens what is encrypted is there, and is the one that it was; nothing is made by asking.
+    """
+    kek = world.directory / "keys" / "kek"
+    add(world, '[at_rest]\nkey = "file:keys/kek"\n')
+    not_good(world, "key-file")
+    kek.touch(0o600)
+    kek.write_bytes(b"k" * 32)
+    before = files(world)
+    assert "Encrypted where they are stored: bodies of attestations and records" in checked(world)
+    assert before == files(world)
+    with running(world):
+        pass
+    checked(world)
+    kek.write_bytes(b"l" * 32)
+    not_good(world, "at-rest-key")
+    world.edit("[at_rest]\nkey", "[[bindings]]\nfrom = ['10.0.0.0/8']\nrole = 'runtime' #")
+    not_good(world, "data-keys")
+
+
+def files(world: World) -> set[Path]:
+    """Return all that is there, but for what SQLite makes to read."""
+    return {path for path in world.directory.rglob("*") if not path.name.startswith("ledger.db-")}
+
+
 TOML = """\
 origin = "x"
 [signing]

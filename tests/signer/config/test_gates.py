@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from signer.client import Client
 from signer.order import Item
 from tests.signer.agreeing import people, protect
 from tests.signer.asking import digest, refused
+from tests.signer.config.changing import logged, newest, reload
 from tests.signer.config.gated import (
     ELSEWHERE,
     GATE,
@@ -25,6 +27,7 @@ from tests.signer.config.gated import (
     scan,
 )
 from tests.signer.messaging import statement
+from tests.signer.rotating import events, install, not_done, signed
 from tests.signer.running import InProcess, running, start_refused
 from tests.signer.world import World, found_in
 from verifier.errors import SealbookError
@@ -205,6 +208,38 @@ def test_before_others_are_asked(tmp_path: Path) -> None:
 def attest_agreed(client: Client, image: str) -> None:
     """Attestations are no approvals: no gate stands before them, and others are asked at once."""
     refused("approval-needed", partial(attest, client, image, scan("trivy", clean=True)))
+
+
+def test_policy_of_another_trust_file(world_gated: World) -> None:
+    """
+    A trust file that pins another policy brings it into force: logged in full, before it counts.
+    """
+    strict = RULES.replace('"medium"', '"none"')
+    with running(world_gated) as service, service.client() as client:
+        attest(client, digest(1), scan("trivy", clean=True))
+        sign(client, digest(1))()
+        (world_gated.directory / "policy.toml").write_text(strict.replace("vulnerab", "wonder"))
+        pinned(service, strict.replace("vulnerab", "wonder"), "bad-policy")
+        (world_gated.directory / "policy.toml").write_text(strict.replace(UNDER, "a.example/b"))
+        pinned(service, strict.replace(UNDER, "a.example/b"), "config")
+        assert RULES == newest(service)["policy"]
+        (world_gated.directory / "policy.toml").write_text(strict)
+        pinned(service, strict)
+        installed = max(events(service, "trust-installed"))
+        assert strict == newest(service)["policy"]
+        assert logged(service)[-1][0] < installed
+        assert not reload(world_gated).changed
+
+
+def pinned(service: InProcess, policy: str, code: str = "") -> None:
+    """Install a trust file that pins this policy; `code` refuses it."""
+    trust = service.trust
+    sha256 = hashlib.sha256(policy.encode()).digest()
+    data = signed(service, trust._replace(version=trust.version + 1, policy_sha256=sha256))
+    if code:
+        not_done(code, install, service, data)
+    else:
+        install(service, data)
 
 
 def of_requester(issuer: str) -> str:
