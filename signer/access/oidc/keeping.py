@@ -1,11 +1,13 @@
 """The keys of an issuer, kept: asked for when they are needed, at most once a minute.
 
-    known id      answered at once; when the keys are old, they are asked for in the background
+    known id      answered at once for ten minutes, in whose second half the keys are asked for
+                  in the background; after that, when they were asked for again
     unknown id    asked for again, if that is a minute ago or more; else there is no such key
     no answer     what is known goes on for a day, and is asked for again each minute
 
 So an issuer that is away for an hour stops nobody whose key is known, and tokens with invented
-ids cause one request a minute. A key that an issuer takes back counts until the next request.
+ids cause one request a minute. A key that an issuer takes back counts for ten minutes, and while
+the issuer is away.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from verifier.errors import SealbookError
 log = structlog.get_logger()
 
 EACH_S = 60.0
+YOUNG_S = 300.0
 FRESH_S = 600.0
 OLDEST_S = 86_400.0
 _MOST_WAITING = 8
@@ -68,13 +71,13 @@ class FetchedKeys:
             found = self._known(key_id)
             age = self._clock() - self._fetched_at
             under_way = self._under_way
-            if (found is None or age > FRESH_S) and under_way is None and self._may_try():
+            if (found is None or age > YOUNG_S) and under_way is None and self._may_try():
                 under_way = self._start()
-            if found is not None:
+            if found is not None and (age <= FRESH_S or under_way is None):
                 return found
             # Waiting takes a thread each: others are told to come again.
             if under_way is None or self._waiting >= _MOST_WAITING:
-                raise self._missing()
+                raise self._missing(known=found is not None)
             self._waiting += 1
         try:
             under_way.wait(_WAIT_S)
@@ -96,9 +99,9 @@ class FetchedKeys:
     def _may_try(self) -> bool:
         return self._clock() - self._tried_at >= EACH_S
 
-    def _missing(self) -> SealbookError:
-        if self._keys is None or self._clock() - self._fetched_at > OLDEST_S:
-            return IssuerError(self._why or f"the keys of {self._issuer} are not known yet")
+    def _missing(self, *, known: bool = False) -> SealbookError:
+        if known or self._keys is None or self._clock() - self._fetched_at > OLDEST_S:
+            return IssuerError(self._why or f"the keys of {self._issuer} are being asked for")
         return TokenKeyError("the issuer has no key of the id that the token names")
 
     def _start(self) -> threading.Event:
@@ -114,6 +117,7 @@ class FetchedKeys:
         keys, why = None, f"the keys of {self._issuer} could not be fetched"
         try:
             keys = await self._fetch()
+            why = ""
         except SealbookError as e:
             why = e.message
             log.warning("issuer-keys", issuer=self._issuer, code=e.code, error=why)

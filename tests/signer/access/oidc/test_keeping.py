@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,17 +117,30 @@ def test_rotation(bench: Bench) -> None:
 
 def test_withdrawn(bench: Bench) -> None:
     """
-    A key that the issuer has withdrawn counts no longer, once its keys were looked at again.
+    A key that the issuer has withdrawn counts for ten minutes, and not once more after that.
     """
     new = Pair.other()
     bench.serving.keys_now = [new]
+    bench.clock.now += keeping.YOUNG_S
     assert "job" == bench.verify()
-    bench.clock.now += keeping.FRESH_S + 1
-    assert "job" == bench.verify()  # answered by what is known, and asked for behind its back
-    bench.settled()
+    assert 1 == bench.fetched
+    bench.clock.now += keeping.FRESH_S - keeping.YOUNG_S + 1
     refused("token-key", bench.verify)
     assert "job" == bench.verify(new)
     assert 2 == bench.fetched
+
+
+def test_asked_for_in_time(bench: Bench) -> None:
+    """
+    Where tokens keep coming nobody waits: keys are asked for before they are old.
+    """
+    new = Pair.other()
+    bench.serving.keys_now = [new]
+    bench.clock.now += keeping.YOUNG_S + 1
+    assert "job" == bench.verify()  # by what is known; the rest happens behind its back
+    bench.settled()
+    assert 2 == bench.fetched
+    refused("token-key", bench.verify)
 
 
 def test_outage_of_an_hour(bench: Bench) -> None:
@@ -181,7 +195,6 @@ def test_outage_of_a_day(bench: Bench) -> None:
     bench.away()
     bench.clock.now += DAY
     assert "job" == bench.verify()
-    bench.settled()
     bench.clock.now += MINUTE + 1
     refused("issuer-unreachable", bench.verify)
     bench.serving.says.clear()
@@ -228,14 +241,14 @@ class Gate:
 
     def __init__(self, answer: KeySet | None) -> None:
         self.open, self.asked = threading.Event(), 0
-        self._answer = answer
+        self.answer = answer
 
     async def __call__(self) -> KeySet:
         self.asked += 1
         self.open.wait(20)
-        if self._answer is None:
+        if self.answer is None:
             raise IssuerError("away")
-        return self._answer
+        return self.answer
 
 
 def test_one_request_for_all_that_wait() -> None:
@@ -259,7 +272,7 @@ def test_one_request_for_all_that_wait() -> None:
 
 def test_known_keys_do_not_wait() -> None:
     """
-    While keys are asked for again, whoever names a known one is answered at once.
+    While keys that are not old are asked for again, whoever names a known one is answered at once.
     """
     clock = Clock()
     gate = Gate(KeySet.parse(key_set(Pair().jwk())))
@@ -267,11 +280,33 @@ def test_known_keys_do_not_wait() -> None:
     keys = keeping.FetchedKeys("https://ci.example", gate, clock)
     keys.key("one")
     gate.open.clear()
-    clock.now += HOUR
+    clock.now += keeping.FRESH_S
     assert keys.key("one").algorithms == keys.key("one").algorithms
     eventually(lambda: gate.asked == 2)
     gate.open.set()
     eventually(lambda: keys._under_way is None)
+
+
+def test_old_keys_wait_for_new_ones() -> None:
+    """
+    Once keys are old nobody is answered by them, however many ask, until the issuer was asked.
+    """
+    clock = Clock()
+    gate = Gate(KeySet.parse(key_set(Pair().jwk())))
+    gate.open.set()
+    keys = keeping.FetchedKeys("https://ci.example", gate, clock)
+    keys.key("one")
+    gate.open.clear()
+    clock.now += keeping.FRESH_S + 1
+    gate.answer = KeySet.parse(key_set(Pair.other().jwk()))
+    with ThreadPoolExecutor(20) as pool:
+        asking = [pool.submit(keys.key, "one") for _ in range(20)]
+        eventually(lambda: sum(one.done() for one in asking) == 20 - keeping._MOST_WAITING)
+        gate.open.set()
+        codes = Counter(getattr(one.exception(), "code", "") for one in asking)
+
+    assert {"token-key": keeping._MOST_WAITING, "issuer-unreachable": 12} == codes
+    assert 2 == gate.asked
 
 
 def test_a_fault_of_ours_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from signer.access.oidc import prechecks
 from signer.errors import TokenError
 from tests.signer.access.oidc.issuing import NOW, Offline, Pair, b64url, claims_of, compact, key_set
+from tests.signer.asking import refused
 from verifier.errors import MalformedError
 
 _PEM = Pair().private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -39,6 +40,7 @@ def test_a1_no_algorithm_of_ours(ci: Offline, name: str) -> None:
     A1: a token with no algorithm, or one that is not asymmetric and strong, is refused as that.
     """
     ci.refuses("token-algorithm", ci.token({"alg": name}))
+    refused("token-algorithm", lambda: prechecks.parse(ci.token({"alg": name})))
     unsigned = b64url(compact({"alg": name, "kid": "one"})), b64url(compact(claims_of(ci.URL)))
     ci.refuses("bad-token", ".".join(unsigned) + ".")
 
@@ -146,6 +148,8 @@ def test_a3_key_id(ci: Offline, key_id: object) -> None:
     A3: a key's id that is missing, no text, long, or simply none of the issuer's is refused.
     """
     ci.refuses("token-key", ci.token({"kid": key_id}))
+    if key_id not in ("../../etc/passwd", "' OR 1=1 --", "ONE", "one "):
+        refused("token-key", lambda: prechecks.parse(ci.token({"kid": key_id})))
     ci.refuses("bad-token", ci.token({"kid": "on\0e"}))
 
 
