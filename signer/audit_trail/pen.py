@@ -219,6 +219,8 @@ class Pen:
 
     def close(self) -> None:
         """Have everything on the disk that can be, and let go of the file."""
+        if self._fd < 0:
+            return
         try:
             self.sync()
         except TrailError as e:
@@ -226,6 +228,7 @@ class Pen:
         with self.lock:
             self._failure = self._failure or "it is closed"
             os.close(self._fd)
+            self._fd = -1
 
     def _take_off(self, failure: OSError) -> None:
         """Take a part of a line off the file again; what else failed is final."""

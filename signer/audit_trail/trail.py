@@ -108,7 +108,7 @@ class Trail:
             TrailError: it is not written, and nothing must be done.
         """
         tree_size = self._ledger.head.tree_size
-        told = cleaned(content) | _who(principal) | {"tree_size": tree_size, "what": what}
+        told = cleaned({**content, "what": what}) | _who(principal) | {"tree_size": tree_size}
         if wanted:
             told["wanted"] = [b64encode(known_by) for known_by in wanted]
         printed = print_json(told)
@@ -191,13 +191,7 @@ class Trail:
         """
         if caller.reference and caller.reference in self._decided:
             return
-        told = print_json(
-            cleaned(
-                {"code": code, "what": what, "who": who}
-                | ({"reference": caller.reference} if caller.reference else {})
-                | _from(caller)
-            )
-        )
+        told = print_json(cleaned({"code": code, "what": what, "who": who}) | _from(caller))
         with self._pen.lock:
             if self._pen.failure:
                 return
@@ -353,15 +347,12 @@ def _who(principal: Principal) -> dict[str, Any]:
         told["pipeline"] = True
     if principal.claims:
         told["claims"] = cleaned(principal.claims)
-    if principal.caller.reference:
-        told["reference"] = principal.caller.reference
     return told | _from(principal.caller)
 
 
 def _from(caller: Caller) -> dict[str, Any]:
+    """Return from where somebody calls, and the reference of the call."""
     told = {"address": caller.address, "certificate": caller.certificate}
-    return (
-        {"from": {name: value for name, value in told.items() if value}}
-        if any(told.values())
-        else {}
-    )
+    shown = {name: cleaned(value) for name, value in told.items() if value}
+    reference = {"reference": cleaned(caller.reference)} if caller.reference else {}
+    return reference | ({"from": shown} if shown else {})
