@@ -38,7 +38,8 @@ from verifier.errors import SealbookError
 # A service that fails where its secrets are in the hands of the code, once there is a file.
 FAULTY = """\
 import pathlib, sys
-from signer import access, cli
+from signer import cli
+from signer.access import tokens as access
 from signer.keys.memory import HeldKey
 fault = pathlib.Path(%r)
 hashed, sign = access._hash, HeldKey.sign
