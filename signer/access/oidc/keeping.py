@@ -104,10 +104,16 @@ class FetchedKeys:
             return IssuerError(self._why or f"the keys of {self._issuer} are being asked for")
         return TokenKeyError("the issuer has no key of the id that the token names")
 
-    def _start(self) -> threading.Event:
+    def _start(self) -> threading.Event | None:
         self._tried_at = self._clock()
-        self._under_way = done = threading.Event()
-        threading.Thread(target=self._run, args=(done,), name="issuer-keys", daemon=True).start()
+        done = threading.Event()
+        thread = threading.Thread(target=self._run, args=(done,), name="issuer-keys", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: in a minute, perhaps
+            return None
+        # It waits for the lock before it takes this away again.
+        self._under_way = done
         return done
 
     def _run(self, done: threading.Event) -> None:

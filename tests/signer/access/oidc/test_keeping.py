@@ -330,6 +330,24 @@ def test_a_fault_of_ours_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [1, 1] == calls
 
 
+def test_no_more_threads(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Where no thread can be had for asking, what is known goes on, and it is tried again.
+    """
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        bench.clock.now += keeping.FRESH_S + 1
+        assert "job" == bench.verify()
+    bench.serving.keys_now = [Pair.other()]
+    bench.clock.now += MINUTE
+    refused("token-key", bench.verify)
+    assert 2 == bench.fetched
+
+
 def test_reload_keeps_what_is_known(bench: Bench) -> None:
     """
     When the configuration is read again, keys stay known while their issuer is away.
