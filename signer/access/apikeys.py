@@ -21,7 +21,7 @@ from typing import NamedTuple, Self, cast
 from signer.access.network import within
 from signer.access.principal import Action, Caller, Grant, Principal
 from signer.access.roles import ROLES, RoleName
-from signer.access.store import Store
+from signer.access.store import KEPT_S, Store
 from signer.access.where import Where
 from signer.errors import AccessError, ApiKeyError, NotFoundError, RateError, SigningError
 from verifier import limits
@@ -33,7 +33,7 @@ ISSUER = "urn:sealbook:api-key"
 MOST_TTL_S, DEFAULT_TTL_S = 86_400, 3_600
 _KEY = re.compile(rf"({PREFIX}[a-z2-7]{{16}})\.([A-Za-z0-9_-]{{48}})", re.ASCII)
 _SECRET_BYTES, _CHECK_BYTES = 32, 4
-_MOST = 10_000
+_MOST, _MOST_OF_ONE = 50_000, 5_000  # those too that ended lately
 _MOST_ITEMS = 256
 _NOBODYS = hashlib.sha256(secrets.token_bytes(32)).digest()
 
@@ -126,16 +126,18 @@ class ApiKeys:
         """Whether `key` counts no more."""
         return key.ended(self._clock())
 
-    async def create(self, wanted: Callable[[str, int, bytes], ApiKey]) -> Made:
-        """Make a key, durably, that is what `wanted` says with an id, a time and a hash.
+    async def create(self, who: str, wanted: Callable[[str, int, bytes], ApiKey]) -> Made:
+        """Make a key for `who`, durably, that is what `wanted` says with an id, a time and a hash.
 
         Raises:
-            RateError: there are too many.
+            RateError: there are too many, of `who` or of all.
             AccessError: it cannot be written.
         """
         now = self._clock()
-        if sum(not one.ended(now) for one in self._keys.values()) >= _MOST:
-            raise RateError(f"expected at most {_MOST} API keys that count")
+        self._keys = {id_: one for id_, one in self._keys.items() if now < one.expires_at + KEPT_S}
+        of_one = sum(one.created_by == who for one in self._keys.values())
+        if of_one >= _MOST_OF_ONE or len(self._keys) >= _MOST:
+            raise RateError(f"expected at most {_MOST_OF_ONE} API keys in two days of {who}")
         id_ = PREFIX + base64.b32encode(secrets.token_bytes(10)).decode().lower()
         secret = secrets.token_bytes(_SECRET_BYTES)
         whole = f"{id_}.{base64.urlsafe_b64encode(secret + _check(id_, secret)).decode()}"

@@ -49,7 +49,7 @@ _ANEW = "move it away and start again: it is made anew, and everybody logs in ag
 _SKEW_S = 60
 _AGAIN_S = 60  # between two uses of a token that is used again by design
 _MARGIN_S = 3600  # for which a used token is remembered after its end
-_KEPT_S = 30 * 86_400  # for which API keys that ended are listed
+KEPT_S = 86_400  # for which API keys that ended are listed
 
 # A released migration never changes.
 _MIGRATIONS: tuple[Migration, ...] = (
@@ -220,7 +220,7 @@ class Store:
 
     def _put_api_key(self, id_: str, expires_at: int, record: bytes) -> None:
         run = self._connection.execute
-        run("DELETE FROM api_key WHERE expires_at < ?", (int(self._clock()) - _KEPT_S,))
+        run("DELETE FROM api_key WHERE expires_at < ?", (int(self._clock()) - KEPT_S,))
         sealed = self._sealed("api_key", id_.encode(), record)
         run("INSERT OR REPLACE INTO api_key VALUES (?, ?, ?)", (id_, expires_at, sealed))
 

@@ -107,7 +107,7 @@ class AccessService:
         content = {"name": request.name, "role": role, "repositories": list(places)}
         with self._trail.decided(principal, "create-api-key", content):
             await asyncio.to_thread(self._trail.sync)
-            made = await self._state.api_keys.create(wanted)
+            made = await self._state.api_keys.create(principal.name, wanted)
         return pb.CreateApiKeyResponse(key=_api_key(made.key), secret=made.secret)
 
     async def list_api_keys(

@@ -63,7 +63,7 @@ def made(keys: ApiKeys, **more: Any) -> Made:
         key = ApiKey(id_, "nightly", "developer", (TEAM,), now, now + 3600, "x#admin", hashed)
         return key._replace(**more)
 
-    return asyncio.run(keys.create(wanted))
+    return asyncio.run(keys.create("x#admin", wanted))
 
 
 def why_not(keys: ApiKeys, secret: str, caller: Caller = THERE) -> str:
@@ -194,6 +194,19 @@ def test_no_secret_stays(keys: ApiKeys, store: Store, tmp_path: Path) -> None:
         assert secret[:20] not in shown
 
 
+def test_not_without_end(keys: ApiKeys, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Nobody makes keys without end, also not by ending them; a day after its end a key is forgotten.
+    """
+    monkeypatch.setattr("signer.access.apikeys._MOST_OF_ONE", 2)
+    asyncio.run(keys.revoke(made(keys).key.id))
+    one = made(keys)
+    refused("too-many-calls", lambda: made(keys))
+    clock.now = one.key.expires_at + 86_400
+    made(keys)
+    assert 1 == len(keys.all)
+
+
 def test_secret_is_random(keys: ApiKeys) -> None:
     """
     A key is an id and 48 characters, of which each time all are others.
@@ -260,6 +273,15 @@ def test_no_more_than_ones_own(
     """
     with asking(service, site.prefix_admin()) as admin:
         refused(code, lambda: api_key(admin, "registry.example/team/**", **asked))
+
+
+def test_admin_gives_any(site: Site, service: InProcess) -> None:
+    """
+    An admin makes keys for any role but those of persons.
+    """
+    with asking(service, site.admin()) as admin:
+        assert api_key(admin, "*", role="auditor").secret
+        refused("permission-denied", lambda: api_key(admin, "*", role="operator"))
 
 
 def test_life(site: Site, service: InProcess) -> None:
