@@ -139,7 +139,10 @@ class Guard(grpc.aio.ServerInterceptor):
         def answer(_: Principal, raw: Any, context: _Context) -> Any:
             if others.request_streaming:
                 return behaviour((read(piece) async for piece in raw), context)
-            return behaviour(read(raw), context)
+            try:
+                return behaviour(read(raw), context)
+            except NotImplementedError:  # in its contract, and in this version not made
+                raise _no_such_method() from None
 
         # One that writes its answers by itself, as health's Watch does, is awaited.
         wrap = self._many if inspect.isasyncgenfunction(behaviour) else self._one
@@ -202,7 +205,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def _unknown(self, name: str, _: bytes, context: _Context) -> None:
         visit = Visit(name[:_MOST_NAME])
-        error: SealbookError = errors.UnknownMethodError("there is no such method")
+        error: SealbookError = _no_such_method()
         try:
             self._door.stray(visit, _sent(context, tuple(context.invocation_metadata() or ())))
         except SealbookError as e:
@@ -228,6 +231,10 @@ class Guard(grpc.aio.ServerInterceptor):
             metadata.append(("grpc-retry-pushback-ms", str(_PUSHBACK_MS)))
         context.set_trailing_metadata(tuple(metadata))
         await context.abort(told.status, f"{told.message} ({told.code})")
+
+
+def _no_such_method() -> errors.UnknownMethodError:
+    return errors.UnknownMethodError("there is no such method")
 
 
 def parse(kind: type[Message], raw: bytes) -> Message:

@@ -120,7 +120,9 @@ class Server:
                 lambda: self.keys.keys,
                 lambda: (*self._life.publics, *self._trust.publics()),
             )
-            self._expiry = Expiry(config, self.keys, self._opened.ledger, lambda: self._trust)
+            self._expiry = Expiry(
+                config, self.keys, self._opened.ledger, lambda: self._trust, lambda: self._tls.ends
+            )
             self._syslog = Syslog(config.trail.syslog)
             self._trail = open_trail(config, self._opened.ledger, self._syslog)
             self._issuers = Issuers(config)
@@ -233,7 +235,7 @@ class Server:
             async with contextlib.AsyncExitStack() as stack:
                 await asyncio.to_thread(self._status.make)
                 await reloading.start()  # before anybody can do anything under it
-                front = Front(
+                front = self._front = Front(
                     self._config,
                     self._tls,
                     self._admitting,
