@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import anchor
+from ledger.at_rest import DataKeys
 from ledger.errors import DamagedError
-from ledger.fsck import Finding, Known, fsck
+from ledger.fsck import LOCKED, Finding, Known, fsck
 from ledger.fsck.repair import repair
 from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
@@ -22,6 +23,7 @@ from signer.cli.arguments import parser, show
 from signer.cli.progress import progress
 from signer.errors import RequestError
 from verifier._strict import Fields, json_object
+from verifier.errors import SealbookError
 from verifier.note import NoteKey
 from verifier.trust import TrustRoot
 
@@ -66,21 +68,26 @@ def _check(args: argparse.Namespace, config: Config | None) -> int:
     if args.repair:
         _repair(args, config, known)
     directory = args.directory if config is None else config.home.directory
-    store = SqliteStore(path_in(directory), read_only=True)
-    count = 0
+    database = path_in(directory)
+    keys = None if config is None else _data_keys(config, database)
+    store = SqliteStore(database, read_only=True, keys=keys)
+    count = locked = 0
     try:
         with progress("checking") as bar:
             found = fsck(store, known, bar, signatures=args.signatures)
             if args.crosscheck:
                 found = chain(found, _crosscheck(store, directory))
             for finding in found:
-                count += 1
+                if finding.code == LOCKED:
+                    locked += 1
+                else:
+                    count += 1
                 show(finding.json(), as_json=args.json, text=str(finding))
     finally:
         store.close()
-    if config is not None and count == 0:
+    if config is not None and count == locked == 0:
         anchor.clear_failure(config.home.anchor)
-    _conclude(args, known, count)
+    _conclude(args, known, count, locked)
     return 1 if count else 0
 
 
@@ -109,7 +116,8 @@ def _repair(args: argparse.Namespace, config: Config | None, known: Known) -> No
             hint="whether the entries are the sealed ones, only the seal's key can tell",
         )
     with progress("repairing") as bar:
-        done = repair(config.home, known.seal, bar)
+        keys = _data_keys(config, config.home.database)
+        done = repair(config.home, known.seal, bar, keys)
     show(
         {"repaired": done._asdict()},
         as_json=args.json,
@@ -143,10 +151,23 @@ def _known(config: Config) -> Known:
     )
 
 
-def _conclude(args: argparse.Namespace, known: Known, count: int) -> None:
+def _data_keys(config: Config, database: Path) -> DataKeys | None:
+    """Return what opens encrypted bodies; with none at hand the check goes on without them."""
+    from signer.at_rest.keeping import open_to_read
+
+    try:
+        return open_to_read(config.at_rest, config.base, database)
+    except SealbookError as e:
+        print(f"encrypted bodies are not read: {e}", file=sys.stderr)
+        return None
+
+
+def _conclude(args: argparse.Namespace, known: Known, count: int, locked: int) -> None:
     if args.json:
-        print(json.dumps({"findings": count}))
+        print(json.dumps({"findings": count, "encrypted": locked}))
         return
+    if locked:
+        print(f"{locked} bodies are encrypted and were not read: that needs the [at_rest] key")
     if known.seal is None:
         print("the seal and the checkpoints' signatures were not checked: that needs --config")
     print("nothing is wrong" if count == 0 else f"{count} findings")

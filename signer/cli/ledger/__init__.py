@@ -14,10 +14,13 @@ while it serves
   mirror        keep a second copy on another disk or host (--follow)
   freeze        take no more entries, for good
   accept-clock  take the machine's clock as right, once
+  delete-body   delete the content of an attestation, which the ledger then says
+  rotate-data-key  encrypt with a new key from now on
 
 while it is stopped
   restore       bring a backup up to the anchor, from a mirror
   adopt         write a new anchor for a database that was moved
+  make-kek      make a key-encryption key for [at_rest]
 
 example:
   sealbook ledger backup /backup/ledger-$(date +%F).db --config /var/lib/sealbook/sealbook.toml
@@ -30,6 +33,9 @@ _ACTIONS = {
     "mirror": "mirror",
     "freeze": "freeze",
     "accept-clock": "accept_clock",
+    "delete-body": "delete_body",
+    "rotate-data-key": "rotate_data_key",
+    "make-kek": "make_kek",
     "restore": "restore",
     "adopt": "adopt",
 }

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.at_rest import DataKeys
 from ledger.bodies import beside
 from ledger.errors import TransferError
 from ledger.export import Export, newest_note
@@ -62,11 +63,12 @@ def main(argv: list[str]) -> int:
     # The note first: the tree that it covers is in the database by then.
     note = _read(args.checkpoint) if args.checkpoint else _published(args, config)
     directory = args.directory or _service(config).home.directory
-    store = SqliteStore(path_in(directory), read_only=True)
+    keys = _data_keys(config, directory) if args.bodies else None
+    store = SqliteStore(path_in(directory), read_only=True, keys=keys)
     try:
         note = note or _kept(store, config, trust)
         with StaticFiles(args.to) as files, progress("exporting entries") as report:
-            export = Export(store, files, trust.log_keys(store.origin), beside(store.path))
+            export = Export(store, files, trust.log_keys(store.origin), beside(store.path, keys))
             done = export.run(note, report, bodies=args.bodies)
     finally:
         store.close()
@@ -76,6 +78,15 @@ def main(argv: list[str]) -> int:
         text=f"exported {done.tree_size} entries to {args.to}, {done.files} files are new",
     )
     return 0
+
+
+def _data_keys(config: Config | None, directory: Path) -> DataKeys | None:
+    """Return what opens encrypted bodies, if the configuration says what does."""
+    if config is None:
+        return None
+    from signer.at_rest.keeping import open_to_read
+
+    return open_to_read(config.at_rest, config.base, path_in(directory))
 
 
 def _load(path: Path) -> Config:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
+from ledger.at_rest import DataKeys
 from ledger.copies.restore import restore
+from signer.at_rest.keeping import AtRest
 from signer.cli.arguments import parser, show
 from signer.cli.progress import progress
 from signer.config import Config
@@ -32,7 +35,15 @@ def main(argv: list[str]) -> int:
     )
     args = made.parse_args(argv)
     config = Config.load(args.config)
-    with progress("hashing entries") as report:
+    with ExitStack() as stack, progress("hashing entries") as report:
+
+        def at_rest() -> DataKeys | None:
+            opened = AtRest.open(config.at_rest, config.base, config.home)
+            if opened is None:
+                return None
+            stack.callback(opened.close)
+            return opened.bodies
+
         found = restore(
             config.home,
             config.log_keys(),
@@ -41,6 +52,7 @@ def main(argv: list[str]) -> int:
             report,
             newest=args.newest,
             synchronous=config.mirror.synchronous,
+            at_rest=at_rest,
         )
     lines = [f"restored {found.tree_size} entries, {found.from_mirror} of them from the mirror"]
     lines.append(f"root {found.root.hex()}")
