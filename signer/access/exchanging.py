@@ -1,6 +1,6 @@
 """Exchange: the main flow of a login.
 
-1. The token is by a configured issuer, about us, and holds now.
+1. The token is by a configured issuer, about us, and holds now; it was not used before.
 2. It may be used over this connection, and what it says of its holder can be said in a statement.
 3. The bindings in force give its holder something to do. A name that is pinned to an id, and is
    nobody's yet, becomes the holder's: that is an event of the ledger, and the only thing for
@@ -88,6 +88,7 @@ class Exchanging:
         """
         # 1.
         verified = await self._verified(token)
+        await self._state.sessions.check(verified)  # of a flood of replays, few lines are told
         # 2.
         _check_certificate(verified, caller)
         # 3.

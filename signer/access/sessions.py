@@ -112,6 +112,10 @@ class Sessions:
         ends = min(int(self._clock()) + session_s, verified.issued_at + verified.lifetime_s)
         return New(PREFIX + secrets.token_urlsafe(32), ends, verified, certificate)
 
+    async def check(self, verified: Verified) -> None:
+        """Return if a token could be exchanged now; raises like `begin`, which asks again."""
+        await self._store.check(_used(verified))
+
     async def begin(self, new: New) -> None:
         """Let a session count, and its token no more.
 
@@ -124,9 +128,8 @@ class Sessions:
         if len(self._sessions) >= _MOST:
             raise RateError(f"expected at most {_MOST} sessions")
         verified = new.verified
-        used = store.Used(verified.used, verified.reuse, verified.issued_at, verified.expires_at)
         stored = new.stored()
-        await self._store.exchange(used, stored)
+        await self._store.exchange(_used(verified), stored)
         self._sessions[stored.hash] = _Session(
             verified, new.certificate, new.expires_at, self._clock()
         )
@@ -169,6 +172,10 @@ class Sessions:
             hashed: one for hashed, one in self._sessions.items() if not one.ended(now)
         }
         self._swept_at = max(_SWEPT_AT, 2 * len(self._sessions))
+
+
+def _used(verified: Verified) -> store.Used:
+    return store.Used(verified.used, verified.reuse, verified.issued_at, verified.expires_at)
 
 
 def _hash(secret: str) -> bytes:

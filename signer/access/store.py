@@ -117,7 +117,7 @@ class Store:
                 path.chmod(0o600)
                 self._connection = connect(path, "rw")
                 undo.callback(self._connection.close)
-                _check(path, self._connection)
+                _check_whole(path, self._connection)
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="sealbook-access")
             undo.callback(self._writer.shutdown)
             self._opened = undo.pop_all()
@@ -174,6 +174,10 @@ class Store:
             opened = (self._unsealed("api_key", id_.encode(), record) for id_, record in rows)
             return [record for record in opened if record]
 
+    async def check(self, used: Used) -> None:
+        """Return if a token could be used now; raises like `exchange`, which asks again."""
+        await self._write(lambda: self._check(used))
+
     async def exchange(self, used: Used, session: Session) -> None:
         """Remember that a token was used, and the session that came of it: both, or nothing.
 
@@ -191,15 +195,16 @@ class Store:
         """
         await self._write(lambda: self._put_api_key(id_, expires_at, record))
 
-    async def _write(self, work: Callable[[], None]) -> None:
+    async def _write(self, work: Callable[[], object]) -> None:
         # Whoever gives up waiting does not take back what is being written.
         await asyncio.shield(asyncio.wrap_future(self._writer.submit(self._written, work)))
 
-    def _written(self, work: Callable[[], None]) -> None:
+    def _written(self, work: Callable[[], object]) -> None:
         with _ours("writing"), translated("commit", commit=True), transaction(self._connection):
             work()
 
-    def _exchange(self, used: Used, session: Session) -> None:
+    def _check(self, used: Used) -> int:
+        """Return the time at which `used` may be used."""
         run, now = self._connection.execute, int(self._clock())
         told = dict(run("SELECT name, value FROM told").fetchall())
         if used.issued_at < told["floor"]:
@@ -210,6 +215,10 @@ class Store:
         if found is not None and not (used.reuse == "minute" and now >= found[0] + _AGAIN_S):
             again = "once" if used.reuse == "once" else f"once in {_AGAIN_S} s"
             raise TokenUsedError(f"the token was exchanged before: it counts {again}")
+        return now
+
+    def _exchange(self, used: Used, session: Session) -> None:
+        run, now = self._connection.execute, self._check(used)
         run("DELETE FROM used WHERE until < ?", (now,))
         run("DELETE FROM session WHERE expires_at <= ?", (now,))
         until = used.expires_at + _MARGIN_S
@@ -253,7 +262,7 @@ def _ours(what: str) -> Iterator[None]:
         raise AccessError(f"{what} the database of logins: {e.strerror}", hint=_ANEW) from e
 
 
-def _check(path: Path, connection: Connection) -> None:
+def _check_whole(path: Path, connection: Connection) -> None:
     with translated(f"reading {path}"):
         if version(path, connection, _APPLICATION_ID, len(_MIGRATIONS)) < len(_MIGRATIONS):
             migrate(connection, _NAME, _MIGRATIONS)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
 from signer.client import AsyncClient, Client
+from signer.errors import TrailError
 from signer.v1 import access_pb2 as pb
-from tests.signer.access.logging_in import ISSUER, Site, asking, bound, client_of, login
+from tests.signer.access.logging_in import ISSUER, Site, api_key, asking, bound, client_of, login
 from tests.signer.asking import PATIENCE_S, REPOSITORY, annotations, digest, refused
 from tests.signer.running import InProcess, running
 from tests.signer.world import found_in
@@ -210,3 +213,74 @@ def test_ends_with_its_issuer(own: Site) -> None:
 
     assert 295 <= new.expires_at - now <= 310
     assert now + 200 == old.expires_at
+
+
+def trail(site: Site) -> list[dict[str, Any]]:
+    """Return the lines of the audit trail, as objects."""
+    files = sorted((site.world.directory / "trail").iterdir())
+    lines = b"".join(file.read_bytes() for file in files).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_in_the_trail(own: Site) -> None:
+    """
+    A login is decided in the audit trail, and refused ones are told; neither line has a secret.
+    """
+    with running(own.world) as service:
+        token = own.token()
+        session = login(service, token).session
+        refused("token-used", lambda: login(service, token))
+    told = [json.dumps(line) for line in trail(own)]
+
+    [decided] = [line for line in told if "decision" in line and '"exchange"' in line]
+    assert f"{ISSUER}#project_id:4711" in decided
+    assert "bindings.0" in decided
+    [denied] = [line for line in told if "token-used" in line]
+    assert "denied" in denied
+    assert not [line for line in told if session in line or token in line]
+
+
+def test_not_without_the_trail(own: Site) -> None:
+    """
+    When the trail cannot be written nobody logs in, no key is made or ended, and no token is used.
+    """
+    with running(own.world) as service:
+        token, decide = own.token(), service.server._trail.decide
+        with Client(service.addresses.grpc, oidc_token=own.admin) as admin:
+            key = api_key(admin, "*")
+
+            def full(*_: object, **__: object) -> NoReturn:
+                raise TrailError("no space left")
+
+            service.server._trail.decide = full  # type: ignore[method-assign]
+            refused("audit-trail", lambda: login(service, token))
+            refused("audit-trail", lambda: api_key(admin, "*"))
+            request = pb.RevokeApiKeyRequest(id=key.key.id)
+            name = "/sealbook.v1.Access/RevokeApiKey"
+            refused("audit-trail", lambda: admin.call(name, request, pb.RevokeApiKeyResponse))
+            service.server._trail.decide = decide  # type: ignore[method-assign]
+        assert "api-key" == whoami(service, key.secret).proof
+        login(service, token)
+
+
+def test_reload(own: Site) -> None:
+    """
+    What the configuration binds no more is lost with the next call after it was loaded again, and
+    a session ends with its issuer.
+    """
+    with running(own.world) as service:
+        session, plain = login(service, own.token()).session, login(service, own.plain()).session
+        text = own.world.config.read_text()
+        own.world.edit(
+            'role = "developer"\nrepository = "registry.example/{',
+            'role = "runtime"\nrepository = "registry.example/{',
+        )
+        assert 0 == own.world.command("config", "reload").returncode
+        assert {"fetch"} == {grant.action for grant in whoami(service, session).grants}
+        head, _, rest = text.partition("[issuers.plain]")
+        own.world.config.write_text(
+            head + rest[rest.index("[[bindings]]") : rest.rindex("[[bindings]]")]
+        )
+        assert 0 == own.world.command("config", "reload").returncode
+        refused("unauthenticated", lambda: whoami(service, plain))
+        assert "sign" in {grant.action for grant in whoami(service, session).grants}
