@@ -156,7 +156,9 @@ def test_bad_question(site: InProcess, wanted: dict[str, Any]) -> None:
     assert "INVALID_ARGUMENT" == ask(site, bearer("auditor"), **wanted).status
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\uff1d1", "a\r\n=1"])
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\uff1d1", "a\r\n=1"]
+)
 def test_csv_runs_nothing(cell: str) -> None:
     """
     Whatever a caller sent is one cell of one row, which no spreadsheet and no terminal obeys.
