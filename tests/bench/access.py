@@ -65,7 +65,10 @@ class Logins(NamedTuple):
 def measure(scratch: Path, size: rounds.Logins, step: Callable[[str], None]) -> Logins:
     """Measure in `scratch`, round by round."""
     runs: dict[tuple[str, int], list[Run]] = {}
-    with Service(scratch / "token") as plain, Service(scratch / "session", more=_ACCESS) as guarded:
+    with (
+        Service(scratch / "by-token") as plain,
+        Service(scratch / "by-session", more=_ACCESS) as guarded,
+    ):
         files, key = _secure(guarded.directory)
         plain.start()
         guarded.start()

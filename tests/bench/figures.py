@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench import (
+    access,
     attest,
     evidence,
     hsm,
@@ -85,7 +86,8 @@ def measure(
     3. Verifying the bundles that it made.
     4. Whole processes, the service's own among them.
     5. Services whose keys are elsewhere, beside one whose key is in a file.
-    6. The ledger without the service, at a million entries.
+    6. A service that knows its callers by certificate and session, beside one with a token.
+    7. The ledger without the service, at a million entries.
     """
     # 1.
     step("the machine")
@@ -111,6 +113,8 @@ def measure(
     # 5.
     homes = hsm.measure(scratch, effort.homes, step)
     # 6.
+    logins = access.measure(scratch, effort.logins, step)
+    # 7.
     ledger = ledgers.measure(scratch, effort.ledger, step)
 
     ratio = rounds.median(("coalesce", 64)).rate / rounds.median(("sign", 64)).rate
@@ -124,6 +128,7 @@ def measure(
             *_attest_bars(attesting),
             *verify_tables.bars(verifying, processes),
             *hsm_tables.bars(homes),
+            *access.bars(logins),
             *ledger_tables.bars(ledger),
         ),
         _goals(rounds, ratio),
@@ -139,6 +144,7 @@ def measure(
             verify_tables.verify_table(verifying, effort.revocations),
             verify_tables.process_table(processes, starts),
             *hsm_tables.tables(homes),
+            access.table(logins),
             *ledger_tables.tables(ledger),
         ),
     )
