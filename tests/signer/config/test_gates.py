@@ -12,6 +12,7 @@ import pytest
 
 from ledger.clock import LedgerClock
 from signer.client import Client
+from signer.gates import reports
 from signer.order import Item
 from tests.signer.agreeing import people, protect
 from tests.signer.asking import digest, refused
@@ -190,6 +191,46 @@ def test_old_scan(world_gated: World) -> None:
         attest(client, digest(1), scan("trivy", clean=True), renew=True)
 
         client.sign(digest(1), PAYMENTS, renew=True)
+
+
+def test_deleted_finding(world_gated: World) -> None:
+    """
+    Whoever has a finding deleted does not have it unsaid: what was clean before is not enough.
+    """
+    with running(world_gated) as service, service.client() as client:
+        attest(client, digest(1), scan("trivy", clean=True))
+        bad = attest(client, digest(1), scan("grype", clean=False)).signed.record.index
+        done = service.command(
+            "ledger", "delete-body", str(bad), "--reason", "none of your business"
+        )
+        assert 0 == done.returncode, done.stderr
+        refused("not-approved", sign(client, digest(1)))
+        attest(client, digest(1), scan("grype", clean=True))
+
+        sign(client, digest(1))()
+
+
+def test_broken_glass(tmp_path: Path) -> None:
+    """
+    An image that runs whatever is missing, because its glass is broken, is not approved by that.
+    """
+    glass = f'{{ digest = "{digest(1)}", until = 2999-01-01, why = "it burns" }}'
+    rules = RULES.replace('mode = "warn"', f"break_glass = [{glass}]")
+    with running(gated(tmp_path / "service", GATE, rules)) as service, service.client() as client:
+        refused("not-approved", sign(client, digest(1)))
+
+
+def test_more_than_can_be_judged(
+    shared: InProcess, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Reports that are too large to be judged all together are refused, and let nothing through.
+    """
+    attest(client, digest(90), scan("trivy", clean=True))
+    attest(client, digest(90), scan("grype", clean=True))
+    monkeypatch.setattr(reports, "_MOST_BYTES", 1500)
+
+    refused("over-limit", sign(client, digest(90)))
 
 
 def test_before_others_are_asked(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -18,6 +19,7 @@ from signer.events import Events
 from signer.keys.memory import MemoryKey
 from tests.signer.agreeing import approve, needed, people
 from tests.signer.asking import REPOSITORY, digest, eventually, refused
+from tests.signer.commands import ROOT
 from tests.signer.config.changing import add, changed, logged, newest, not_reloaded, reload
 from tests.signer.running import InProcess, running, serving, start_refused
 from tests.signer.world import World, found_in
@@ -369,6 +371,18 @@ def test_approver_with_another_key(agreed: World) -> None:
         approve(service, client, open_request(client), "alice")
 
         sign()
+
+
+def test_example_key(world: World) -> None:
+    """
+    A person's key that everybody has is refused later, too, unless examples are wanted.
+    """
+    shutil.copy(ROOT / "keys-example" / "attest.pub", world.directory / "eve.pub")
+    with running(world) as service:
+        service.server.refuse_example_keys()
+        add(world, '[approvers.eve]\nkey = "eve.pub"\n')
+
+        not_reloaded(world, "example-key")
 
 
 def open_request(client: object) -> str:
