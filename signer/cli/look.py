@@ -134,11 +134,12 @@ def _status(argv: list[str]) -> int:
 def _about(client: Client, record: Record) -> dict[str, object]:
     """Return what a record says, from its own bytes.
 
-    Of a body that is too large to be sent along, the labels are the service's word.
+    Of a body that is too large to be sent along, or was deleted, the labels are the service's word.
     """
+    is_here = record.body or record.form == labels.OPAQUE
     found: Mapping[str, list[str]] = (
         labels.decode(client.entry(record.index).labels)
-        if record.body_size
+        if not is_here
         else labels.of(record.entry, record.body)
     )
     return {
@@ -155,7 +156,9 @@ def _about(client: Client, record: Record) -> dict[str, object]:
 def _content(record: Record) -> dict[str, object]:
     """Return annotations and content of a body that is here."""
     if not record.body:
-        return {"body_size": record.body_size} if record.body_size else {}
+        if record.body_size:
+            return {"body_size": record.body_size}
+        return {} if record.form == labels.OPAQUE else {"body_deleted": True}
     if record.form == labels.SIMPLESIGNING:
         return {
             "annotations": SimpleSigning.parse(record.body).annotations,
