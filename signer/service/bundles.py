@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ledger import labels
 from ledger.answer import make_record
+from ledger.errors import BodyDeletedError
 from ledger.ledger import Ledger
 from ledger.publication import Published
 from signer.access import Principal
@@ -101,23 +102,26 @@ class Bundles:
         All are proven under `published`. With it comes where the next page starts, or 0.
         One whose body was deleted is left out, and so is what `sight` does not show: a page ends
         where the next that is shown begins, so that nothing tells how many others there are.
+
+        Raises:
+            BodyDeletedError: of all that is shown, every body was deleted.
         """
         if repository is not None and not sight.covers(repository):
             return [], 0
         tree_size = published.checkpoint.tree_size
         page: list[Found] = []
+        begun, deleted = start, False
         while True:
-            indices = self._ledger.store.search("digest", digest, start - 1, _PAGE + 1)
+            indices = self._ledger.store.search("digest", digest, start - 1, _PAGE + 1, tree_size)
             for index in indices:
-                if index >= tree_size:
-                    return page, 0
                 row = self._ledger.row(index)
                 about = labels.decode(row.labels)
-                if about["form"][0] not in forms or (row.body is None and not row.body_size):
-                    continue
-                if repository is not None and repository not in about.get("repository", ()):
+                if about["form"][0] not in forms or not _is_in(about, repository):
                     continue
                 if not sight.shows(row.labels):
+                    continue
+                if row.body is None and not row.body_size:
+                    deleted = True
                     continue
                 if len(page) == _PAGE:
                     return page, index
@@ -125,6 +129,8 @@ class Bundles:
                 proof = self._ledger.prove(index, tree_size)
                 page.append(Found(make_record(index, row), proof, says, row.time))
             if len(indices) <= _PAGE:
+                if deleted and not page and not begun:
+                    raise BodyDeletedError(f"what was attested about {digest} was deleted")
                 return page, 0
             start = indices[-1] + 1
 
@@ -138,3 +144,7 @@ class Bundles:
         assert name is not None
         body = self._ledger.bodies.pieces(name, record.body_size)
         yield from record.pieces(body, found.proof, note, log_id)
+
+
+def _is_in(about: labels.Labels, repository: Repository | None) -> bool:
+    return repository is None or repository in about.get("repository", ())

@@ -75,7 +75,8 @@ def test_deleted(tmp_path: Path, parts: int, secret: bool) -> None:
         assert answer == delete(service, index, "another reason")
         assert ("NOT_FOUND", "body-deleted") == body(service, name)[1:3]
         assert 404 == get(service, f"bodies/{name.replace(':', '/')}").status_code
-        assert [] == payloads(service, 1)
+        gone = get(service, f"v1/bundles/{digest(1)}")
+        assert (404, "body-deleted") == (gone.status_code, gone.json()["code"])
         assert set() == lies_in(service.directory, CANARY)
         there = ("--service", service.addresses.grpc, "--token-file", "token")
         shown = one(service.command("search", "digest", digest(1), "--json", *there))
@@ -84,6 +85,7 @@ def test_deleted(tmp_path: Path, parts: int, secret: bool) -> None:
         ]
         assert 0 == service.command("proof", index, *there).returncode
         words = ("--trust", "trust.json", "--token-file", "token", "--state", tmp_path / "s.json")
+        check_refused(service.command("bundles", digest(1), *there), "body-deleted")
         for where in ((f"http://{service.addresses.http}",), ("--service", service.addresses.grpc)):
             audited = service.command("audit", *where, *words)
             assert 0 == audited.returncode, audited.stdout + audited.stderr
