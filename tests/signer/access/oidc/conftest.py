@@ -9,6 +9,9 @@ import pytest
 
 from signer.access.oidc import fetching, keeping
 from tests.signer.access.oidc.issuing import Offline, Serving
+from tests.signer.access.oidc.provided import Provided
+from tests.signer.access.oidc.workload import Workload
+from tests.signer.openbao.server import Bao
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +32,27 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait ten times as long for an issuer: the machine is busy, and time is not what is tested."""
     monkeypatch.setattr(fetching, "WHOLE_S", 10 * fetching.WHOLE_S)
     monkeypatch.setattr(keeping, "_WAIT_S", 10 * keeping._WAIT_S)
+
+
+@pytest.fixture(scope="package")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """A running OpenBao."""
+    server = Bao(tmp_path_factory.mktemp("bao"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="package")
+def workload(bao: Bao) -> Workload:
+    """A build that OpenBao knows."""
+    return Workload(bao)
+
+
+@pytest.fixture(scope="package")
+def provided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
+    """A running oidc-provider."""
+    with Provided(tmp_path_factory.mktemp("provider")) as running:
+        yield running

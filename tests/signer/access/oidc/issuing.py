@@ -1,7 +1,7 @@
 """Tokens as issuers make them, and as nobody should; and an issuer that answers as it is told.
 
     with Serving(tmp_path) as issuer:
-        issuer.says["keys"] = lambda answer: answer.send(302, location="http://169.254.169.254/")
+        issuer.says["keys"] = lambda answer: answer.send(302, location="http://127.0.0.254/")
         token = issuer.token()
 
 Tokens are made by hand, so that a test can make what no library would.

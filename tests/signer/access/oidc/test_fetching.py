@@ -71,7 +71,7 @@ def test_slash_at_the_end(serving: Serving, tmp_path: Path, patient: None) -> No
 @pytest.mark.parametrize(
     "to",
     [
-        "http://169.254.169.254/latest/meta-data",
+        "http://127.0.0.254/latest/meta-data",
         "file:///etc/passwd",
         "{url}/keys",
         "/tenant/keys",
@@ -135,7 +135,8 @@ def test_discovery_leads_elsewhere(
     body = text.replace("{url}", serving.url).replace("{host}", host).encode()
     serving.says["discovery"] = lambda answer: answer.send(200, body)
 
-    refused("issuer-unreachable", lambda: verify(serving, tmp_path))
+    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+    assert any(why in message for why in ("another issuer's", "leads elsewhere", "no JSON object"))
     assert 1 == len(serving.asked)
 
 
@@ -250,6 +251,17 @@ def test_silent(serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     serving.says["keys"] = lambda _: over.wait(20)
     refused("issuer-unreachable", lambda: verify(serving, tmp_path))
     over.set()
+
+
+def test_compressed(serving: Serving, tmp_path: Path, patient: None) -> None:
+    """
+    An answer that is compressed is not read, though it was good.
+    """
+    small = gzip.compress(_KEYS)
+    serving.says["keys"] = lambda answer: answer.send(200, small, content_encoding="gzip")
+    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+
+    assert "not compressed" in message
 
 
 def test_nobody_there(tmp_path: Path, patient: None) -> None:

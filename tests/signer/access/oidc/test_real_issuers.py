@@ -4,97 +4,21 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from signer.access.oidc import prechecks
-from tests.signer.access.oidc.issuing import AUDIENCE, Pair, Serving, known
+from tests.signer.access.oidc.issuing import Pair, Serving, known
 from tests.signer.access.oidc.kinds import GITLAB
 from tests.signer.access.oidc.provided import Provided
-from tests.signer.asking import PATIENCE_S, refused
+from tests.signer.access.oidc.workload import Workload
+from tests.signer.asking import refused
 from tests.signer.openbao.server import Bao
 
 _CA = {"ca": "tls.pem"}
 _TEMPLATE = (
     '{"pipeline": {"team": {{identity.entity.metadata.team}}, "id": {{identity.entity.id}} } }'
 )
-
-
-class Workload:
-    """An OpenBao whose identity tokens a build can have."""
-
-    def __init__(self, bao: Bao) -> None:
-        """Make a build that logs in by a password, and who it is."""
-        self._bao = bao
-        self.url = f"https://{bao.address}/v1/identity/oidc"
-        bao.write("identity/oidc/config", issuer=f"https://{bao.address}")
-        bao.write("sys/auth/userpass", type="userpass")
-        reads = 'path "identity/oidc/token/*" { capabilities = ["read"] }'
-        bao.write("sys/policies/acl/oidc", policy=reads)
-        bao.write("auth/userpass/users/build", password="known", token_policies=["oidc"])
-        [accessor] = [
-            one["accessor"]
-            for one in bao.read("sys/auth").values()
-            if isinstance(one, dict) and one.get("type") == "userpass"
-        ]
-        made = bao.write("identity/entity", name="build", metadata={"team": "payments"})
-        self.entity = made["data"]["id"]
-        bao.write(
-            "identity/entity-alias",
-            name="build",
-            canonical_id=self.entity,
-            mount_accessor=accessor,
-        )
-        logged_in = bao.write("auth/userpass/login/build", password="known")
-        self._token = logged_in["auth"]["client_token"]
-
-    def role(self, name: str, algorithm: str = "RS256", **more: object) -> str:
-        """Let there be a kind of token."""
-        self._bao.write(f"identity/oidc/key/{name}", algorithm=algorithm, allowed_client_ids="*")
-        template = base64.b64encode(_TEMPLATE.encode()).decode()
-        fields = {"key": name, "ttl": "10m", "client_id": AUDIENCE, "template": template, **more}
-        self._bao.write(f"identity/oidc/role/{name}", **fields)
-        return name
-
-    def rotate(self, name: str) -> None:
-        """Replace the key of a kind of token; the old one is forgotten at once."""
-        self._bao.write(f"identity/oidc/key/{name}/rotate", verification_ttl="0s")
-
-    def token(self, name: str) -> str:
-        """Return a token, as the build gets it."""
-        answer = httpx.get(
-            f"http://{self._bao.plain}/v1/identity/oidc/token/{name}",
-            headers={"x-vault-token": self._token},
-            trust_env=False,
-            timeout=PATIENCE_S,
-        )
-        return str(answer.json()["data"]["token"])
-
-
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    """A running OpenBao."""
-    server = Bao(tmp_path_factory.mktemp("bao"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def workload(bao: Bao) -> Workload:
-    """A build that OpenBao knows."""
-    return Workload(bao)
-
-
-@pytest.fixture(scope="module")
-def provided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
-    """A running oidc-provider."""
-    with Provided(tmp_path_factory.mktemp("provider")) as running:
-        yield running
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "RS512", "ES256", "ES384", "ES512", "EdDSA"])
