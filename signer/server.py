@@ -273,7 +273,8 @@ class Server:
                     reloading.drain(),
                     sweeping,
                 )
-                await anchoring.stop()
+                if not self._exit_code:  # else the next start goes on in the segment
+                    await anchoring.stop()
                 await front.end()
         finally:
             await asyncio.to_thread(sequencer.stop)
