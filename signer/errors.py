@@ -579,21 +579,25 @@ class ListenError(SigningError):
 class ServiceError(SigningError):
     """The service refused; `code`, message and hint are its own.
 
-    `request` is the id of the request that others have to approve first, if there is one.
+    `request` is the id of the request that others have to approve first, if there is one;
+    `reference` is what the call is called in the service's audit trail.
     """
 
-    def __init__(self, code: str, message: str, hint: str = "", request: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, hint: str = "", request: str = "", reference: str = ""
+    ) -> None:
         """Carry what the service said."""
         super().__init__(message, hint=hint)
         self.code = code
         self.request = request
+        self.reference = reference
 
 
 class ServiceUnreachableError(SigningError):
     """No answer from the service."""
 
     code = "unreachable"
-    hint = "is it running? start it with `sealbook serve`"
+    hint = "is it running? does it want --ca, or --client-certificate with --client-key?"
 
 
 class WrongAnswerError(SigningError):

@@ -20,13 +20,13 @@ from typing import NamedTuple, Protocol
 
 from ledger.errors import SourceError
 from ledger.tiles import WIDTH, entries_path, tile_path, unpack_entries
-from ledger.transport import Request, Transport
+from ledger.transport import Request, Response, Transport
 from verifier import limits
 from verifier.merkle import Hash
 
 _ENTRIES = WIDTH * (limits.ENTRY + 2)
 _BODY = limits.STATEMENT + 1024  # a statement in its pre-authentication encoding
-_GONE = (404, 410)
+_GONE, _ASKS = (404, 410), 401
 
 Read = Callable[[str, int], bytes | None]
 
@@ -152,7 +152,7 @@ class DirectoryReader:
 
 
 class HttpReader:
-    """Reads below one URL. The token goes only where bodies are, which need one."""
+    """Reads below one URL. The token goes where bodies are, and where one is asked for (401)."""
 
     def __init__(
         self, base: str, transport: Transport, token: str = "", *, timeout_s: float = 30.0
@@ -162,6 +162,7 @@ class HttpReader:
         self._transport = transport
         self._token = token
         self._timeout_s = timeout_s
+        self._everywhere = False
 
     def __call__(self, path: str, limit: int) -> bytes | None:
         """Return what is at `path`, or None when nothing is.
@@ -170,21 +171,29 @@ class HttpReader:
             TransportError: no answer.
             SourceError: an answer that is neither yes nor no.
         """
-        private = self._token and path.startswith("bodies/")
-        headers = (("authorization", f"Bearer {self._token}"),) if private else ()
         url = f"{self._base}/{path}"
-        answer = self._transport(
-            Request("GET", url, headers=headers, limit=limit, timeout_s=self._timeout_s)
-        )
+        private = self._everywhere or path.startswith("bodies/")
+        answer = self._get(url, limit, private=private)
+        if answer.status == _ASKS and self._token and not private:
+            self._everywhere = True  # it serves nothing to strangers
+            answer = self._get(url, limit, private=True)
         if answer.status in _GONE:
             return None
         if answer.status != 200:
-            hint = "bodies need a token: --token-file, or --no-bodies to do without"
+            hint = "it wants a token or a certificate: --token-file, --client-certificate"
+            if path.startswith("bodies/"):
+                hint += "; or --no-bodies to do without"
             raise SourceError(
                 f"{url}: expected status 200 or 404, found {answer.status}",
-                hint=hint if answer.status in (401, 403) else "",
+                hint=hint if answer.status in (_ASKS, 403) else "",
             )
         return answer.body
+
+    def _get(self, url: str, limit: int, *, private: bool) -> Response:
+        bearer = (("authorization", f"Bearer {self._token}"),) if private and self._token else ()
+        return self._transport(
+            Request("GET", url, headers=bearer, limit=limit, timeout_s=self._timeout_s)
+        )
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -128,9 +128,10 @@ def _check_pin(binding: Binding, verified: Verified, names: tuple[str, ...], kee
     assert pin is not None
     if not said.get(pin):
         raise ClaimPlaceError(f"expected a claim {pin!r} in the token")
-    name = canonical_json({name: said[name] for name in names if name != pin}).decode()
-    if not keep(Pinned(verified.issuer, name, pin, said[pin])):
+    named = {name: said[name] for name in names if name != pin}
+    if not keep(Pinned(verified.issuer, canonical_json(named).decode(), pin, said[pin])):
+        shown = ", ".join(f"{name} {value}" for name, value in named.items())
         raise ClaimPlaceError(
-            f"{name[:200]} was another's {pin} before",
+            f"{shown[:200]} was another's {pin} before",
             hint="a binding with the new owner's id among its claims lets it in",
         )

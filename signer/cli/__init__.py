@@ -140,11 +140,14 @@ def _run(argv: list[str], *, is_program: bool) -> int:
             import json
 
             told = {"error": e.code, "message": e.message, "hint": e.hint}
-            request = getattr(e, "request", "")  # that others have to approve first
-            print(json.dumps(told | ({"request": request} if request else {})))
+            # Of the service's: what others have to approve first, and the call in the trail.
+            more = {name: getattr(e, name, "") for name in ("request", "reference")}
+            print(json.dumps(told | {name: value for name, value in more.items() if value}))
         print(f"error: {e.message} ({e.code})", file=sys.stderr)
         if e.hint:
             print(f"hint:  {e.hint}", file=sys.stderr)
+        if reference := getattr(e, "reference", ""):
+            print(f"ref:   {reference}", file=sys.stderr)
         return 1
     except OSError as e:
         print(f"error: {e.filename}: {e.strerror} (unreadable)", file=sys.stderr)

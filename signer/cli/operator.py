@@ -80,8 +80,8 @@ def ask(
             if code is None:
                 raise _unreachable(place, e) from e
             message = (e.details() or "").removesuffix(f" ({code})")
-            hint, wanted = (trailing.get(f"sealbook-{n}", "") for n in ("hint", "request"))
-            raise ServiceError(code, message, hint, wanted) from e
+            more = (trailing.get(f"sealbook-{n}", "") for n in ("hint", "request", "reference"))
+            raise ServiceError(code, message, *more) from e
         return found
 
 

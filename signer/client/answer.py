@@ -172,8 +172,8 @@ def error(failed: grpc.aio.AioRpcError, target: str) -> SealbookError:
     trailing = dict(failed.trailing_metadata() or ())
     code, details = trailing.get("sealbook-code"), failed.details() or ""
     if isinstance(code, str):
-        hint, request = (str(trailing.get(f"sealbook-{n}", "")) for n in ("hint", "request"))
-        return ServiceError(code, details.removesuffix(f" ({code})"), hint, request)
+        more = (str(trailing.get(f"sealbook-{n}", "")) for n in ("hint", "request", "reference"))
+        return ServiceError(code, details.removesuffix(f" ({code})"), *more)
     if failed.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         return ServiceUnreachableError(f"no answer from {target}: {details}")
     return ServiceError(failed.code().name.lower().replace("_", "-"), details)

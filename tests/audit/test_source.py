@@ -89,6 +89,20 @@ def test_the_token_goes_to_bodies_alone(tmp_path: Path) -> None:
     assert 3 == sum("/bodies/" in request.url for request in web.asked)
 
 
+def test_the_token_goes_where_it_is_asked_for(tmp_path: Path) -> None:
+    """
+    A server that serves nothing to strangers is sent the token with everything.
+    """
+    web = Web(Log().grow(3).write(tmp_path / "tree"))
+
+    def ask(request: Request) -> Response:
+        return web(request) if request.headers else Response(401, "", b"")
+
+    reader = HttpReader("https://ledger.example/log/", ask, "secret")
+    assert [] == Outsider(tmp_path).found(StaticSource(reader))
+    assert all((("authorization", "Bearer secret"),) == one.headers for one in web.asked)
+
+
 @pytest.mark.parametrize("status", [301, 401, 403, 429, 500, 206])
 def test_an_answer_that_says_nothing(tmp_path: Path, status: int) -> None:
     """
