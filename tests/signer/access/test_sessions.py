@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import httpx
@@ -284,3 +285,24 @@ def test_reload(own: Site) -> None:
         assert 0 == own.world.command("config", "reload").returncode
         refused("unauthenticated", lambda: whoami(service, plain))
         assert "sign" in {grant.action for grant in whoami(service, session).grants}
+
+
+@pytest.mark.parametrize("clock", ["on the wall", "that nobody sets"])
+def test_ends(site: Site, service: InProcess, clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A session ends by the clock on the wall, and by one that nobody sets back.
+    """
+    sessions = service.server._state.sessions
+    made = login(service, site.token())
+    left_s = made.expires_at - time.time()
+    real = time.monotonic
+    for later_s, lets in ((left_s - 5, True), (left_s + 1, False)):
+        if clock == "on the wall":
+            monkeypatch.setattr(sessions, "_clock", lambda s=later_s: time.time() + s)
+        else:
+            moved = SimpleNamespace(monotonic=lambda s=later_s: real() + s)
+            monkeypatch.setattr("signer.access.sessions.time", moved)
+        if lets:
+            assert "session" == whoami(service, made.session).proof
+        else:
+            refused("no-session", lambda: whoami(service, made.session))
