@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from signer.v1 import access_pb2 as pb
 from tests.signer.access.certifying import Authority, Issued
 from tests.signer.access.logging_in import ACCESS, Site, bound
 from tests.signer.asking import REPOSITORY, annotations, digest, refused
+from tests.signer.commands import Done, check_refused, sealbook
 from tests.signer.running import InProcess, running
 from tests.signer.test_tls import use_tls
 from tests.signer.world import found_in
@@ -157,3 +159,31 @@ def test_api_key_of_a_certificate(mutual: Mutual) -> None:
 
     assert "api-key" == mutual.whoami(mutual.other, made.secret).proof
     refused("no-api-key", lambda: mutual.whoami(mutual.one, made.secret))
+
+
+def test_auditor_elsewhere(mutual: Mutual, tmp_path: Path) -> None:
+    """
+    An auditor reads the ledger over gRPC and HTTPS by a certificate alone; with another one's key,
+    or unbound, nobody does.
+    """
+    auditor = mutual.certified("auditor")
+    auditor.write(tmp_path, "auditor")
+    mutual.other.write(tmp_path, "other")
+    with mutual.client(mutual.one, oidc_token=mutual.site.admin) as admin:
+        bound(admin, "auditor", "*", certificate="spiffe://bank.example/auditor")
+    there, addresses = mutual.site.world.directory, mutual.service.addresses
+    ca, trust = ("--ca", there / "tls.pem"), ("--trust", there / "trust.json")
+
+    def audit(source: tuple[object, ...], certificate: str, key: str) -> Done:
+        me = ("--client-certificate", certificate, "--client-key", key)
+        return sealbook("audit", *source, *ca, *me, *trust, cwd=tmp_path)
+
+    for source in (("--service", addresses.grpc), (f"https://{addresses.http}",)):
+        done = audit(source, "auditor.pem", "auditor.key")
+        assert 0 == done.returncode, done.stderr
+        assert 0 != audit(source, "other.pem", "other.key").returncode
+    check_refused(audit((f"https://{addresses.http}",), "auditor.pem", "other.key"), "key-file")
+    (tmp_path / "auditor.key").chmod(0o644)
+    check_refused(
+        audit((f"https://{addresses.http}",), "auditor.pem", "auditor.key"), "key-file-permissions"
+    )
