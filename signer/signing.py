@@ -2,8 +2,9 @@
 
 1. Authorise the caller on the canonical repository; for a batch all or nothing.
 2. Build the content of each form of each item. It is a function of the request.
-3. Look its dedup key up: a re-run of the same request is answered as before, unless the
-   answer was revoked. Neither a revoked key nor a revoked digest comes this far.
+3. Look its dedup key up, once equal requests that came before have ended: a re-run of the
+   same request is answered as before, unless the answer was revoked. Neither a revoked key
+   nor a revoked digest comes this far.
    Of what is new all holds that the policy demands first, for each item by itself.
    What is new, and protected, others agree to: all of a batch or nothing.
    The audit trail says what was decided, before anything is signed, and what came of it.
@@ -19,7 +20,7 @@ is ever released.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from ledger import labels
@@ -46,9 +47,10 @@ from signer.keys import SigningKey
 from signer.keys.messages import Approving
 from signer.keys.ring import KeyRing
 from signer.making import Fresh, Place, Signed, Signer, Wanted
-from signer.order import Order
+from signer.order import Item, Order
 from signer.request import Request
 from signer.status.in_force import InForce
+from signer.turns import Turns
 from verifier import limits
 from verifier.digest import Digest
 from verifier.errors import LimitError, SealbookError
@@ -108,6 +110,7 @@ class Signing:
         self._trail = trail
         self._behind_issuer = behind_issuer
         self._under_way: set[asyncio.Task[Answers]] = set()
+        self._turns = Turns()
 
     async def sign(self, principal: Principal, order: Order) -> Answers:
         """Return the answers to `order`, every fresh signature durable in the ledger.
@@ -150,7 +153,10 @@ class Signing:
             ]
         names = list(dict.fromkeys(signer.key.name for signer in signers))
         self._control.refuse_people(principal, [repository], names)
-        task = asyncio.ensure_future(self._make(principal, repository, signers, order, rule))
+        task = self._turns.begin(
+            (_same(principal, repository, signers, item) for item in order.items),
+            lambda: self._make(principal, repository, signers, order, rule),
+        )
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
@@ -331,6 +337,25 @@ def _tell_found(course: Course, places: Sequence[Sequence[Signed]]) -> None:
             course.found(place)
         elif isinstance(place, SealbookError):
             course.refused(place.code)
+
+
+def _same(
+    principal: Principal, repository: Repository, signers: Sequence[Signer], item: Item
+) -> Hashable:
+    """Return what equal requests have in common, and no others."""
+    if item.renew and not item.idempotency_key:
+        return object()  # each renewal is one more
+    who = principal.name, tuple(sorted(principal.claims.items()))
+    by = tuple((signer.name, signer.key.name) for signer in signers)
+    return (
+        who,
+        repository,
+        by,
+        (
+            *(item.digest, item.size, item.media_type, item.tag, item.renew, item.idempotency_key),
+            tuple(sorted(item.annotations.items())),
+        ),
+    )
 
 
 def _to_sign(

@@ -51,6 +51,7 @@ from signer.keys import SigningKey
 from signer.keys.ring import KeyRing
 from signer.signing import Proven
 from signer.status.in_force import InForce
+from signer.turns import Turns
 from verifier import limits
 from verifier import statement as statements
 from verifier.digest import Digest
@@ -105,6 +106,7 @@ class Attesting:
         self._control = control
         self._trail = trail
         self._under_way: set[asyncio.Task[Attested]] = set()
+        self._turns = Turns()
         self._uploads = 0
 
     async def attest(
@@ -134,7 +136,10 @@ class Attesting:
             spool = stack.enter_context(self._bodies.spool(secret=True))
             # 2.
             outline = await _taken(pieces, spool, types.wanted(job.predicate_type))
-            task = asyncio.ensure_future(self._make(job, spool, outline, stack.pop_all()))
+            owned = stack.pop_all()
+            task = self._turns.begin(
+                [job.same(spool)], lambda: self._make(job, spool, outline, owned)
+            )
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)

@@ -7,7 +7,7 @@ that it is looked up, renewed and revoked for itself. Only what a renewal supers
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -65,6 +65,17 @@ class Job(NamedTuple):
             "rule": self.rule,
         }
         return told | ({"reason": self.order.reason} if self.order.reason else {})
+
+    def same(self, predicate: Spool) -> Hashable:
+        """Return what equal requests have in common, and no others."""
+        order = self.order
+        if order.renew and not order.idempotency_key:
+            return object()  # each renewal is one more
+        return (
+            *(self.principal.name, tuple(sorted(self.principal.claims.items()))),
+            *(tuple(key.name for key in self.keys), self.digests, self.repository),
+            *(self.predicate_type, order.renew, order.idempotency_key, predicate.digest),
+        )
 
     def annotations(self, supersedes: int | None) -> Mapping[str, str]:
         """Return what the service says of each subject."""

@@ -50,9 +50,9 @@ class CountingKey:
         return signature
 
 
-def count_signatures(service: InProcess) -> CountingKey:
-    """Put a counting key under the default one's name."""
-    signing_key = service.server.keys.keys["release"]
+def count_signatures(service: InProcess, name: str = "release") -> CountingKey:
+    """Put a counting key under the default one's name, or another."""
+    signing_key = service.server.keys.keys[name]
     counting = CountingKey(signing_key._key)
     signing_key._key = CheckedKey(counting)
     return counting
