@@ -155,11 +155,10 @@ def test_issuer_is_away(service: InProcess, workload: Workload, bao: Bao, patien
     Logins go on while the issuer is sealed: its keys are known.
     """
     where = Repository("registry.example/payments/api")
-    role = workload.role("away")
-    token = workload.token(role)
-    with client(service, token) as build:
+    role = workload.role("login")
+    with client(service, workload.token(role)) as build:
         build.sign(digest(1), where)
-    later = workload.another(role, token)
+    later = workload.token(role)
     bao.seal()
     try:
         with client(service, later) as build:

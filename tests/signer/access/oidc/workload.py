@@ -22,6 +22,7 @@ class Workload:
     def __init__(self, bao: Bao) -> None:
         """Make a build that logs in by a password, and who it is."""
         self._bao = bao
+        self._given: set[str] = set()
         self.url = f"https://{bao.address}/v1/identity/oidc"
         bao.write("identity/oidc/config", issuer=f"https://{bao.address}")
         bao.write("sys/auth/userpass", type="userpass")
@@ -56,14 +57,14 @@ class Workload:
         """Replace the key of a kind of token; the old one is forgotten at once."""
         self._bao.write(f"identity/oidc/key/{name}/rotate", verification_ttl="0s")
 
-    def another(self, name: str, token: str) -> str:
-        """Return another token: what OpenBao makes within one second is one and the same."""
-        while (new := self.token(name)) == token:
-            time.sleep(0.1)
-        return new
-
     def token(self, name: str) -> str:
-        """Return a token, as the build gets it."""
+        """Return a new token: what OpenBao makes of a kind within one second is the same."""
+        while (token := self._asked(name)) in self._given:
+            time.sleep(0.1)
+        self._given.add(token)
+        return token
+
+    def _asked(self, name: str) -> str:
         answer = httpx.get(
             f"http://{self._bao.plain}/v1/identity/oidc/token/{name}",
             headers={"x-vault-token": self._token},
