@@ -150,9 +150,8 @@ class Admitting:
             peer = None
             if sent.certificate is not None:
                 peer = read_peer(sent.certificate, self._deny)
-                visit.caller = visit.caller._replace(
-                    certificate=peer.spki_sha256, thumbprint=peer.thumbprint
-                )
+                address, _, reference, _ = visit.caller
+                visit.caller = Caller(address, peer.spki_sha256, reference, peer.thumbprint)
             # 3.
             principal = self._principal(visit.caller, peer, secret())
         except UnauthenticatedError:
@@ -189,7 +188,7 @@ class Admitting:
         host = sent.host
         peer = networks.address(host) if host else networks.address_of_peer(sent.peer)
         address = networks.client(peer, sent.forwarded)
-        visit.caller = visit.caller._replace(address=address)
+        visit.caller = Caller(address, reference=visit.caller.reference)
         networks.check(address)
 
     def _principal(
@@ -198,11 +197,11 @@ class Admitting:
         if secret is None:
             bound = self.bound
             found = bound.anonymous(caller) if peer is None else bound.certified(peer, caller)
-            return found._replace(caller=caller)
+            return found if found.caller is caller else found._replace(caller=caller)
         for holders in self.holders:
             holder = holders.holder(secret, caller)
             if holder is not None:
-                return holder._replace(caller=caller)
+                return holder if holder.caller is caller else holder._replace(caller=caller)
         raise UnauthenticatedError("this token is not known here")
 
 

@@ -406,7 +406,7 @@ def test_rights(
     """
     (action, scope), (repository, code) = grant, asked
     principal = Principal("i", "s", {action: (Grant(Where(scope)),)})
-    monkeypatch.setattr(service.server._access, "holder", lambda _: principal)
+    monkeypatch.setattr(service.server._tokens, "holder", lambda *_: principal)
     before = service.tree_size
 
     if code:
