@@ -2,6 +2,7 @@
 
     trust              trust.json's `expires`: afterwards no verifier accepts anything
     tls                listen.tls_certificate: afterwards no caller connects
+    clients            listen.client_ca: afterwards none with a certificate does
     timestamp          the chain of the timestamp authority, ours or an outside one
     issuer             the chain of who makes the certificates
     certificate:NAME   the chain of a signing key, for notation
@@ -15,7 +16,7 @@ How old status.json is, which the service makes itself, is a series of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,8 @@ _LOOK_S = 600.0
 _URGENT_DAYS, _LAST_DAYS = 7, 1
 _WHAT_TO_DO = {
     "trust": "sealbook trust create --from trust.json, and have the roots sign it",
-    "tls": "renew listen.tls_certificate, and restart",
+    "tls": "renew listen.tls_certificate: it is taken at once",
+    "clients": "put a new authority beside the old one into listen.client_ca, and certify anew",
     "timestamp": "a new chain, first in trust.json and then here, and restart",
     "issuer": "a new chain, first in trust.json and then here, and restart",
     "certificate": "a new certificate for the key, under a root that notation's readers have",
@@ -66,8 +68,9 @@ class Expiry:
         keys: KeyRing,
         ledger: Ledger,
         trust: Callable[[], TrustRoot],
+        tls: Callable[[], Mapping[str, int]],
     ) -> None:
-        """Look at `keys` and `trust` as they are at any time, and once at certificates in files.
+        """Look at `keys`, `trust` and `tls` as they are at any time, and once at other files.
 
         Raises:
             ConfigError: a file with certificates cannot be read.
@@ -75,6 +78,7 @@ class Expiry:
         self._keys = keys
         self._ledger = ledger
         self._trust = trust
+        self._tls = tls
         self._warn_s = config.warn.days * _DAY_S
         self._rotate_days = {
             name: section.rotate_every_days
@@ -86,10 +90,10 @@ class Expiry:
         self._told: dict[str, tuple[int, int, int]] = {}
 
     def prepare(self, config: Config) -> Install:
-        """Read from `config` how early to warn, and when the TLS certificate ends.
+        """Read from `config` how early to warn, and when certificates in files end.
 
         Raises:
-            ConfigError: the certificate cannot be read.
+            ConfigError: one cannot be read.
         """
         warn_s, fixed = config.warn.days * _DAY_S, _fixed(config)
 
@@ -140,6 +144,8 @@ class Expiry:
         trust = self._trust()
         yield Ending("trust", trust.expires)
         yield from self._fixed
+        for what, at in self._tls().items():
+            yield Ending(what, at)
         for key in self._keys.keys.values():
             if key.chain:
                 yield Ending(f"certificate:{key.name}", _chain_ends(key.chain))
@@ -158,7 +164,7 @@ def check_certificates(config: Config) -> None:
 
 
 def _chain_ends(chain: Sequence[bytes]) -> int:
-    return _first_end([x509.load_der_x509_certificate(one) for one in chain])
+    return first_end([x509.load_der_x509_certificate(one) for one in chain])
 
 
 def _fixed(config: Config) -> list[Ending]:
@@ -172,7 +178,6 @@ def _fixed(config: Config) -> list[Ending]:
 def _files(config: Config) -> dict[str, Path | None]:
     outside = config.timestamp
     return {
-        "tls": config.listen.tls_certificate,
         "timestamp": outside.chain if outside else config.certificates.timestamp,
         "issuer": config.certificates.issuer,
     }
@@ -180,10 +185,11 @@ def _files(config: Config) -> dict[str, Path | None]:
 
 def _ends(path: Path) -> int:
     try:
-        return _first_end(x509.load_pem_x509_certificates(path.read_bytes()))
+        return first_end(x509.load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError) as e:
         raise ConfigError(f"{path}: expected PEM certificates") from e
 
 
-def _first_end(certificates: Sequence[x509.Certificate]) -> int:
+def first_end(certificates: Sequence[x509.Certificate]) -> int:
+    """Return when the first of `certificates` ends, POSIX seconds."""
     return min(int(one.not_valid_after_utc.timestamp()) for one in certificates)

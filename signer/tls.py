@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from cryptography import x509
 
 from signer.config import Config
 from signer.errors import ConfigError, ConfigRestartError
+from signer.expiry import first_end
 from signer.keys.secret_files import read_secret
 from verifier.errors import SealbookError
 
@@ -62,6 +63,7 @@ class Material(NamedTuple):
     stamp: _Stamp
     for_grpc: grpc.ServerCertificateConfiguration
     for_http: ssl.SSLContext
+    ends: Mapping[str, int]  # as `signer.expiry` names them
 
     @classmethod
     def read(cls, files: Files) -> Material:
@@ -76,21 +78,24 @@ class Material(NamedTuple):
         key = read_secret(files.key)
         try:
             chain = files.certificate.read_bytes()
+            ends = {"tls": _first_end(chain)}
             context = _context()
             context.load_cert_chain(files.certificate, files.key, password="")
         except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
             raise ConfigError(
                 f"the TLS certificate {files.certificate} and key {files.key}: {e}"
             ) from e
-        client_ca = None if files.client_ca is None else _authorities(files.client_ca)
-        if client_ca is not None:
+        client_ca = None
+        if files.client_ca is not None:
+            client_ca = _authorities(files.client_ca)
             context.load_verify_locations(cadata=client_ca.decode("ascii"))
             # Whoever shows a certificate must show a good one; gRPC wants one of everybody.
             context.verify_mode = ssl.CERT_OPTIONAL
+            ends["clients"] = _first_end(client_ca)
         if files.stamp() != stamp:
             raise ConfigError(f"{files.certificate} or a file that goes with it is being replaced")
         for_grpc = grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)
-        return cls(files, stamp, for_grpc, context)
+        return cls(files, stamp, for_grpc, context, ends)
 
 
 class Tls:
@@ -114,6 +119,11 @@ class Tls:
     def context(self) -> ssl.SSLContext | None:
         """What a new HTTP connection is welcomed with."""
         return None if self.current is None else self.current.for_http
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """When what is in force ends, POSIX seconds."""
+        return {} if self.current is None else self.current.ends
 
     @property
     def refused(self) -> bool:
@@ -224,6 +234,10 @@ def _authorities(path: Path) -> bytes:
     if not found:
         raise ConfigError(f"expected certificates of authorities in {path}, at most {_MOST_PEM} B")
     return pem
+
+
+def _first_end(pem: bytes) -> int:
+    return first_end(x509.load_pem_x509_certificates(pem))
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
