@@ -60,7 +60,6 @@ def add_operating(made: argparse.ArgumentParser) -> None:
     """
     made.add_argument(
         "--service",
-        default=os.environ.get("SEALBOOK_SERVICE") or None,
         metavar="HOST:PORT",
         help="with --client-certificate: the gRPC address of a service elsewhere"
         " (default: $SEALBOOK_SERVICE; else the admin socket on this machine)",

@@ -7,6 +7,7 @@ elsewhere over TLS, by a client certificate that the role is bound to.
 from __future__ import annotations
 
 import argparse
+import os
 from typing import NamedTuple, TypeVar
 
 import grpc
@@ -16,7 +17,7 @@ from signer.cli.arguments import service_of
 from signer.client import Client
 from signer.client.credentials import Credentials
 from signer.config import Config
-from signer.errors import ServiceError, ServiceUnreachableError
+from signer.errors import ConfigError, ServiceError, ServiceUnreachableError
 from signer.v1 import operator_pb2
 
 _Answer = TypeVar("_Answer", bound=Message)
@@ -38,11 +39,15 @@ def place(args: argparse.Namespace) -> Place:
     """Return where operators are answered: what `arguments.add_operating` added says it.
 
     Raises:
-        ConfigError: there is neither another service nor a configuration here.
+        ConfigError: there is neither another service nor a configuration here; or no certificate
+            for another service.
         KeyFileError: others can read the key of the certificate.
     """
-    if args.service and args.client_certificate:
+    if args.client_certificate:
+        args.service = args.service or os.environ.get("SEALBOOK_SERVICE")
         return Remote(*service_of(args))
+    if args.service:
+        raise ConfigError("expected --client-certificate: so operators elsewhere are known")
     return Config.load(args.config)
 
 
