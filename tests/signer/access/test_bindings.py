@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signer.access.bindings import bound_at
@@ -266,6 +266,7 @@ def test_restart(tmp_path: Path) -> None:
         assert "publish" not in {grant.action for grant in login(service, token).identity.grants}
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(ROLES)), st.lists(st.sampled_from("abc"), min_size=1, max_size=3))
 def test_nobody_gives_more(role: RoleName, path: list[str]) -> None:
     """
