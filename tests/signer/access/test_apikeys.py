@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -16,6 +16,7 @@ from signer.access.principal import Caller
 from signer.access.store import Store
 from signer.access.where import Where
 from signer.client import Client
+from signer.errors import AccessError
 from signer.v1 import access_pb2 as pb
 from tests.signer.access.logging_in import ACCESS, Site, api_key, asking
 from tests.signer.asking import REPOSITORY, annotations, digest, refused
@@ -161,6 +162,24 @@ def test_a15_revoked_at_once(keys: ApiKeys, store: Store, monkeypatch: pytest.Mo
     asyncio.run(keys.revoke(one.key.id))
 
     assert ["the API key was revoked"] == seen
+    assert "revoked" in why_not(ApiKeys(store), one.secret)
+
+
+def test_a15_revoked_for_now(keys: ApiKeys, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A15: a key whose end cannot be written has ended all the same, and the next try writes it.
+    """
+    one = made(keys)
+
+    async def full(*_: object) -> NoReturn:
+        raise AccessError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "put_api_key", full)
+        refused("access-store", lambda: asyncio.run(keys.revoke(one.key.id)))
+    assert "revoked" in why_not(keys, one.secret)
+    assert ApiKeys(store, keys._clock).holder(one.secret, THERE) is not None
+    asyncio.run(keys.revoke(one.key.id))
     assert "revoked" in why_not(ApiKeys(store), one.secret)
 
 

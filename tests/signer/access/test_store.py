@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ledger.at_rest import DataKey
-from ledger.errors import LedgerBusyError
-from ledger.store.connection import connect
+from ledger.errors import LedgerBusyError, OutcomeUnknownError
+from ledger.store.connection import Connection, connect, transaction
 from signer.access.oidc import Reuse
 from signer.access.store import Session, Store, Used
 from signer.at_rest import Sealing
@@ -127,6 +127,25 @@ def test_full_disk(path: Path, clock: Clock) -> None:
         refused("access-store", lambda: asyncio.run(store.exchange(used(), large)))
         store._connection.execute("PRAGMA max_page_count = 100000")
         asyncio.run(store.exchange(used(), large))
+
+
+def test_failed_but_landed(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A login of which nobody knows whether it was written is refused; if it was, its token is used.
+    """
+    real = transaction
+
+    @contextmanager
+    def landed(connection: Connection) -> Iterator[None]:
+        with real(connection):
+            yield
+        raise OutcomeUnknownError("the disk said nothing")
+
+    with opened(path, clock) as store:
+        monkeypatch.setattr("signer.access.store.transaction", landed)
+        refused("access-store", lambda: exchange(store, used(), b"a"))
+        monkeypatch.undo()
+        refused("token-used", lambda: exchange(store, used(), b"b"))
 
 
 def test_made_anew(path: Path, clock: Clock) -> None:
