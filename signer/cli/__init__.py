@@ -41,7 +41,7 @@ audit
   witness      be a witness: cosign what only grew (init, add-log, serve)
 
 who may do what
-  access       login, whoami, bindings, bind, unbind; ca, certificate: who may do what
+  access       login, whoami, bindings, bind, unbind; ca, certificate
   apikey       create, list, revoke: for what cannot have a token of an issuer
 
 take care
@@ -53,7 +53,8 @@ take care
   trust        create, sign, diff, install, sync, show: whom verifiers believe; podman
   policy       check, try: what an image needs before it may run
   trusted-root print what cosign pins, after trust.json changed
-  ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock
+  ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock; delete-body,
+               make-kek, rotate-data-key
 """
 
 _COMMANDS = {
