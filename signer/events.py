@@ -4,7 +4,7 @@ Each names in `previous` the last event of its kind, so that A, then B, then A
 again are three entries, and nobody can leave one out unseen. Kinds so far:
 `genesis`, `frozen`, `clock-accepted`, `revocation`, `key-added`, `key-activated`,
 `key-retired`, `key-ceremony`, `trust-installed`, `configuration`, `audit-segment`,
-`trail-purged`.
+`trail-purged`, `role-bound`, `role-unbound`, `claim-pinned`.
 """
 
 from __future__ import annotations

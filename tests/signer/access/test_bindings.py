@@ -253,17 +253,25 @@ def test_restart(tmp_path: Path) -> None:
         then = [one.rule for one in bound_at(service.ledger, kept.index + 1)]
     rules = [kept.binding.rule, by_token.binding.rule]
     text = site.world.config.read_text()
-    site.world.config.write_text(text.replace('"gitlab"', '"forge"').replace(".gitlab]", ".forge]"))
-    text = site.world.config.read_text().replace('preset = "forge"', 'preset = "gitlab"')
+    for old, new in (
+        ('"gitlab"', '"forge"'),
+        (".gitlab]", ".forge]"),
+        ('preset = "forge"', 'preset = "gitlab"'),
+        ('"plain"', '"gitlab"'),
+        (".plain]", ".gitlab]"),
+    ):
+        text = text.replace(old, new)
     site.world.config.write_text(text)
     with running(site.world) as service:
         bindings = service.server._state.bindings
         assert rules == [one.rule for one in bindings.logged]
         assert [kept.binding.rule] == then
         refused("claim-place", lambda: login(service, site.token(namespace_id="43")))
-        # An issuer that has another name now is not the one that was bound.
-        token = site.token(namespace_path="x", namespace_id="1", project_id="900")
-        assert "publish" not in {grant.action for grant in login(service, token).identity.grants}
+        # Neither who has another name now is the one that was bound, nor who has that name now.
+        mine = site.token(namespace_path="x", namespace_id="1", project_id="900")
+        for token in (mine, site.plain(project_id="900")):
+            grants = login(service, token).identity.grants
+            assert "publish" not in {grant.action for grant in grants}
 
 
 @settings(max_examples=60)
