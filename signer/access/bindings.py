@@ -24,7 +24,7 @@ from signer.access.certificates import PeerCertificate
 from signer.access.judged import Judged, Placed
 from signer.access.oidc import Verified
 from signer.access.principal import Caller, Principal, Proof
-from signer.access.templates import Keep, Pinned
+from signer.access.templates import Keep
 from signer.access.where import Where
 from signer.config import Config
 from signer.config.access import IssuerSection
@@ -125,14 +125,9 @@ class Bindings:
         if _url(now.issuers, verified.issuer_name) != verified.issuer:
             raise UnauthenticatedError("the issuer of this token is not known here")
         placed, failed = [], None
-
-        def is_its(pinned: Pinned) -> bool:
-            # By the issuer's URL: the configuration may give its own name to another one.
-            return keep(pinned._replace(issuer=verified.issuer))
-
         for binding in now.by_issuer.get(verified.issuer_name, ()):
             try:
-                where = templates.place(binding, verified, is_its)
+                where = templates.place(binding, verified, keep)
             except ClaimPlaceError as e:
                 failed = failed or e
                 continue
