@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from signer import cli
+from signer.config.access import BindingSection, IssuerSection
+from signer.config.agreeing import GateSection, ProtectedSection
 from tests.signer.commands import ROOT, sealbook
 
 PAGES = (
@@ -21,6 +24,7 @@ PAGES = (
     "ledger/README.md",
 )
 _BLOCK = re.compile(r"^```(?:console|sh|yaml|ini)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`(sealbook [^`]+)`")
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
@@ -104,6 +108,29 @@ def test_commands(page: str) -> None:
 
     assert found
     assert [] == [f"{wrong}: {' '.join(words)}" for words in found if (wrong := amiss(words))]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_configurations(page: str) -> None:
+    """
+    Whatever a page shows of sealbook.toml can be said there.
+    """
+    count = 0
+    for block in _TOML.findall((ROOT / page).read_text()):
+        said = tomllib.loads(block)
+        issuers = {
+            name: IssuerSection.model_validate(section)
+            for name, section in said.get("issuers", {}).items()
+        }
+        for section in said.get("bindings", []):
+            BindingSection.model_validate(section).check_against(issuers)
+        for section in said.get("gates", []):
+            GateSection.model_validate(section)
+        for section in said.get("protected", []):
+            ProtectedSection.model_validate(section)
+        count += len({"issuers", "gates", "protected"} & set(said))
+
+    assert count
 
 
 def test_what_is_not_there_is_found() -> None:
