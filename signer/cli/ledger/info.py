@@ -9,6 +9,7 @@ from ledger.errors import AnchorMissingError
 from ledger.opening import Home
 from ledger.publication import PublicationFile
 from ledger.receipts import Receipts
+from ledger.store import scanning
 from ledger.store.files import sizes
 from ledger.store.sqlite import SqliteStore
 from signer.cli import operator
@@ -36,6 +37,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _time(store: SqliteStore, index: int) -> int:
+    """Return when an entry was committed, whatever is encrypted beside it."""
+    [(_, row)] = scanning.numbered_rows(store, index, index + 1)
+    return row.time
+
+
 def _stored(config: Config) -> dict[str, Any]:
     """Return what the database says; it is only read."""
     home = config.home
@@ -44,7 +51,7 @@ def _stored(config: Config) -> dict[str, Any]:
     try:
         head = store.head()
         size = head.tree_size
-        ends = [store.rows(i, i + 1)[0].time for i in (0, size - 1)] if size else []
+        ends = [_time(store, index) for index in (0, size - 1)] if size else []
         published = PublicationFile(home.anchor).load()
         command = config.anchor.exec or ()
         receipts = Receipts(home.anchor, command, config.anchor.timeout_s)

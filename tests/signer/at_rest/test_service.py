@@ -78,6 +78,7 @@ def test_audit_and_fsck(site: InProcess, tmp_path: Path) -> None:
     checked = site.command("fsck", "--signatures")
     assert (0, "nothing is wrong\n") == (checked.returncode, checked.stdout), checked.stderr
 
+    assert 0 == site.command("ledger", "info", "--json").returncode
     blind = site.command("fsck", "--directory", "ledger", "--json")
     found = lines(blind)
     assert 0 == blind.returncode
