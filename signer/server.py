@@ -262,7 +262,10 @@ class Server:
                 log.info("serving", **front.addresses._asdict(), origin=ledger.store.origin)
                 started(front.addresses)
                 await stop.wait()
-                # Going down, in order.
+                # Going down, in order. What the trail has to log comes first: mirrors get it too.
+                self._ready = False
+                if not self._exit_code:  # else the next start goes on in the segment
+                    await anchoring.stop()
                 self._say_stopping()
                 await front.stop(at_once=self._exit_code != 0)
                 await asyncio.gather(
@@ -273,8 +276,6 @@ class Server:
                     reloading.drain(),
                     sweeping,
                 )
-                if not self._exit_code:  # else the next start goes on in the segment
-                    await anchoring.stop()
                 await front.end()
         finally:
             await asyncio.to_thread(sequencer.stop)

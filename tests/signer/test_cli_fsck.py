@@ -116,7 +116,7 @@ def test_directory_alone(world: World, tmp_path: Path) -> None:
 
     edit(database(world), "UPDATE entry SET entry = x'00' WHERE idx = 3")
     done = sealbook("fsck", "--directory", world.directory / "ledger", "--json", cwd=tmp_path)
-    assert {("root", 6), ("range", 0)} <= {(f.get("code"), f.get("index")) for f in lines(done)}
+    assert {("root", 7), ("range", 0)} <= {(f.get("code"), f.get("index")) for f in lines(done)}
     check_refused(
         sealbook("fsck", "--directory", world.directory / "ledger", "--repair"), "bad-request"
     )
@@ -130,7 +130,7 @@ def test_crosscheck(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     edit(database(world), "UPDATE entry SET entry = x'00' WHERE idx = 3")
     done = sealbook("fsck", "--crosscheck", "--json", "--config", world.config)
     finding, _ = lines(done)
-    assert (1, "crosscheck", 6) == (done.returncode, finding["code"], finding["index"])
+    assert (1, "crosscheck", 7) == (done.returncode, finding["code"], finding["index"])
     assert "pymerkle" in finding["found"]
 
     edit(database(world), "UPDATE entry SET labels = x'' WHERE idx = 3")

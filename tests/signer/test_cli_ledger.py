@@ -31,19 +31,21 @@ def test_info(tmp_path: Path) -> None:
         service.asking(lambda client: client.sign(digest(1), REPOSITORY))
         text = world.command("ledger", "info").stdout
         serving = one(world.command("ledger", "info", "--json"))
-        root = service.ledger.head.root.hex()
+        head = service.ledger.head
+    last = service.ledger.head  # with the segment of the audit trail
     stopped = one(world.command("ledger", "info", "--json"))
     told = world.command("ledger", "info").stdout
 
     assert text.startswith("ledger.example: 2 entries, 2 published\n")
-    for value in (serving, stopped):
-        assert ("ledger.example", 2, 2, root) == (
+    assert head.tree_size + 1 == last.tree_size
+    for value, at in ((serving, head), (stopped, last)):
+        assert ("ledger.example", at.tree_size, at.tree_size, at.root.hex()) == (
             value["origin"],
             value["tree_size"],
             value["published_size"],
             value["root"],
         )
-        assert {"tree_size": 2, "root": root} == value["anchor"]
+        assert {"tree_size": at.tree_size, "root": at.root.hex()} == value["anchor"]
         assert not value["frozen"]
         assert 0 < value["first_at"] <= value["last_at"]
         assert value["database_bytes"] > 4096

@@ -77,7 +77,8 @@ def test_start_makes_it_anew(world: World) -> None:
         third = second.successor(file(world).read_bytes(), world.trust)
 
     assert first.payload.version < second.payload.version < third.payload.version
-    assert 2 == third.endorsed.checkpoint.tree_size
+    # The signature, and the segment of the audit trail that tells of it.
+    assert 3 == third.endorsed.checkpoint.tree_size
     assert third.payload.issued == third.payload.marks[-1].time
 
 
