@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from signer.access.bindings import bound_at
 from signer.access.giving import may_give
-from signer.access.principal import Grant, Principal
+from signer.access.principal import Caller, Grant, Principal
 from signer.access.roles import DELEGABLE, ROLES, RoleName
 from signer.access.where import Where
 from signer.client import Client
@@ -212,6 +212,29 @@ def test_from_a_network(site: Site, service: InProcess, team: Client) -> None:
         job.sign(digest(2), REPOSITORY)
         for one in (far, here):
             unbound(team, one.binding.rule)
+
+
+def test_nobody_in_particular(service: InProcess, team: Client) -> None:
+    """
+    Whoever may bind inside a prefix lets a network fetch there, and changes nothing for whoever is
+    on the service's machine.
+    """
+
+    def here() -> pb.Identity:
+        with Client(service.addresses.grpc) as client:
+            answer: pb.WhoAmIResponse
+            answer = client.call(ACCESS + "WhoAmI", pb.WhoAmIRequest(), pb.WhoAmIResponse)
+        return answer.identity
+
+    before = here()
+    made = bound(team, "runtime", TEAM, networks=["192.0.2.0/24"])
+    bindings = service.server._state.bindings
+
+    assert before == here()
+    there = bindings.anonymous(Caller("192.0.2.7"))
+    assert {"fetch": (Grant(Where(TEAM), made.binding.rule),)} == dict(there.grants)
+    assert not bindings.anonymous(Caller("198.51.100.7")).grants
+    unbound(team, made.binding.rule)
 
 
 def test_first_keeps_the_name(site: Site, service: InProcess) -> None:
