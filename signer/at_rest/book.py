@@ -87,12 +87,13 @@ class Book:
         except OSError as e:
             raise DataKeysError(f"cannot read {path}: {e.strerror}") from e
         try:
-            return cls._parsed(raw, keks)
+            return cls.parse(raw, keks)
         except MalformedError as e:
             raise DataKeysError(f"{path}: {e.message}") from e
 
     @classmethod
-    def _parsed(cls, raw: bytes, keks: Sequence[Kek]) -> Self:
+    def parse(cls, raw: bytes, keks: Sequence[Kek]) -> Self:
+        """Take the bytes of a book; raises like `read`, and `MalformedError` for what is none."""
         value = json_object(raw, limit=_LARGEST)
         mac = hexadecimal(Fields(value, "book").text("mac"), size=SECRET)
         fields = Fields({name: v for name, v in value.items() if name != "mac"}, "book")

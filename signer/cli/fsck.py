@@ -170,4 +170,5 @@ def _conclude(args: argparse.Namespace, known: Known, count: int, locked: int) -
         print(f"{locked} bodies are encrypted and were not read: that needs the [at_rest] key")
     if known.seal is None:
         print("the seal and the checkpoints' signatures were not checked: that needs --config")
-    print("nothing is wrong" if count == 0 else f"{count} findings")
+    nothing = "nothing else is wrong" if locked else "nothing is wrong"
+    print(nothing if count == 0 else f"{count} findings")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fuzz import foreign, formats, policies, signed, tokens
+from tests.fuzz import foreign, formats, policies, signed, stored, tokens
 from tests.fuzz.target import Target
 
-_ALL = (formats.TARGETS, signed.TARGETS, policies.TARGETS, foreign.TARGETS, tokens.TARGETS)
+_ALL = (
+    formats.TARGETS,
+    signed.TARGETS,
+    policies.TARGETS,
+    foreign.TARGETS,
+    stored.TARGETS,
+    tokens.TARGETS,
+)
 TARGETS: dict[str, Target] = {name: one for some in _ALL for name, one in some.items()}
 assert len(TARGETS) == sum(map(len, _ALL))

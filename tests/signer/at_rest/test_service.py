@@ -86,6 +86,7 @@ def test_audit_and_fsck(site: InProcess, tmp_path: Path) -> None:
     assert {"findings": 0, "encrypted": 2} == found[-1]
     said = site.command("fsck", "--directory", "ledger").stdout
     assert "2 bodies are encrypted and were not read" in said
+    assert said.endswith("\nnothing else is wrong\n")
 
 
 def test_copies(site: InProcess, tmp_path: Path) -> None:
