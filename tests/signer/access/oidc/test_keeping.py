@@ -270,6 +270,24 @@ def test_one_request_for_all_that_wait() -> None:
     assert 0 == keys._waiting
 
 
+def test_one_request_at_a_time() -> None:
+    """
+    While one request is under way there is no second, however long the first takes.
+    """
+    clock = Clock()
+    gate = Gate(KeySet.parse(key_set(Pair().jwk())))
+    keys = keeping.FetchedKeys("https://ci.example", gate, clock)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(keys.key, "one")
+        eventually(lambda: keys._waiting == 1)
+        clock.now += 2 * MINUTE
+        second = pool.submit(keys.key, "one")
+        eventually(lambda: keys._waiting == 2)
+        gate.open.set()
+        assert first.result().algorithms == second.result().algorithms
+    assert 1 == gate.asked
+
+
 def test_known_keys_do_not_wait() -> None:
     """
     While keys that are not old are asked for again, whoever names a known one is answered at once.
