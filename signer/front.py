@@ -45,8 +45,10 @@ class Front:
         self._socket, http = listen(config.listen.http)
         try:
             self._healthy = health.aio.HealthServicer()
-            guard = Guard(calls, admitting, refusals)
-            self._calls, grpc = listening.calls(config, guard, self._healthy, tls.credentials, most)
+            self._guard = Guard(calls, admitting, refusals)
+            self._calls, grpc = listening.calls(
+                config, self._guard, self._healthy, tls.credentials, most
+            )
             self._operator = listening.operator(config, Guard(admins, AtSocket(), refusals))
             guarded = HttpGuard(site(http), admitting, refusals)
             self._http = Http(guarded, lambda: tls.context, most, grace_s)

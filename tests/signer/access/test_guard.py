@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import grpc
@@ -14,11 +15,13 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from starlette.routing import Route
 
+from signer import guard, http_guard
 from signer.access.table import METHODS, ROUTES
 from signer.refusal import DOMAIN
+from signer.under_way import UnderWay
 from signer.v1 import access_pb2
 from tests.signer.access.known import ELSEWHERE, FROM_ELSEWHERE, bearer, behind_a_proxy, known
-from tests.signer.asking import PATIENCE_S, SIGN, digest, order
+from tests.signer.asking import PATIENCE_S, SIGN, digest, order, refused
 from tests.signer.running import Answer, InProcess, running
 from tests.signer.world import World, found_in
 
@@ -328,3 +331,54 @@ def test_whoami(service: InProcess) -> None:
         told.proof,
         told.address,
     )
+
+
+def test_no_row(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What could be answered, and has no row, is not there: not for anybody.
+    """
+    url = f"http://{service.addresses.http}/readyz"
+    assert 200 == httpx.get(url).status_code
+    monkeypatch.delitem(http_guard._EXACT, "GET /readyz")
+    assert 404 == httpx.get(url, headers=dict(service.metadata)).status_code
+    handlers = service.server._front._guard._handlers
+    monkeypatch.delitem(handlers, CHECK, raising=False)
+    monkeypatch.delitem(guard.METHODS, CHECK)  # type: ignore[arg-type]
+    assert "unknown-method" == service.raw(b"", CHECK).code
+    handlers.pop(CHECK, None)
+
+
+def test_rooms() -> None:
+    """
+    Strangers have a quarter of the room, and fill no more than that; who is known has the rest.
+    """
+    under_way = UnderWay(8)
+    with ExitStack() as inside:
+        for _ in range(2):
+            inside.enter_context(under_way.room(stranger=True))
+        refused("queue-full", lambda: inside.enter_context(under_way.room(stranger=True)))
+        for _ in range(8):
+            inside.enter_context(under_way.room(stranger=False))
+        refused("queue-full", lambda: inside.enter_context(under_way.room(stranger=False)))
+    with under_way.room(stranger=True), under_way.room(stranger=False):
+        pass
+
+
+def test_watchers(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever watches the health of the service takes no room from calls, and many are too many.
+    """
+    monkeypatch.setattr(service.server._front._guard, "_foreign", UnderWay(8))
+    monkeypatch.delitem(service.server._front._guard._handlers, WATCH, raising=False)
+    with grpc.insecure_channel(service.addresses.grpc) as channel:
+        watching = [channel.unary_stream(WATCH)(b"", timeout=PATIENCE_S) for _ in range(2)]
+        for one in watching:
+            next(one)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(channel.unary_stream(WATCH)(b"", timeout=PATIENCE_S))
+        for one in watching:
+            one.cancel()
+    service.server._front._guard._handlers.pop(WATCH)
+
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()  # type: ignore[attr-defined]
+    assert "OK" == service.raw(GOOD, SIGN).status

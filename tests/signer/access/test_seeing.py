@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from ledger import labels
-from signer.v1 import approvals_pb2, ledger_pb2, signer_pb2
+from signer.v1 import ledger_pb2, signer_pb2
 from tests.signer.access.known import bearer, headers, known
 from tests.signer.asking import digest, item
+from tests.signer.messaging import CUSTOM
 from tests.signer.running import Answer, InProcess, running
 from tests.signer.world import found_in
+from verifier import dsse
+from verifier._strict import canonical_json
 from verifier.repository import Repository
 
 MINE = Repository("registry.example/mine/app")
@@ -121,10 +125,12 @@ def test_search(service: InProcess, name: str, value: str, page_size: int) -> No
 
 
 @pytest.mark.parametrize("also", [False, True])
-def test_search_for_theirs(service: InProcess, also: bool) -> None:
+def test_search_for_theirs(service: InProcess, monkeypatch: pytest.MonkeyPatch, also: bool) -> None:
     """
-    Whoever asks for what is theirs gets what they get who ask for what is nowhere.
+    Whoever asks for what is theirs gets what they get who ask for what is nowhere, also where
+    there is more of it than is looked at in one call.
     """
+    monkeypatch.setattr("signer.service.search._LOOKED_AT", 8)
     pairs = [("repository", THEIRS), ("repository", "registry.example/nowhere/app")]
     answers = []
     for name, value in pairs:
@@ -273,11 +279,35 @@ def test_mirror_of_a_part(service: InProcess) -> None:
     assert "permission-denied" == service.raw(asked, LEDGER + "Pull", part).code
 
 
-def test_requests(service: InProcess) -> None:
+def test_of_both(tmp_path: Path) -> None:
     """
-    Nor is a request for approval shown to whoever may not see what it is for.
+    What is about a repository of one's own and another is shown to whoever may see both.
     """
-    request = approvals_pb2.ListRequestsRequest()
-    answer = ask(service, "/sealbook.v1.Approvals/ListRequests", request)
+    subjects = [{"name": name, "digest": {"sha256": digest(1).hex}} for name in (MINE, THEIRS)]
+    message = dsse.pae(
+        dsse.IN_TOTO,
+        canonical_json(
+            {
+                "_type": "https://in-toto.io/Statement/v1",
+                "subject": subjects,
+                "predicateType": CUSTOM,
+                "predicate": {},
+            }
+        ),
+    )
+    both = "registry.example/**"
+    with running(found_in(tmp_path / "service"), known) as service:
+        request = signer_pb2.SignMessageRequest(message=message, key="attest")
+        signed = ask(service, "/sealbook.v1.Signer/SignMessage", request, bearer("developer", both))
+        index = signed.message(signer_pb2.SignMessageResponse).logged.record.index
+        get = ledger_pb2.GetEntryRequest(index=index)
+        seen = {
+            where: ask(service, LEDGER + "GetEntry", get, bearer("developer", where)).status
+            for where in (both, MINE, THEIRS, "registry.example/mine/**", "*")
+        }
+        none, _ = searched(service, bearer("developer", MINE), name="repository", value=MINE)
+        found, _ = searched(service, bearer("developer", both), name="repository", value=MINE)
 
-    assert "OK" == answer.status
+    hidden = dict.fromkeys((MINE, THEIRS, "registry.example/mine/**"), "NOT_FOUND")
+    assert {both: "OK", **hidden, "*": "OK"} == seen
+    assert ([], [index]) == (none, found)
