@@ -239,7 +239,7 @@ def test_too_slow(
     message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
 
     assert "no answer in 0.5 s" in message
-    assert dribble.ended.wait(20)
+    assert not serving.asked or dribble.ended.wait(20)
 
 
 def test_silent(serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
