@@ -597,7 +597,7 @@ class ServiceUnreachableError(SigningError):
     """No answer from the service."""
 
     code = "unreachable"
-    hint = "is it running? does it want --ca, or --client-certificate with --client-key?"
+    hint = "is it running: sealbook serve? does it want --ca, or --client-certificate?"
 
 
 class WrongAnswerError(SigningError):

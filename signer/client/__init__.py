@@ -4,6 +4,9 @@
         signed = client.sign("sha256:…", "registry.example/team/app", annotations={"env": "prod"})
         Path("bundle.json").write_bytes(signed.bundle())
 
+    Client("ledger.example:8640", ca=roots, certificate=pem, key=private)       # mutual TLS
+    Client("ledger.example:8640", ca=roots, oidc_token=Path("job.jwt").read_text)  # a job's token
+
 Calls that are made at the same time, from many threads or tasks, for the same
 repository and key travel together in one SignBatch: whatever waits while a call
 is under way is the next one. When a batch is refused, its calls are made singly,

@@ -55,10 +55,18 @@ class AsyncClient:
     """A client on the running event loop; use as an async context manager."""
 
     def __init__(
-        self, target: str, token: str = "", *, timeout_s: float = TIMEOUT_S, **more: Any
+        self,
+        target: str,
+        token: str = "",
+        *,
+        ca: bytes | None = None,
+        certificate: bytes | None = None,
+        key: bytes | None = None,
+        oidc_token: Callable[[], str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """Talk to `target`, as HOST:PORT; `more` are the other fields of `Credentials`."""
-        credentials = Credentials(token, **more)
+        """Talk to `target`, as HOST:PORT, with these `Credentials`."""
+        credentials = Credentials(token, ca, certificate, key, oidc_token)
         self._channel = credentials.aio_channel(target, _OPTIONS)
         self._target = target
         self._bearer = Bearer(credentials, self.exchange)

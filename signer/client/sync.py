@@ -12,6 +12,7 @@ from signer.client.aio import TIMEOUT_S, AsyncClient
 from signer.client.answer import Signed
 from signer.client.approvals import Approved, OpenRequest
 from signer.client.attesting import Attested
+from signer.client.credentials import Credentials
 from signer.client.listing import Listed
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.order import Item
@@ -27,15 +28,24 @@ class Client:
     """The same for programs without an event loop; safe in many threads."""
 
     def __init__(
-        self, target: str, token: str = "", *, timeout_s: float = TIMEOUT_S, **more: Any
+        self,
+        target: str,
+        token: str = "",
+        *,
+        ca: bytes | None = None,
+        certificate: bytes | None = None,
+        key: bytes | None = None,
+        oidc_token: Callable[[], str] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """Talk to `target`, as HOST:PORT; `more` are the other fields of `Credentials`."""
+        """Talk to `target`, as HOST:PORT, with these `Credentials`."""
+        credentials = Credentials(token, ca, certificate, key, oidc_token)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="sealbook-client", daemon=True
         )
         self._thread.start()
-        self._client: AsyncClient = self._run(_make(target, token, timeout_s, more))
+        self._client: AsyncClient = self._run(_make(target, credentials, timeout_s))
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -141,5 +151,5 @@ class Client:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-async def _make(target: str, token: str, timeout_s: float, more: dict[str, Any]) -> AsyncClient:
-    return AsyncClient(target, token, timeout_s=timeout_s, **more)
+async def _make(target: str, credentials: Credentials, timeout_s: float) -> AsyncClient:
+    return AsyncClient(target, **credentials._asdict(), timeout_s=timeout_s)
