@@ -99,11 +99,17 @@ class Config(Section):
             ) from e
         except UnicodeDecodeError as e:
             raise ConfigError(f"{path}: {e}") from e
-        return cls.parse(text, path)
+        config = cls.parse(text, path)
+        config._refuse_bare_listening()
+        return config
 
     @classmethod
     def parse(cls, text: str, path: Path) -> Self:
-        """Read `text`, the file at `path`; raises like `load`."""
+        """Read `text`, the file at `path`, of a service that may not listen yet.
+
+        Raises:
+            ConfigError: it is not TOML, or says something that we do not know.
+        """
         file = path.absolute()
         try:
             config = cls(file=file, base=file.parent, **tomllib.loads(text))
@@ -111,7 +117,6 @@ class Config(Section):
             raise _refusal(e, text, path) from e
         except (ValueError, TypeError) as e:
             raise ConfigError(f"{path}: {e}") from e
-        config._refuse_bare_listening()
         return config
 
     @property

@@ -34,12 +34,13 @@ def test_live_service(tmp_path: Path) -> None:
             sign(service, stop - 3, stop)
             done = service.command("ledger", "export", www, "--json")
             assert 0 == done.returncode, done.stderr
-            assert {"directory": str(www), "tree_size": stop + 1} == {
+            # Before them are the founding, and the configuration that was changed since.
+            assert {"directory": str(www), "tree_size": stop + 2} == {
                 name: value for name, value in one(done).items() if name != "files"
             }
-            assert stop + 1 == exported(www).tree_size
+            assert stop + 2 == exported(www).tree_size
         done = service.command("ledger", "export", www)
-    assert f"exported 7 entries to {www}, 0 files are new\n" == done.stdout
+    assert f"exported 8 entries to {www}, 0 files are new\n" == done.stdout
     assert "" == done.stderr
 
 
