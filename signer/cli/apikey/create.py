@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from signer.access.certificates import read_peer
+from signer.access.giving import OF_PERSONS
 from signer.access.roles import ROLES
 from signer.cli.access.telling import SERVICE, as_json
 from signer.cli.apikey.telling import line
@@ -15,6 +16,7 @@ from signer.keys.secret_files import write_secret
 from signer.v1 import access_pb2 as pb
 
 _TTL = re.compile(r"([1-9][0-9]{0,5})([smh])", re.ASCII)
+_ROLES = sorted(ROLES.keys() - OF_PERSONS)
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -30,7 +32,7 @@ def main(argv: list[str]) -> int:
     add_service(made)
     add = made.add_argument
     add("name", metavar="NAME", help="what its holder is called: a-z, 0-9 and -")
-    add("--role", required=True, metavar="ROLE", choices=sorted(ROLES), help="as in developer")
+    add("--role", required=True, metavar="ROLE", choices=_ROLES, help=", ".join(_ROLES))
     add(
         "--repository",
         dest="repositories",

@@ -132,6 +132,16 @@ def test_a11_without_id(site: Site, service: InProcess) -> None:
     login(service, site.plain(more="so that it is another one"))
 
 
+@pytest.mark.parametrize("ref", ["main\u202e", "main\n", "é" * 600], ids=["bidi", "line", "long"])
+def test_what_can_be_said(site: Site, service: InProcess, ref: str) -> None:
+    """
+    Who would be named by what no statement can say gets no session, and keeps the token.
+    """
+    token = site.token(ref=ref)
+    refused("unauthenticated", lambda: login(service, token))
+    refused("unauthenticated", lambda: login(service, token))
+
+
 def test_over_http(site: Site, service: InProcess) -> None:
     """
     A job that has curl and nothing else exchanges its token over HTTP, and signs by the session.
