@@ -132,12 +132,11 @@ def test_a11_without_id(site: Site, service: InProcess) -> None:
     login(service, site.plain(more="so that it is another one"))
 
 
-@pytest.mark.parametrize("ref", ["main\u202e", "main\n", "é" * 600], ids=["bidi", "line", "long"])
-def test_what_can_be_said(site: Site, service: InProcess, ref: str) -> None:
+def test_what_can_be_said(site: Site, service: InProcess) -> None:
     """
-    Who would be named by what no statement can say gets no session, and keeps the token.
+    Who would be named by more than a statement can say gets no session, and keeps the token.
     """
-    token = site.token(ref=ref)
+    token = site.token(ref="é" * 600)
     refused("unauthenticated", lambda: login(service, token))
     refused("unauthenticated", lambda: login(service, token))
 
