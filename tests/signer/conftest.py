@@ -11,6 +11,7 @@ import structlog
 
 from tests.signer.questions import Question, fill
 from tests.signer.running import InProcess, Process, running, serving
+from tests.signer.trails import checked
 from tests.signer.world import World, found_in, init
 
 
@@ -34,6 +35,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     """A running service that the tests of one module share."""
     with running(found_in(tmp_path_factory.mktemp("shared") / "service")) as service:
         yield service
+    findings, report = checked(service.directory)
+    assert ([], ()) == (findings, report.under_way), "whatever was done is told, one to one"
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ledger.ledger import Ledger
+from ledger.store.files import path_in
+from ledger.store.sqlite import SqliteStore
+from signer.audit_trail.evidence import Evidence, StoredEntries
 from signer.audit_trail.folder import Folder
 from signer.audit_trail.lines import Line
 from signer.audit_trail.trail import Trail
+from signer.audit_trail.verifying import Checking, Report
 
 
 def trail_over(ledger: Ledger, directory: Path) -> Trail:
@@ -33,3 +37,13 @@ def told(directory: Path, kind: str) -> list[dict[str, Any]]:
         for line in lines(directory)
         if line.head.kind == kind
     ]
+
+
+def checked(directory: Path) -> tuple[list[str], Report]:
+    """Check the trail of the service in `directory`: what is wrong with it, and what was seen."""
+    store = SqliteStore(path_in(directory / "ledger"), read_only=True)
+    try:
+        checking = Checking(Folder(directory / "trail"), Evidence(StoredEntries(store)))
+        return [str(finding) for finding in checking.findings()], checking.report()
+    finally:
+        store.close()
