@@ -20,6 +20,7 @@ from signer.errors import AccessError
 from signer.v1 import access_pb2 as pb
 from tests.signer.access.logging_in import ACCESS, Site, api_key, asking
 from tests.signer.asking import REPOSITORY, annotations, digest, refused
+from tests.signer.at_rest.attesting import encrypted
 from tests.signer.running import InProcess, running
 from tests.signer.world import found_in
 from verifier.repository import Repository
@@ -335,3 +336,19 @@ def test_life(site: Site, service: InProcess) -> None:
         refused("no-api-key", lambda: client.sign(digest(2), REPOSITORY))
     with Client(service.addresses.grpc, others.secret) as client:
         refused("permission-denied", lambda: api_key(client, "registry.example/other/**"))
+
+
+def test_at_rest(tmp_path: Path) -> None:
+    """
+    With encryption at rest nobody reads in the database who has a key for what; its holders notice
+    nothing, also after a restart.
+    """
+    site = Site(encrypted(found_in(tmp_path / "service")))
+    with running(site.world) as service, asking(service, site.admin()) as admin:
+        key = api_key(admin, "registry.example/canary/**", name="canary")
+    files = site.world.directory.glob("access.db*")
+    content = b"".join(file.read_bytes() for file in files)
+    assert key.key.id.encode() in content
+    assert b"canary" not in content
+    with running(site.world) as service, Client(service.addresses.grpc, key.secret) as client:
+        client.sign(digest(1), Repository("registry.example/canary/app"))
