@@ -61,7 +61,7 @@ class FetchedKeys:
         # All below is the lock's.
         self._keys: KeySet | None = None
         self._fetched_at = self._tried_at = float("-inf")
-        self._why = ""
+        self._why = ""  # the last attempt failed; empty when it did not
         self._under_way: threading.Event | None = None
         self._waiting = 0
 
@@ -101,7 +101,8 @@ class FetchedKeys:
 
     def _missing(self, *, known: bool = False) -> SealbookError:
         if known or self._keys is None or self._clock() - self._fetched_at > OLDEST_S:
-            return IssuerError(self._why or f"the keys of {self._issuer} are being asked for")
+            # Why is for whoever runs this: it may name hosts that callers do not know.
+            return IssuerError("the keys of the issuer cannot be had, so no token of it is judged")
         return TokenKeyError("the issuer has no key of the id that the token names")
 
     def _start(self) -> threading.Event | None:

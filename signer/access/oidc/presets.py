@@ -79,7 +79,7 @@ class Preset:
         stable = {name: claims[name] for name in self.stable}
         # A protected ref is moved by those alone who may: it says something of what was built.
         if self.stable and claims.get("ref_protected") == "true" and claims.get("ref"):
-            stable["ref"] = claims["ref"]
+            stable |= {"ref": claims["ref"], "ref_protected": "true"}
         return _CLAIM.sub(lambda match: claims[match[1]], self.subject), stable
 
 

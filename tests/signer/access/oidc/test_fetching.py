@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from signer.access.oidc import fetching
+from signer.access.oidc import fetching, keeping
 from signer.access.oidc.jwks import SET_BYTES
 from tests.signer.access.oidc.issuing import (
     NOW,
@@ -35,6 +35,17 @@ def verify(serving: Serving, tmp_path: Path, **section: Any) -> str:
     """Return whom a token is for, by issuers that know no key yet."""
     issuers = known(tmp_path, ci={"issuer": serving.url, **_CA, **section})
     return issuers.verify(serving.token(), NOW).subject
+
+
+def failed(serving: Serving, tmp_path: Path, **section: Any) -> str:
+    """Check that a token is not judged, and that its holder is not told why; return why."""
+    issuers = known(tmp_path, ci={"issuer": serving.url, **_CA, **section})
+    told = refused("issuer-unreachable", lambda: issuers.verify(serving.token(), NOW))
+    assert "127.0.0.1" not in told.message
+    keys = issuers._by_url[serving.url].keys
+    assert isinstance(keys, keeping.FetchedKeys)
+    assert keys._why
+    return keys._why
 
 
 def test_discovered(serving: Serving, tmp_path: Path, patient: None) -> None:
@@ -84,7 +95,7 @@ def test_redirect(serving: Serving, tmp_path: Path, patient: None, kind: str, to
     """
     location = to.format(url=serving.url)
     serving.says[kind] = lambda answer: answer.send(302, _KEYS, location=location)
-    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+    message = failed(serving, tmp_path)
 
     assert "302" in message
     assert {"discovery": 1, "keys": 2}[kind] == len(serving.asked)
@@ -96,7 +107,7 @@ def test_status(serving: Serving, tmp_path: Path, patient: None, status: int) ->
     Any other status than 200 is no answer, whatever comes with it.
     """
     serving.says["keys"] = lambda answer: answer.send(status, _KEYS if status != 204 else b"")
-    refused("issuer-unreachable", lambda: verify(serving, tmp_path))
+    failed(serving, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,7 @@ def test_discovery_leads_elsewhere(
     body = text.replace("{url}", serving.url).replace("{host}", host).encode()
     serving.says["discovery"] = lambda answer: answer.send(200, body)
 
-    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+    message = failed(serving, tmp_path)
     assert any(why in message for why in ("another issuer's", "leads elsewhere", "no JSON object"))
     assert 1 == len(serving.asked)
 
@@ -148,7 +159,7 @@ def test_wrong_content(serving: Serving, tmp_path: Path, patient: None, body: by
     An answer that holds no key set is no answer.
     """
     serving.says["keys"] = lambda answer: answer.send(200, body)
-    refused("issuer-unreachable", lambda: verify(serving, tmp_path))
+    failed(serving, tmp_path)
 
 
 def test_two_keys_of_one_id(serving: Serving, tmp_path: Path, patient: None) -> None:
@@ -157,7 +168,7 @@ def test_two_keys_of_one_id(serving: Serving, tmp_path: Path, patient: None) -> 
     """
     twin = Pair.other("one").jwk()
     serving.says["keys"] = lambda answer: answer.send(200, key_set(Pair().jwk(), twin))
-    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+    message = failed(serving, tmp_path)
 
     assert "two keys" in message
 
@@ -202,7 +213,7 @@ def test_too_much(
     """
     serving.says[kind] = say
     start = time.monotonic()
-    refused("issuer-unreachable", lambda: verify(serving, tmp_path))
+    failed(serving, tmp_path)
 
     assert time.monotonic() - start < fetching.WHOLE_S / 2
 
@@ -236,7 +247,7 @@ def test_too_slow(
     """
     monkeypatch.setattr(fetching, "WHOLE_S", 0.5)
     serving.says["discovery"] = dribble = Dribble(head=head)
-    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+    message = failed(serving, tmp_path)
 
     assert "no answer in 0.5 s" in message
     assert not serving.asked or dribble.ended.wait(20)
@@ -249,7 +260,7 @@ def test_silent(serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fetching, "WHOLE_S", 0.5)
     over = threading.Event()
     serving.says["keys"] = lambda _: over.wait(20)
-    refused("issuer-unreachable", lambda: verify(serving, tmp_path))
+    failed(serving, tmp_path)
     over.set()
 
 
@@ -259,7 +270,7 @@ def test_compressed(serving: Serving, tmp_path: Path, patient: None) -> None:
     """
     small = gzip.compress(_KEYS)
     serving.says["keys"] = lambda answer: answer.send(200, small, content_encoding="gzip")
-    message = refused("issuer-unreachable", lambda: verify(serving, tmp_path)).message
+    message = failed(serving, tmp_path)
 
     assert "not compressed" in message
 
@@ -270,7 +281,7 @@ def test_nobody_there(tmp_path: Path, patient: None) -> None:
     """
     gone = Serving(tmp_path)
     gone._server.server_close()
-    refused("issuer-unreachable", lambda: verify(gone, tmp_path))
+    failed(gone, tmp_path)
 
 
 def test_another_authority(serving: Serving, tmp_path: Path, patient: None) -> None:
@@ -280,8 +291,8 @@ def test_another_authority(serving: Serving, tmp_path: Path, patient: None) -> N
     other = tmp_path / "other"
     other.mkdir()
     make_certificate(other)
-    refused("issuer-unreachable", lambda: verify(serving, other))
-    refused("issuer-unreachable", lambda: verify(serving, tmp_path, ca=None))
+    failed(serving, other)
+    failed(serving, tmp_path, ca=None)
     assert [] == serving.asked
 
 
