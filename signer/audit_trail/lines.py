@@ -138,7 +138,10 @@ def cleaned(value: Any) -> Any:
             value = value.encode("utf-8", "replace").decode()
         return value.replace("\0", "\ufffd") if "\0" in value else value
     if isinstance(value, Mapping):
-        return {cleaned(str(name)): cleaned(item) for name, item in value.items()}
+        return {
+            name if name.isidentifier() and len(name) < _MOST_TEXT else cleaned(name): cleaned(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [cleaned(item) for item in value]
     return value
