@@ -121,9 +121,11 @@ class Admitting:
         access = config.access
         networks = Networks(access.allow, access.proxies)
         deny = frozenset(access.deny_certificates)
+        wants_certificate = config.listen.client_ca is not None
 
         def install() -> None:
             self._networks, self._deny = networks, deny
+            self._wants_certificate = wants_certificate
             self._rates.set(access.rate)
 
         return install
@@ -153,7 +155,10 @@ class Admitting:
                 address, _, reference, _ = visit.caller
                 visit.caller = Caller(address, peer.spki_sha256, reference, peer.thumbprint)
             # 3.
-            principal = self._principal(visit.caller, peer, secret())
+            said = secret()
+            if peer is None and self._wants_certificate:
+                _check_harmless(row, said)
+            principal = self._principal(visit.caller, peer, said)
         except UnauthenticatedError:
             self._rates.take_of_stranger(visit.caller.address)
             raise
@@ -243,6 +248,19 @@ _ADMIN = Principal(
     dict.fromkeys((*ROLES["admin"], "agree"), (Grant(Where(EVERYWHERE), "listen.operator"),)),
     proof="socket",
 )
+
+
+def _check_harmless(row: Row, secret: str | None) -> None:
+    """Refuse a call for which a certificate is wanted, of somebody who shows none.
+
+    TLS has it of whoever calls by gRPC. HTTP is open to those who only look; but what is a
+    secret's, or changes anything, is worth nothing to whoever stole the secret alone. Clients
+    of the log have no certificates to show: they append what others signed, and no more.
+    """
+    if row.actions != ("append",) and (secret is not None or row.record == "change"):
+        raise UnauthenticatedError(
+            "expected a client certificate", hint="beside the token: --cert and --key of curl"
+        )
 
 
 def _let_in(principal: Principal, row: Row) -> None:

@@ -12,11 +12,14 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -135,6 +138,23 @@ class Site:
             "ci", "access", "login", "--oidc-token-file", "oidc.jwt", "--out", "session"
         )
 
+    def post(
+        self, route: str, message: dict[str, str], session: str = "", who: str = ""
+    ) -> tuple[int, str]:
+        """Post JSON, perhaps with a session and a certificate; return status and code."""
+        context = ssl.create_default_context(cafile=str(self.service / "tls/servers.pem"))
+        if who:
+            context.load_cert_chain(self.service / f"{who}.pem", self.service / f"{who}.key")
+        headers = {"authorization": f"Bearer {session}"} if session else {}
+        request = Request(
+            f"https://{self.http}/v1/{route}", json.dumps(message).encode(), headers, method="POST"
+        )
+        try:
+            with urlopen(request, context=context) as answer:
+                return answer.status, ""
+        except HTTPError as e:
+            return e.code, str(json.load(e)["code"])
+
     def pin(self) -> tuple[str, str]:
         """Return the option that says which trust file a node begins with."""
         return "--pin", sha256((self.service / "trust.json").read_bytes()).hexdigest()
@@ -248,6 +268,23 @@ def test_a_stolen_session(site: Site, github: GitHub) -> None:
     bare = site.sealbook("", *sign, "--service", site.grpc, "--ca", "tls/servers.pem")
     check_refused(bare, "unreachable")  # TLS has ended before anything was read
     assert 0 == site.sealbook("ci", *sign).returncode
+
+
+def test_a_token_alone(site: Site, github: GitHub) -> None:
+    """
+    Over HTTP, too, a token that was stolen is worth nothing without a certificate of the clients'
+    authority: it makes no session, and a session signs nothing.
+    """
+    assert 0 == site.login(github).returncode
+    session = (site.service / "session").read_text().strip()
+    job = github.job(OWNED, **OURS)
+    token = github.token(job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], "localhost")
+    order = {"digest": str(digest(4)), "repository": IMAGES}
+
+    assert (401, "unauthenticated") == site.post("exchange", {"token": token})
+    assert (401, "unauthenticated") == site.post("sign", order, session)
+    assert (200, "") == site.post("sign", order, session, "ci")
+    assert (200, "") == site.post("exchange", {"token": token}, who="ci")
 
 
 def test_what_stays(site: Site) -> None:
