@@ -78,8 +78,33 @@ def test_one_job(site: Site, service: InProcess) -> None:
         "project_id": "4711",
         "namespace_id": "42",
         "ref": "main",
+        "ref_protected": "true",
     }
     assert expected == said
+
+
+def test_policy_of_one_project(own: Site) -> None:
+    """
+    A verifier's policy can demand that one project's builds of a protected branch asked for it.
+    """
+    (own.world.directory / "policy.toml").write_text(
+        'type = "urn:sealbook:policy:v1"\n[[images]]\nunder = "registry.example/team"\n'
+        "[images.approval]\nrequester = "
+        f'{{ issuer = "{ISSUER}", project_id = "4711", ref_protected = "true" }}\n'
+    )
+    asked = (own.token(), own.token(project_id="4712"), own.token(ref_protected="false"))
+    with running(own.world) as service:
+        for n, token in enumerate(asked):
+            with asking(service, token) as client:
+                client.sign(digest(n), REPOSITORY)
+        where = ("--repository", REPOSITORY, "--service", service.addresses.grpc)
+        where += ("--token-file", "token")
+        tried = [
+            own.world.command("policy", "try", "policy.toml", digest(n), *where) for n in (0, 1, 2)
+        ]
+
+    assert [0, 1, 1] == [done.returncode for done in tried], tried
+    assert "4711" in tried[1].stdout + tried[1].stderr
 
 
 def test_own_places(site: Site, service: InProcess) -> None:

@@ -109,6 +109,7 @@ def test_gitlab(service: InProcess, world: World, provided: Provided, patient: N
         "project_id": "20",
         "namespace_id": "72",
         "ref": "main",
+        "ref_protected": "true",
     }
     assert expected == requester(signed[0])
 

@@ -32,13 +32,18 @@ def of(tmp_path: Path) -> Any:
         (
             "github",
             "repository_id:74",
-            {"repository_id": "74", "repository_owner_id": "65", "ref": "refs/heads/main"},
+            {
+                "repository_id": "74",
+                "repository_owner_id": "65",
+                "ref": "refs/heads/main",
+                "ref_protected": "true",
+            },
             "once",
         ),
         (
             "gitlab",
             "project_id:20",
-            {"project_id": "20", "namespace_id": "72", "ref": "main"},
+            {"project_id": "20", "namespace_id": "72", "ref": "main", "ref_protected": "true"},
             "once",
         ),
         ("jenkins", JENKINS["sub"], {}, "once"),
