@@ -176,7 +176,7 @@ def test_auditor_elsewhere(mutual: Mutual, tmp_path: Path) -> None:
 
     def audit(source: tuple[object, ...], certificate: str, key: str) -> Done:
         me = ("--client-certificate", certificate, "--client-key", key)
-        return sealbook("audit", *source, *ca, *me, *trust, cwd=tmp_path)
+        return sealbook("audit", *source, "--state", "state.json", *ca, *me, *trust, cwd=tmp_path)
 
     for source in (("--service", addresses.grpc), (f"https://{addresses.http}",)):
         done = audit(source, "auditor.pem", "auditor.key")
