@@ -81,6 +81,7 @@ class Checking:
         self._purges: list[Purge] = []
         self._without: list[tuple[str, Line]] = []  # lines without content, and where
         self._closed: dict[int, Closed] = {}
+        self._begun: dict[int, str] = {}  # segments, and the times of their first lines
         self._unlogged: int | None = None
         self._since = ""
         self._frozen = False
@@ -139,7 +140,8 @@ class Checking:
                 self._chain.lose()
                 yield Finding("line-altered", where, e.message)
                 continue
-            first = first or line
+            if first is None:
+                first, self._begun[segment] = line, line.head.time
             if (told := self._chain.follow(line.head)) is not None:
                 yield Finding("chain-broken", where, told)
             yield from self._told(where, line)
@@ -266,7 +268,7 @@ class Checking:
                 told = "the ledger does not tell of it, and tells of later ones"
                 yield Finding("segment-unlogged", f"segment {segment}", told)
             elif self._unlogged is None or found.first < self._unlogged:
-                self._unlogged = found.first
+                self._unlogged, self._since = found.first, self._begun[segment]
 
 
 def _ranges(indices: Sequence[int]) -> Iterator[tuple[int, int]]:
