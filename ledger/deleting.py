@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ledger import labels
 from ledger.bodies import Bodies
-from ledger.errors import BodyDeletedError
+from ledger.errors import BodyDeletedError, StorageBusyError
 from ledger.store import SLICE, Row, Store
 from ledger.store.reading import SqliteReader
 from ledger.store.rewriting import Rewriter
@@ -99,6 +99,8 @@ def holders(store: SqliteReader, name: str) -> list[int]:
 def complete(store: SqliteReader, bodies: Bodies, deletion: Deletion) -> bool:
     """Do what is left to do of a logged deletion; return whether there was anything.
 
+    What was written over is still in the write-ahead log: `scrub` ends that.
+
     Raises:
         StorageBusyError, StorageFullError, StorageFailedError: what is done is done.
     """
@@ -110,7 +112,6 @@ def complete(store: SqliteReader, bodies: Bodies, deletion: Deletion) -> bool:
     if done:
         with Rewriter(store.path) as rewriter:
             rewriter.forget([deletion.index])
-            rewriter.scrub()
     if bodies.is_there(deletion.name) and not _in_files(store, deletion.name):
         bodies.drop(deletion.name)
         done = True
@@ -118,8 +119,27 @@ def complete(store: SqliteReader, bodies: Bodies, deletion: Deletion) -> bool:
 
 
 def complete_all(store: SqliteReader, bodies: Bodies, after: int = -1) -> int:
-    """Do what is left to do of all deletions logged behind `after`; return of how many."""
-    return sum(complete(store, bodies, deletion) for _, deletion in logged(store, after))
+    """Do what is left to do of all deletions logged behind `after`; return of how many.
+
+    Raises:
+        StorageBusyError, StorageFullError, StorageFailedError: what is done is done.
+    """
+    done = [complete(store, bodies, deletion) for _, deletion in logged(store, after)]
+    if done:  # also when the last one to try died just before
+        scrub(store)
+    return sum(done)
+
+
+def scrub(store: SqliteReader) -> None:
+    """Empty the write-ahead log of what was written over.
+
+    Raises:
+        StorageBusyError: somebody reads without a pause.
+        StorageFailedError: the disk failed.
+    """
+    with Rewriter(store.path) as rewriter:
+        if not rewriter.scrub():
+            raise StorageBusyError("the write-ahead log still has what was deleted: readers use it")
 
 
 def _in_files(store: SqliteReader, name: str) -> bool:

@@ -20,6 +20,8 @@ def encrypt_older(
 ) -> int:
     """Encrypt the attestations from `start` to before `stop`, and return how many were not.
 
+    What was written over is still in the write-ahead log: `ledger.deleting.scrub` ends that.
+
     Raises:
         DamagedError: a body in a file is missing or altered.
         StorageBusyError, StorageFullError, StorageFailedError: what is done is done.
@@ -37,7 +39,6 @@ def encrypt_older(
     if wanted:
         with Rewriter(store.path) as rewriter:
             rewriter.replace(wanted)
-            rewriter.scrub()
     return files + len(wanted)
 
 

@@ -126,6 +126,7 @@ class Deleting:
     def _take_away(self, deletion: Deletion) -> None:
         try:
             deleting.complete(self._store, self._ledger.bodies, deletion)
+            deleting.scrub(self._store)
         except LedgerError as e:
             log.warning("a body is not deleted yet", entry=deletion.index, code=e.code)
             raise

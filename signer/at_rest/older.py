@@ -7,6 +7,7 @@ from typing import cast
 
 import structlog
 
+from ledger import deleting
 from ledger.encrypting import SLICE, encrypt_older
 from ledger.ledger import Ledger
 from ledger.store.reading import SqliteReader
@@ -48,8 +49,11 @@ async def _encrypt(at_rest: AtRest, ledger: Ledger, stop: int) -> None:
         total += await asyncio.to_thread(
             encrypt_older, store, ledger.bodies, at_rest.bodies, start, end
         )
-        if end == stop or number % _REMEMBERED == 0:
+        if number % _REMEMBERED == 0:
             await asyncio.to_thread(at_rest.set_older_below, end)
         await asyncio.sleep(_PAUSE_S)
+    if stop > begun:
+        await asyncio.to_thread(deleting.scrub, store)
+        await asyncio.to_thread(at_rest.set_older_below, stop)
     if total:
         log.info("encrypted bodies of before", count=total)

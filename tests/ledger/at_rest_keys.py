@@ -40,10 +40,10 @@ class HeldKeys:
 KEYS_AT_REST = HeldKeys(b"a", b"b")
 
 
-def small(i: int) -> NewEntry:
-    """Return an attestation of image `i` with a canary in its predicate."""
+def small(i: int, canaries: int = 1) -> NewEntry:
+    """Return an attestation of image `i` with so many canaries in its predicate."""
     before, after = statement.around(KIND, [Digest.of(b"%d" % i)], REPOSITORY, {})
-    return signed(before + b'{"bom":"%b %d"}' % (CANARY, i) + after)
+    return signed(before + b'{"bom":"%b %d"}' % (CANARY * canaries, i) + after)
 
 
 def whole(i: int, size: int = 200_000) -> Large:

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import at_rest
-from ledger.at_rest import CHUNK, HEADER, MAGIC, SEALED_CHUNK, Place, seal, sealed_size, unseal
+from ledger.at_rest import (
+    CHUNK,
+    HEADER,
+    MAGIC,
+    SEALED_CHUNK,
+    Content,
+    Place,
+    seal,
+    sealed_size,
+    unseal,
+)
 from ledger.bodies import Bodies
 from ledger.errors import DamagedError, LockedError
 from tests.ledger.at_rest_keys import CANARY, KEYS_AT_REST, HeldKeys
@@ -40,6 +50,32 @@ def test_round_trip(size: int) -> None:
     assert at_rest.is_sealed(sealed)
     assert plain == unseal(KEYS_AT_REST, PLACE, sealed)
     assert sealed != seal(KEYS_AT_REST, PLACE, plain)
+
+
+def test_chunks_alike() -> None:
+    """
+    Chunks that are alike do not look alike, and neither do contents.
+    """
+    sealed, other = (seal(KEYS_AT_REST, PLACE, bytes(3 * CHUNK)) for _ in range(2))
+    blocks = [
+        whole[at : at + 16]
+        for whole in (sealed, other)
+        for at in range(HEADER, len(whole), SEALED_CHUNK)
+    ]
+
+    assert len(blocks) == len(set(blocks)) == 6
+
+
+def test_empty_chunk() -> None:
+    """
+    One content has one spelling: no empty chunk follows a full one.
+    """
+    content, key = Content.fresh(), KEYS_AT_REST.newest()
+    assert key is not None
+    chunks = content.seal(0, bytes(CHUNK), last=False) + content.seal(1, b"", last=True)
+    refused(
+        "ledger-damaged", lambda: unseal(KEYS_AT_REST, PLACE, content.header(key, PLACE) + chunks)
+    )
 
 
 def test_without_a_newest_key() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger import deleting
 from ledger.at_rest import is_sealed
 from ledger.bodies import Bodies
 from ledger.copies.backup import back_up
@@ -198,6 +199,7 @@ def test_turned_on_later(home: Home, tmp_path: Path) -> None:
         store = ledger.store
         assert isinstance(store, SqliteStore)
         assert 2 == encrypt_older(store, ledger.bodies, KEYS_AT_REST, 0, 5)
+        deleting.scrub(store)
         assert set() == lies_in(tmp_path, *SECRETS)
         assert 0 == encrypt_older(store, ledger.bodies, KEYS_AT_REST, 0, 5)
         assert expected() == [row.body for row in store.rows(1, 5)]

@@ -10,6 +10,7 @@ import pytest
 
 from ledger import deleting
 from ledger.deleting import Deletion
+from ledger.encrypting import encrypt_older
 from ledger.errors import StorageFailedError
 from ledger.export import Export
 from ledger.fsck import fsck
@@ -18,7 +19,7 @@ from ledger.opening import Home, open_ledger
 from ledger.static import StaticFiles
 from ledger.store.rewriting import Rewriter
 from ledger.store.sqlite import SqliteStore
-from tests.ledger.at_rest_keys import CANARY, deletion, keep, lies_in, small, whole
+from tests.ledger.at_rest_keys import CANARY, KEYS_AT_REST, deletion, keep, lies_in, small, whole
 from tests.ledger.large import KNOWN
 from tests.ledger.making import KEYS, SIGNER, entry, prove_all, refused
 from tests.ledger.mirroring import follow
@@ -74,6 +75,31 @@ def test_completed_at_start(home: Home, tmp_path: Path) -> None:
         assert set() == lies_in(tmp_path, *SECRETS)
         assert [2, 3] == prove_all(ledger.append([small(2), LARGE.new]))
     assert set() == findings(home.database)
+
+
+@pytest.mark.parametrize("encrypts", [False, True])
+def test_no_page_keeps_it(home: Home, tmp_path: Path, encrypts: bool) -> None:
+    """
+    Of many bodies of all sizes that are deleted, or encrypted where they lie, no page of the
+    database keeps a copy, nor does its log.
+    """
+    made = [small(i, 1 + i % 7 * i) if i % 3 else entry(i) for i in range(1, 150)]
+    with open_ledger(home, KEYS) as ledger:
+        for at in range(0, len(made), 20):
+            prove_all(ledger.append(made[at : at + 20]))
+    with open_ledger(home, KEYS) as ledger:
+        store = ledger.store
+        assert isinstance(store, SqliteStore)
+        assert lies_in(tmp_path, CANARY)
+        if encrypts:
+            for start in range(0, 150, 7):
+                encrypt_older(store, ledger.bodies, KEYS_AT_REST, start, min(150, start + 7))
+        else:
+            with Rewriter(home.database) as rewriter:
+                rewriter.forget([i for i in range(1, 150) if i % 3 == 1])
+                rewriter.forget([i for i in range(1, 150) if i % 3 == 2])
+        deleting.scrub(store)
+        assert set() == lies_in(tmp_path, CANARY)
 
 
 @pytest.mark.parametrize("step", ["forget", "scrub", "drop"])
