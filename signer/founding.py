@@ -143,16 +143,18 @@ def found(
     uris: Mapping[str, str] = _NO_URIS,
     passphrase_source: str | None = None,
     forms: Sequence[str] = FORMS,
+    more: str = "",
 ) -> None:
     """Make a service in `directory`, which must not hold one; everything is durable on return.
 
     Its keys are copies of those in `keys_from`, or new: those of `uris`, by name, are there
     already, in a device, say. New ones are sealed with a passphrase when it has a source.
-    `forms` are what the approval key makes when none are asked for.
+    `forms` are what the approval key makes when none are asked for; `more` is whatever else the
+    configuration says from the start.
 
     Raises:
-        ConfigError: there is something already, `origin` is no bare host name, or `uris` name
-            a key that no service has.
+        ConfigError: there is something already, `origin` is no bare host name, `uris` name
+            a key that no service has, or `more` cannot be said.
         KeyHomeError: a key cannot be used, or must not be.
         KeyUnavailableError, KeyFailedError: one that is in a device.
     """
@@ -200,7 +202,7 @@ def found(
     home = opening.Home(directory / "ledger", directory / "anchor", origin)
     if keys.log_post_quantum is None:
         del at["log_post_quantum"]
-    text = first_config(origin, grpc, http, at, forms)
+    text = first_config(origin, grpc, http, at, forms) + more
     first = canonical(Config.parse(text, config), None)
     Store.create(directory / "access.db")
     opening.create(home, LogKeys(keys.log, seal), genesis(origin, keys.event, trust, first))

@@ -32,7 +32,6 @@ SEALBOOK = (str(Path(sys.executable).with_name("sealbook")),)
 ORIGIN = "ledger.example"
 _START_S = 60  # a service that has said nothing by then hangs
 _STOP_S = 60
-_FORMS = re.compile(r"^forms = \[.*\]$", re.MULTILINE)
 _SERVING = re.compile(r"serving gRPC on (\S+), HTTP on (\S+)\n")
 
 
@@ -45,11 +44,11 @@ class Service:
         `quorum` is the witness policy of its trust file, `more` what its configuration says
         besides, `founded` where its keys are to be.
         """
-        found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0", **founded)
+        # An entry for each Sign; nothing is edited, which would be one more.
+        once = {"forms": ("bundle",), "more": more}
+        found(directory, ORIGIN, "127.0.0.1:0", "127.0.0.1:0", **once, **founded)
         self.directory = directory
         self._file = directory / "sealbook.toml"
-        text = _FORMS.sub('forms = ["bundle"]', self._file.read_text())  # an entry for each Sign
-        self._file.write_text(text + more)
         trust = directory / "trust.json"
         self.trust = TrustRoot.parse(trust.read_bytes())
         if quorum:
