@@ -19,6 +19,7 @@ import uvicorn
 from signer.http_connection import Connection
 
 _HANDSHAKE_S = 5.0
+_KEEP_ALIVE_S = 5  # between two requests
 _BACKLOG = 1024
 _AT_ONCE = 64  # taken before others have their turn on the loop
 _PAUSE_S = 0.5
@@ -47,7 +48,7 @@ class Http(uvicorn.Server):
                 lifespan="off",
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=5,
+                timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=grace_s,
             )
         )
