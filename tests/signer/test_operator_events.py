@@ -95,11 +95,11 @@ def test_freezing_by_mistake(
 
 def test_nobody_else_freezes(service: InProcess) -> None:
     """
-    Freezing and accepting a clock are for who can open the admin socket, not for who may sign.
+    Freezing and accepting a clock are for operators, not for who may sign.
     """
     for method in ("Freeze", "AcceptClock"):
         answer = service.raw(b"", f"/sealbook.v1.Operator/{method}")
-        assert "unknown-method" == answer.code
+        assert "permission-denied" == answer.code
 
 
 @pytest.mark.parametrize("step_s", [3600, -3600])

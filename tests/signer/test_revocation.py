@@ -356,11 +356,11 @@ def test_two_authorities_of_a_kind(world: World) -> None:
 
 def test_nobody_else_revokes(service: InProcess) -> None:
     """
-    Revoking is for who can open the admin socket, not for who may sign.
+    Revoking is for operators, not for who may sign.
     """
     request = Request(reason="x", entry=0).SerializeToString()
 
-    assert "unknown-method" == service.raw(request, "/sealbook.v1.Operator/Revoke").code
+    assert "permission-denied" == service.raw(request, "/sealbook.v1.Operator/Revoke").code
 
 
 def test_frozen(world: World) -> None:

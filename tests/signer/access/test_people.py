@@ -88,6 +88,23 @@ def test_of_no_repository(service: InProcess) -> None:
     assert "only pipelines" in answer.details
 
 
+def test_partly_of_no_repository(service: InProcess) -> None:
+    """
+    Nor what is about a free repository and, in the same message, about none.
+    """
+    subjects = [
+        {"digest": {"sha256": digest(1).hex}, "name": FREE},
+        {"digest": {"sha256": digest(2).hex}},
+    ]
+    message = statement(1, subject=subjects)
+    request = signer_pb2.SignMessageRequest(message=message, key="release").SerializeToString()
+    answer = service.raw(request, SIGN_MESSAGE, PERSONS["person"])
+
+    assert "permission-denied" == answer.code
+    assert "only pipelines" in answer.details
+    assert "OK" == service.raw(request, SIGN_MESSAGE, PIPELINE).status
+
+
 def test_requests(tmp_path: Path) -> None:
     """
     A request for approval is shown to whoever may read what it is for, and approved by whoever
