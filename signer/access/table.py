@@ -41,7 +41,7 @@ _BIND = Row(("bind",), "change")
 _FETCH = Row(("fetch",), basic=True)
 _WATCH = Row(("watch",), basic=True)
 _FOLLOW = Row(("fetch", "watch"), basic=True)
-_APPEND = Row(("append",), "change", basic=True)
+_APPEND = Row(("append",), "change", everywhere=True, basic=True)
 
 METHODS: Mapping[str, Row] = {
     # Whoever may be there.
