@@ -10,7 +10,7 @@ again are three entries, and nobody can leave one out unseen. Kinds so far:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import TypeVar
@@ -101,6 +101,7 @@ class Events:
         self._key = key
         self._trail = trail
         self._turn = asyncio.Lock()
+        self.before_freeze: Callable[[], Awaitable[object]] | None = None
 
     async def record(
         self, kind: str, predicate: Mapping[str, object], *, freeze: bool = False
@@ -111,6 +112,8 @@ class Events:
             LedgerError: it was not logged, or is not published in time.
             TrailError: the audit trail cannot be written, and nothing was logged.
         """
+        if freeze and self.before_freeze is not None:  # what else has to be logged
+            await self.before_freeze()
         # In a task of its own: what is decided has an outcome, whether or not somebody waits.
         task = asyncio.ensure_future(self._record(kind, predicate, freeze=freeze))
         return await asyncio.shield(task)

@@ -45,6 +45,7 @@ class Anchoring:
         self._turn = asyncio.Lock()
         self._told = ""
         self._asked = False
+        events.before_freeze = self.log  # a frozen ledger takes no segment
 
     def prepare(self, _: Config) -> Callable[[], None]:
         """Return what has the open segment finished soon: another configuration begins another."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import structlog
@@ -218,10 +218,8 @@ class Trail:
             counted = self._refusals.counted()
             if counted:
                 self._pen.add("suppressed", print_json({"codes": dict(counted)}))
-            try:
+            with suppress(TrailError):  # told once, by the pen
                 self._pen.write()
-            except TrailError as e:
-                log.warning("the audit trail waits", error=e.message)
 
     def due(self, segment_s: float) -> bool:
         """Whether the open segment is to be finished."""

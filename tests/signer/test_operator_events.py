@@ -55,7 +55,8 @@ def test_freeze(world: World) -> None:
         notes.verify(note, [service.ledger.log_key])
         frozen = event(service, answer.index)
 
-        assert (2, 3) == (answer.index, Checkpoint.parse(note.text).tree_size)
+        # After the signature, and the segment of the audit trail that tells of it.
+        assert (3, 4) == (answer.index, Checkpoint.parse(note.text).tree_size)
         assert "urn:sealbook:frozen" == frozen.predicate_type
         assert {"previous": None, "reason": "moved to ledger-2027"} == frozen.predicate
         assert "ledger-frozen" == service.raw(order(2).SerializeToString()).code
@@ -67,8 +68,8 @@ def test_freeze(world: World) -> None:
     with running(world) as service:
         assert service.ledger.head.frozen
         assert "ledger-frozen" == service.raw(order(2).SerializeToString()).code
-        assert 3 == service.tree_size
-        assert 1 == service.ledger.prove(1, 3).index
+        assert 4 == service.tree_size
+        assert 1 == service.ledger.prove(1, 4).index
 
 
 @pytest.mark.parametrize(

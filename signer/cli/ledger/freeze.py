@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     found = operator.status(place)
     if args.origin is None or args.reason is None:
         raise RequestError(
-            f"this would freeze {found.origin} at {found.tree_size + 1} entries, for good: "
+            f"this would freeze {found.origin}, which has {found.tree_size} entries, for good: "
             "nothing would be signed any more, reads would go on",
             hint=f"to do it: sealbook ledger freeze --origin {found.origin} --reason TEXT",
         )

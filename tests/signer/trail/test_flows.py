@@ -227,7 +227,8 @@ def test_no_secret(site: InProcess) -> None:
 
 def test_frozen(tmp_path: Path) -> None:
     """
-    The last entry of all is told too, though no entry can cover the segment that tells of it.
+    The last entry of all is told too, though no entry can cover the segment that tells of it;
+    what was before is covered.
     """
     world = found_in(tmp_path / "service")
     with running(world) as service:
@@ -242,4 +243,7 @@ def test_frozen(tmp_path: Path) -> None:
     assert [] == findings
     report = checking.report()
     assert report.frozen
-    assert report.unlogged_from is not None
+    last = told(world.directory, "decision")[-1]
+    assert "frozen" == last["event"]
+    lines_before = 4  # it began, a decision and its outcome, the segment's end
+    assert lines_before == report.unlogged_from
