@@ -226,6 +226,7 @@ class Server:
                 self._at_rest,
             ).table()
             | ConfigurationService(reloading).table()
+            | flows.table(metrics)  # to read; an admin may not sign by that alone
             | flows.approvals()
             | logins.table()
             | AuditService(self._trail, purging).table()

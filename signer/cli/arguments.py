@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # an auditor's or a witness's machine has neither gRPC nor pydantic
     from signer.client import Client
     from signer.client.credentials import Credentials
+    from signer.config import Config
 
 _MOST_TOKEN = (16 << 10) + 2  # of an issuer, with the end of its line
 
@@ -119,15 +120,20 @@ def connect_admin(args: argparse.Namespace) -> Client:
         from signer.client import Client
         from signer.config import Config
 
-        config = Config.load(args.config)
-        socket = config.path(config.listen.operator)
+        socket = _socket(Config.load(args.config))
         if os.access(socket, os.W_OK):
             return Client(f"unix:{socket}")
     return connect(args)
 
 
 def service_of(args: argparse.Namespace) -> tuple[str, Credentials]:
-    """Return the address of the service, and who calls; raises like `connect`."""
+    """Return the address of the service, and who calls; raises like `connect`.
+
+    On the machine of a service without a token that is its admin socket: whoever may open it
+    may look.
+    """
+    from signer.client.credentials import Credentials
+
     target, token_file = args.service, args.token_file
     if target is None or not _is_somebody(args):
         from signer.config import Config
@@ -136,13 +142,20 @@ def service_of(args: argparse.Namespace) -> tuple[str, Credentials]:
         config = Config.load(args.config)
         target = target or config.listen.grpc
         if not _is_somebody(args):
-            if config.access.token is None:
+            if config.access.token is not None:
+                token_file = config.path(config.access.token)
+            elif args.service is None and os.access(_socket(config), os.W_OK):
+                return f"unix:{_socket(config)}", Credentials()
+            else:
                 raise ConfigError(
                     "the service has no token of its own",
                     hint="say --token-file, --oidc-token-file or --client-certificate",
                 )
-            token_file = config.path(config.access.token)
     return target, credentials_of(args, token_file)
+
+
+def _socket(config: Config) -> Path:
+    return config.path(config.listen.operator)
 
 
 def credentials_of(args: argparse.Namespace, token_file: Path | None = None) -> Credentials:

@@ -1,4 +1,4 @@
-"""The admin socket: the status for whoever can enter its directory, and nothing else."""
+"""The admin socket: for whoever can enter its directory, who signs nothing by that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import grpc
 import pytest
 
 from signer.v1 import operator_pb2
-from tests.signer.asking import order, refused
+from tests.signer.asking import digest, order, refused
+from tests.signer.commands import check_refused, lines, one
 from tests.signer.running import InProcess, running
 from tests.signer.world import World
 
@@ -35,15 +36,32 @@ def test_operator_socket(service: InProcess) -> None:
     assert ("attest", True) == (attests.name, attests.healthy)
 
 
-@pytest.mark.parametrize("method", ["Signer/Sign", "Signer/GetBundles", "Ledger/GetEntry"])
+@pytest.mark.parametrize("method", ["Signer/Sign", "Signer/SignBatch", "Ledger/Pull"])
 def test_operator_socket_is_for_operators(service: InProcess, method: str) -> None:
     """
-    Nothing can be signed or read on the admin socket, where nobody shows a token.
+    Nothing can be signed or mirrored on the admin socket, where nobody shows a token.
     """
     with pytest.raises(grpc.RpcError) as caught:
         service.operate(f"/sealbook.v1.{method}", order(1).SerializeToString())
 
-    assert grpc.StatusCode.UNIMPLEMENTED is caught.value.code()
+    status = caught.value.code()
+    assert status in {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED}
+
+
+def test_without_a_token(world: World) -> None:
+    """
+    On the machine of a service that has no token of its own, whoever may open its admin socket
+    looks at everything, and signs nothing.
+    """
+    world.edit('\ntoken = "token"\n', "\n")
+    with running(world):
+        told = one(world.command("checkpoint", "--json"))
+        found = lines(world.command("search", "predicate_type", "urn:sealbook:genesis", "--json"))
+        refused = world.sign(digest(1))
+
+    assert 1 <= told["tree_size"]
+    assert [0] == [line["index"] for line in found]
+    check_refused(refused, "permission-denied")
 
 
 def test_directory_of_others(world: World) -> None:
