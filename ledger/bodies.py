@@ -101,8 +101,7 @@ class Bodies:
         """
         path = self.path(name)
         with disk(), self._lock:
-            if name in self._condemned:
-                raise BodyDeletedError(f"body {name} is being deleted")
+            self.check_spared(name)
             if self._kept is not None:
                 self._kept.add(name)
             self._settle(path.parent)
@@ -219,6 +218,11 @@ class Bodies:
         """Let nobody keep a body with this name, until it is dropped."""
         with self._lock:
             self._condemned.add(name)
+
+    def check_spared(self, name: str) -> None:
+        """Check that nobody is deleting what is called so; raises `BodyDeletedError`."""
+        if name in self._condemned:
+            raise BodyDeletedError(f"body {name} is being deleted")
 
     def spare(self, name: str) -> None:
         """Let it be kept again."""

@@ -81,11 +81,15 @@ def check_body(row: Row, index: int) -> None:
         raise BodyDeletedError(f"the body of entry {index} was deleted", hint=_AGAIN)
 
 
-def check_not_deleted(store: Store, name: str) -> None:
-    """Check that nobody deleted the body that is called so; raises `BodyDeletedError`.
+def check_not_deleted(store: Store, bodies: Bodies, name: str) -> None:
+    """Check that nobody deleted the body that is called so, or is about to.
 
     It was deleted wherever it was: the same bytes must not come back with another signature.
+
+    Raises:
+        BodyDeletedError: somebody did.
     """
+    bodies.check_spared(name)
     index = store.body(name)
     for row in store.rows(index, index + 1) if index is not None else ():
         check_body(row, index or 0)

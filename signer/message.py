@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ledger import dedup, labels
+from ledger import dedup, deleting, labels
 from ledger.answer import Appended
 from ledger.bodies import LARGEST_IN_ROW
 from ledger.ledger import Ledger
@@ -339,6 +339,8 @@ class Messages:
         made = await key.run(partial(sign, job.content, key))
         [stamp] = await self._dating.stamps([made.signature]) if made.stamped else [b""]
         named = labels.of(made.entry, made.body)
+        if labels.is_deletable(named) and (name := labels.body_name(made.entry)):
+            deleting.check_not_deleted(self._ledger.store, self._ledger.bodies, name)
         new = made.new_entry(named, found_by(job.form, key, job.content))._replace(timestamp=stamp)
         if len(made.body) <= LARGEST_IN_ROW:
             return new

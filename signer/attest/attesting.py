@@ -264,7 +264,8 @@ class Attesting:
             deleting.check_body(self._ledger.row(place), place)
             return place
         supersedes = place.supersedes
-        deleting.check_not_deleted(self._ledger.store, f"sha256:{hashes[supersedes].hex()}")
+        name = f"sha256:{hashes[supersedes].hex()}"
+        deleting.check_not_deleted(self._ledger.store, self._bodies, name)
         message, named = job.message(spool, supersedes), job.labels(key, supersedes)
         signed_for = claim.by(key.public)
         return Wanted(key, message, hashes[supersedes], named, signed_for, supersedes)

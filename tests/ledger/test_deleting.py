@@ -21,7 +21,7 @@ from ledger.store.rewriting import Rewriter
 from ledger.store.sqlite import SqliteStore
 from tests.ledger.at_rest_keys import CANARY, KEYS_AT_REST, deletion, keep, lies_in, small, whole
 from tests.ledger.large import KNOWN
-from tests.ledger.making import KEYS, SIGNER, entry, prove_all, refused
+from tests.ledger.making import KEYS, SIGNER, entry, prove_all, refused, script
 from tests.ledger.mirroring import follow
 from verifier.entry import Entry
 from verifier.note import NoteKey
@@ -102,26 +102,39 @@ def test_no_page_keeps_it(home: Home, tmp_path: Path, encrypts: bool) -> None:
         assert set() == lies_in(tmp_path, CANARY)
 
 
-@pytest.mark.parametrize("step", ["forget", "scrub", "drop"])
-def test_cut_off(home: Home, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+DIE = """
+import os, sys
+from pathlib import Path
+from ledger import deleting
+from ledger.bodies import Bodies
+from ledger.opening import open_ledger
+from ledger.store.rewriting import Rewriter
+from tests.ledger import making
+def die(*args):
+    print("died", flush=True)
+    os._exit(0)
+owner, name = {
+    "forget": (Rewriter, "forget"), "drop": (Bodies, "drop"), "scrub": (deleting, "scrub"),
+}[sys.argv[2]]
+setattr(owner, name, die)
+open_ledger(making.home_in(Path(sys.argv[1])), making.KEYS)
+"""
+
+
+@pytest.mark.parametrize("step", ["forget", "drop", "scrub"])
+def test_killed(home: Home, tmp_path: Path, step: str) -> None:
     """
-    Cut off before any of its steps, a deletion is completed by the next start.
+    A process that dies before any step leaves its write-ahead log as it is; the next start ends
+    what it began, and empties that too.
     """
     fill(home)
     log(home, Deletion(2, SMALL), Deletion(3, LARGE.name))
+    assert ["died"] == script(DIE, tmp_path, step)
+    assert lies_in(tmp_path, *SECRETS)
 
-    def die(*_: object) -> None:
-        raise StorageFailedError("cut off")
-
-    with monkeypatch.context() as patched:
-        if step == "drop":
-            patched.setattr("ledger.bodies.Bodies.drop", die)
-        else:
-            patched.setattr(Rewriter, step, die)
-        refused("storage-failed", lambda: open_ledger(home, KEYS))
     with open_ledger(home, KEYS) as ledger:
         assert [True, False, False] == bodies(ledger)
-    assert set() == lies_in(tmp_path, *SECRETS)
+        assert set() == lies_in(tmp_path, *SECRETS)
     assert set() == findings(home.database)
 
 
@@ -216,8 +229,14 @@ def test_statement_signed_again(home: Home) -> None:
     fill(home)
     log(home, Deletion(2, SMALL))
     with open_ledger(home, KEYS) as ledger:
-        deleting.check_not_deleted(ledger.store, LARGE.name)
-        deleting.check_not_deleted(ledger.store, name_of(b"never seen"))
-        refused("body-deleted", lambda: deleting.check_not_deleted(ledger.store, SMALL))
+
+        def check(name: str) -> None:
+            deleting.check_not_deleted(ledger.store, ledger.bodies, name)
+
+        check(LARGE.name)
+        check(name_of(b"never seen"))
+        refused("body-deleted", lambda: check(SMALL))
         refused("body-deleted", lambda: deleting.check_body(ledger.row(2), 2))
+        ledger.bodies.condemn(LARGE.name)
+        refused("body-deleted", lambda: check(LARGE.name))
         deleting.check_body(ledger.row(1), 1)

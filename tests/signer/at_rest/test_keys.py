@@ -171,7 +171,9 @@ def test_book_that_was_altered(site: Site, spoil: Callable[[Site], object]) -> N
     """
     site.open().rotate()
     spoil(site)
+    there = site.book.read_bytes() if site.book.exists() else None
     refused("data-keys", site.open)
+    assert there == (site.book.read_bytes() if site.book.exists() else None)
 
 
 def test_book_put_back(site: Site) -> None:
