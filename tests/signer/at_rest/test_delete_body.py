@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from tests.signer.at_rest.attesting import (
     sbom,
 )
 from tests.signer.commands import check_refused, one
+from tests.signer.messaging import CUSTOM, statement
 from tests.signer.running import InProcess, running
 from tests.signer.test_approvals_keys import Desk
 from tests.signer.world import found_in
@@ -161,6 +163,27 @@ def test_while_others_attest(service: InProcess) -> None:
     assert "body-deleted" == again(0)
     checked = service.command("fsck", "--signatures")
     assert (0, "nothing is wrong\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_while_it_is_deleted(service: InProcess, tmp_path: Path) -> None:
+    """
+    From when a body is to be deleted on, nobody stores it again, by whatever call and key.
+    """
+    with running(found_in(tmp_path / "other")) as other:
+        name = name_of(attest(other, 1, sbom()))
+    message = statement(2, CUSTOM, REPOSITORY)
+    size = service.tree_size
+    for condemned in (name, "sha256:" + hashlib.sha256(message).hexdigest()):
+        service.ledger.bodies.condemn(condemned)
+
+    for call in (
+        lambda: attest(service, 1, sbom()),
+        lambda: service.asking(lambda client: client.sign_message(message, key="attest")),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            call()
+        assert "body-deleted" == caught.value.code
+    assert size == service.tree_size
 
 
 def test_dual_control(tmp_path: Path) -> None:
