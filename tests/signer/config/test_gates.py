@@ -321,6 +321,25 @@ def test_status_that_cannot_be_read(world_gated: World) -> None:
         refused("internal-error", sign(client, digest(1)))
 
 
+def test_gate_inside_of_a_rule(tmp_path: Path) -> None:
+    """
+    A gate narrower than the policy's rule asks that rule, and stands before nothing else.
+    """
+    world = gated(tmp_path / "service", GATE.replace(UNDER, f"{UNDER}/app"))
+    with running(world) as service, service.client() as client:
+        refused("not-approved", sign(client, digest(1)))
+        sign(client, digest(1), Repository(f"{UNDER}/other"))()
+
+
+def test_policy_with_a_key_that_nobody_trusts(tmp_path: Path) -> None:
+    """
+    A policy whose key the trust file does not have can let nothing through, and is refused.
+    """
+    rules = RULES.replace('keys = ["attest"]', 'keys = ["scanner"]')
+
+    assert "scanner" in start_refused(gated(tmp_path / "service", GATE, rules), "bad-policy")
+
+
 @pytest.mark.parametrize(
     ("gate", "rules"),
     [
@@ -329,9 +348,10 @@ def test_status_that_cannot_be_read(world_gated: World) -> None:
         (GATE, RULES.replace(f'under = "{UNDER}"', 'under = "registry.bank/other"')),
         (GATE.replace("vulnerabilities", "requester"), RULES),
         (GATE.replace(UNDER, "*"), RULES),
+        (GATE.replace(UNDER, "registry.bank/other"), RULES),
         (GATE, RULES + f'\n[[images]]\nunder = "{UNDER}/deep"\napproval = {{}}\n'),
     ],
-    ids=["no policy", "no rule", "elsewhere", "no requester", "everywhere", "below"],
+    ids=["no policy", "no rule", "elsewhere", "no requester", "everywhere", "around", "below"],
 )
 def test_policy_without_the_rule(tmp_path: Path, gate: str, rules: str | None) -> None:
     """
