@@ -67,7 +67,7 @@ def measure(scratch: Path, size: rounds.Logins, step: Callable[[str], None]) -> 
     runs: dict[tuple[str, int], list[Run]] = {}
     with (
         Service(scratch / "by-token") as plain,
-        Service(scratch / "by-session", more=_ACCESS) as guarded,
+        Service(scratch / "by-session") as guarded,
     ):
         files, key = _secure(guarded.directory)
         plain.start()
@@ -155,7 +155,7 @@ def _secure(directory: Path) -> tuple[dict[str, str], ECKey]:
     listen = '[listen]\ntls_certificate = "server.pem"\ntls_key = "server.key"\n'
     file = directory / "sealbook.toml"
     text = file.read_text().replace("[listen]\n", f'{listen}client_ca = "clients.pem"\n')
-    file.write_text(text)
+    file.write_text(text + _ACCESS)
     key = ECKey.generate_key("P-256", {"kid": "bench", "use": "sig", "alg": "ES256"})
     (directory / "ci.jwks").write_text(json.dumps(KeySet([key]).as_dict(private=False)))
     names = {"ca": "servers.pem", "certificate": "ci.pem", "key": "ci.key"}
