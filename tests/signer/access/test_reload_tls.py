@@ -85,7 +85,7 @@ async def _scrape(service: InProcess) -> str:
     context = ssl.create_default_context(cadata=SERVERS.pem.decode())
     async with httpx.AsyncClient(verify=context) as client:
         url = f"https://{service.addresses.http}/metrics"
-        return (await client.get(url, headers=dict(service.metadata))).text
+        return (await client.get(url)).text  # whoever is on the machine may
 
 
 def checkpoint(service: InProcess, issued: Issued) -> str:
