@@ -29,9 +29,11 @@ _TOO_OLD = "nil value in transaction log entry"  # what cosign before 2.6 says o
 _TRY_NEXT = """\
   your registry  skopeo copy docker://REGISTRY/TEAM/APP:TAG oci:image:TAG
                  sealbook sign oci:image:TAG --repository REGISTRY/TEAM/APP
-  your runner    sealbook sign sha256:DIGEST --repository REGISTRY/TEAM/APP \\
-                     --service HOST:PORT --token-file TOKEN
-  your auditor   sealbook audit http://HOST:PORT --trust trust.json --token-file TOKEN --follow
+  your runner    sealbook access login --service HOST:PORT --oidc-token-file JWT --out session
+                 sealbook sign sha256:DIGEST --repository REGISTRY/TEAM/APP \\
+                     --service HOST:PORT --token-file session     # README, "Put it into production"
+  your auditor   sealbook audit https://HOST:PORT --trust trust.json --follow \\
+                     --client-certificate anna.pem --client-key anna.key
   your cluster   python -m verifier --trust trust.json --repository REGISTRY/TEAM/APP \\
                      sha256:DIGEST bundle.json     # needs `cryptography` and nothing else"""
 
@@ -120,6 +122,11 @@ class _Demo:
         if f"checked     0 to {ours['tree_size']}" not in output:
             raise DemoError(f"expected an audit of all entries, found {output!r}")
         self._console.print("  [green]it only grew, and hides nothing[/]")
+        self._step(
+            "Ask who had each entry made: hold the audit trail against the ledger."
+        )
+        if "nothing is wrong" not in self._sealbook("audit-log", "verify", *config):
+            raise DemoError("expected an audit trail in which nothing is wrong")
         asked = self._cosign(digest, bundle)
         self._step("Take it back: logged, and in the status file that verifiers fetch.")
         self._sealbook("revoke", "--digest", digest, "--reason", "the demo is over", *config)
