@@ -197,8 +197,7 @@ class Server:
             events, self._status.in_force, self._dual.control, flows.settle, reloading.follow
         )
         receipts = self._receipts()
-        metrics = self._metrics(sequencer, publishing)
-        metrics.watch_config(lambda: reloading.refused)
+        metrics = self._metrics(sequencer, publishing, reloading)
         refusals = Refusals(self._trail.denied, metrics.count_refusal)
         logins = Logins.over(
             self._state, self._issuers, events, self._trail, lambda: self._live_config.now
@@ -326,7 +325,9 @@ class Server:
         reports = Reports(self._opened.ledger, lambda: self._trust, status, self._status.in_force)
         return Gates(lambda: self._policy.now, reports)
 
-    def _metrics(self, sequencer: Sequencer, publishing: Publishing) -> Metrics:
+    def _metrics(
+        self, sequencer: Sequencer, publishing: Publishing, reloading: Reloading
+    ) -> Metrics:
         metrics = Metrics()
         metrics.watch(self._opened.ledger, sequencer, self.keys)
         publishing.watch(metrics)
@@ -334,6 +335,7 @@ class Server:
         metrics.watch_endings(self._expiry.endings)
         metrics.watch_trail(self._trail, lambda: self._syslog.dropped)
         metrics.watch_tls(lambda: self._tls.refused)
+        metrics.watch_config(lambda: reloading.refused)
         return metrics
 
     def _kept(self, receipts: Receipts | None) -> Iterator[Coroutine[object, object, None]]:

@@ -100,7 +100,7 @@ class Config(Section):
         except UnicodeDecodeError as e:
             raise ConfigError(f"{path}: {e}") from e
         config = cls.parse(text, path)
-        config._refuse_bare_listening()
+        config.refuse_bare_listening()
         return config
 
     @classmethod
@@ -151,7 +151,8 @@ class Config(Section):
         """Return a configured path, absolute."""
         return self.base / relative
 
-    def _refuse_bare_listening(self) -> None:
+    def refuse_bare_listening(self) -> None:
+        """Raise `ListenError` if it would listen beyond loopback without TLS."""
         for address in (self.listen.grpc, self.listen.http):
             if not is_loopback(address) and self.listen.tls_certificate is None:
                 raise ListenError(

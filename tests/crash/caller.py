@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 import grpc
 
+from ledger import labels
 from signer.client import answer as answered
 from signer.v1 import (
     ledger_pb2,
@@ -56,6 +57,7 @@ class Caller:
         self._ledger = ledger_pb2_grpc.LedgerStub(self._channel)  # type: ignore[no-untyped-call]
         self._admin = grpc.aio.insecure_channel(f"unix:{service.operator_socket}")
         self._operator = operator_pb2_grpc.OperatorStub(self._admin)  # type: ignore[no-untyped-call]
+        self.listed = 0  # entries, when they were listed last
         self._options = {
             "metadata": (("authorization", f"Bearer {service.token}"),),
             "timeout": _TIMEOUT_S,
@@ -122,13 +124,16 @@ class Caller:
         return str(answer.note)
 
     async def entries(self) -> list[Listed]:
-        """Return the approvals in the ledger, all that there is after its genesis event."""
+        """Return the approvals in the ledger, all that there is besides events of its own."""
         found: list[Listed] = []
-        request = ledger_pb2.ListEntriesRequest(start=1)
+        self.listed = 0
+        request = ledger_pb2.ListEntriesRequest(start=0)
         async for message in self._ledger.ListEntries(request, **self._options):
             for record in message.records:
-                assert len(found) + 1 == record.index
-                found.append(_listed(answered.record(record)))
+                assert self.listed == record.index
+                self.listed += 1
+                if record.form != labels.EVENT:
+                    found.append(_listed(answered.record(record)))
         return found
 
     async def prove(self, index: int) -> tuple[InclusionProof, str]:
