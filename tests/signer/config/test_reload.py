@@ -9,12 +9,14 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from ledger.errors import StorageFullError
-from signer.configured import EVENT
+from ledger.store import Store
+from signer.configured import EVENT, history
 from signer.events import Events
 from signer.keys.memory import MemoryKey
 from tests.signer.agreeing import approve, needed, people
@@ -241,6 +243,45 @@ def test_there_and_back(world: World) -> None:
     with running(world) as service:
         assert [0, 1, 2] == [index for index, _ in known]
         assert known == logged(service)
+
+
+def test_missing_event(world: World) -> None:
+    """
+    A store that does not show one of them is found out by the next one.
+    """
+
+    class Hiding(NamedTuple):
+        store: Store
+
+        def search(self, *args: Any) -> list[int]:
+            return [index for index in self.store.search(*args) if index != 1]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.store, name)
+
+    with running(world) as service:
+        with changed(world, (END, f"{BINDING}{END}")):
+            reload(world)
+        reload(world)
+        ledger = service.ledger
+        assert 3 == len(list(history(ledger.store, ledger.bodies, 3)))
+        refused("ledger-damaged", lambda: list(history(Hiding(ledger.store), ledger.bodies, 3)))
+
+
+def test_file_that_only_a_start_reads(world: World) -> None:
+    """
+    A certificate that was replaced is not in force before a restart, and is not said to be.
+    """
+    path = world.directory / "certificates" / "release.pem"
+    with running(world) as service:
+        before = newest(service)["files"]
+        path.write_bytes(path.read_bytes() + b"\n")
+        assert not reload(world).changed
+        add(world, BINDING)
+        assert ["bindings"] == reload(world).sections
+        assert before == newest(service)["files"]
+    with running(world) as service:
+        assert before != newest(service)["files"]
 
 
 def test_changed_while_it_stood_still(world: World) -> None:
