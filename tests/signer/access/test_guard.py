@@ -382,3 +382,31 @@ def test_watchers(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()  # type: ignore[attr-defined]
     assert "OK" == service.raw(GOOD, SIGN).status
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [("authorization", "Bearer TOKEN")] * 2,
+        [("authorization", "Bearer TOKEN"), ("authorization", "Bearer wrong")],
+        [("authorization", "Bearer TOKEN, Bearer TOKEN")],
+        [("authorization", "Bearer TOKEN Bearer TOKEN")],
+        [("authorization", "bearer TOKEN")],
+        [("authorization", "BEARER TOKEN")],
+        [("authorization", "Bearer  TOKEN")],
+        [("authorization-bin", "Bearer TOKEN")],
+        [("authorization", "Bearer TOKEN"), ("authorization-bin", "x")],
+        [("authorization", "TOKEN")],
+        [("authorization", "Basic TOKEN")],
+    ],
+)
+def test_credentials_over_http(service: InProcess, sent: list[tuple[str, str]]) -> None:
+    """
+    Over HTTP too, whoever does not send one bearer token, exactly so, is nobody (A13).
+    """
+    url = f"http://{service.addresses.http}"
+    headers_ = [(name, value.replace("TOKEN", service.token)) for name, value in sent]
+    for path in ("/v1/sign", "/v1/get-bundles"):
+        answer = httpx.post(url + path, json={}, headers=headers_)
+        assert (401, "unauthenticated") == (answer.status_code, answer.json()["code"])
+        assert service.token not in answer.text
