@@ -40,6 +40,7 @@ Streaming = Callable[[Principal, Any], AsyncIterator[Message]]
 Uploading = Callable[[Principal, AsyncIterator[Any]], Awaitable[Message]]
 
 _PUSHBACK_MS = 1000
+_MESSAGE_S = 30  # for a request of at most a megabyte to arrive
 _MOST_FOREIGN = 256  # streams of health and reflection, which may stay open for ever
 _MOST_NAME = 200  # characters of a method that is not there
 _FORWARDED, _PEER_CERTIFICATE = "x-forwarded-for", "x509_pem_cert"
@@ -115,16 +116,19 @@ class Guard(grpc.aio.ServerInterceptor):
 
             return grpc.stream_unary_rpc_method_handler(one(upload), response_serializer=_serialize)
         if (unary := method.unary) is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                one(lambda principal, raw, _: unary(principal, parse(kind, raw))),
-                response_serializer=_serialize,
-            )
+
+            async def once(principal: Principal, _: Any, context: _Context) -> Message:
+                return await unary(principal, parse(kind, await _only(context)))
+
+            return grpc.stream_unary_rpc_method_handler(one(once), response_serializer=_serialize)
         streaming = method.streaming
         assert streaming is not None
-        return grpc.unary_stream_rpc_method_handler(
-            many(lambda principal, raw, _: streaming(principal, parse(kind, raw))),
-            response_serializer=_serialize,
-        )
+
+        async def parts(principal: Principal, _: Any, context: _Context) -> AsyncIterator[Message]:
+            async for part in streaming(principal, parse(kind, await _only(context))):
+                yield part
+
+        return grpc.stream_stream_rpc_method_handler(many(parts), response_serializer=_serialize)
 
     def _others(self, name: str, others: _Handler) -> _Handler:
         """Return the handler of somebody else's method, guarded as our own."""
@@ -231,6 +235,22 @@ class Guard(grpc.aio.ServerInterceptor):
             metadata.append(("grpc-retry-pushback-ms", str(_PUSHBACK_MS)))
         context.set_trailing_metadata(tuple(metadata))
         await context.abort(told.status, f"{told.message} ({told.code})")
+
+
+async def _only(context: _Context) -> bytes:
+    """Return the message of a call that has one, once it is wanted.
+
+    gRPC's own handlers of such calls read it first: then whoever is nobody could have the
+    service keep a megabyte for each call that they begin and do not end.
+    """
+    try:
+        async with asyncio.timeout(_MESSAGE_S):
+            raw = await context.read()
+    except TimeoutError as e:
+        raise errors.UploadError(f"expected the request within {_MESSAGE_S} s") from e
+    if not isinstance(raw, bytes):
+        raise errors.RequestError("expected a request of this method, found none")
+    return raw
 
 
 def _no_such_method() -> errors.UnknownMethodError:
