@@ -253,8 +253,8 @@ def test_11_silent_key(operator: Operator, outsider: Outsider) -> None:
         assert [] == outsider.audit(service)
         service.asking(lambda c: c.sign("sha256:" + "0" * 64, OTHER_REPOSITORY, key="silent"))
 
-        assert [("unannounced-key", 3)] == outsider.audit(service)
-        assert [("unannounced-key", 3)] == outsider.audit(service, grpc=True)
+        assert [("unannounced-key", 4)] == outsider.audit(service)
+        assert [("unannounced-key", 4)] == outsider.audit(service, grpc=True)
 
 
 def test_12_forged_tile(operator: Operator, outsider: Outsider) -> None:

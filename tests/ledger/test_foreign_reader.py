@@ -81,7 +81,7 @@ def test_the_client_is_no_fool(what: str) -> None:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A service in a process of its own, with 301 entries."""
+    """A service in a process of its own, with 302 entries."""
     with serving(init(tmp_path_factory.mktemp("live") / "service")) as service:
         with service.client() as client:
             for some in (range(150), range(150, 300)):
@@ -104,8 +104,8 @@ def test_service(live: Process, prefix: str) -> None:
     log = Log(foreign.over_http(live.addresses.http, prefix), vkey_of(live))
     found = judge(log, random.Random(1))
 
-    assert (ORIGIN, 301) == (log.head.origin, len(found))
-    assert live.verify(_signed_again(live, 17)).index == 18
+    assert (ORIGIN, 302) == (log.head.origin, len(found))
+    assert live.verify(_signed_again(live, 17)).index == 19
 
 
 def _signed_again(service: Process, n: int) -> object:
@@ -139,7 +139,7 @@ def test_exported_over_http(live: Process, exported: Path) -> None:
     An export that a plain web server serves is a log to a foreign client.
     """
     with python_server(exported) as address:
-        assert 301 == len(judge(Log(foreign.over_http(address), vkey_of(live)), random.Random(3)))
+        assert 302 == len(judge(Log(foreign.over_http(address), vkey_of(live)), random.Random(3)))
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -148,11 +148,11 @@ def test_exported_by_nginx(live: Process, exported: Path) -> None:
     An export behind nginx is a log to a foreign client, described as the specification wants it.
     """
     with nginx(exported) as address:
-        assert 301 == len(judge(Log(foreign.over_http(address), vkey_of(live)), random.Random(4)))
+        assert 302 == len(judge(Log(foreign.over_http(address), vkey_of(live)), random.Random(4)))
         for path, media_type, cached in (
             ("/checkpoint", "text/plain; charset=utf-8", "public, max-age=1"),
             ("/tile/0/000", "application/octet-stream", "public, max-age=31536000, immutable"),
-            ("/tile/0/001.p/45", "application/octet-stream", "public, max-age=31536000, immutable"),
+            ("/tile/0/001.p/46", "application/octet-stream", "public, max-age=31536000, immutable"),
         ):
             connection = HTTPConnection(address)
             connection.request("GET", path)
