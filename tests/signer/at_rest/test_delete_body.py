@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger import deleting
+from ledger.errors import BodyDeletedError
+from ledger.store.reading import SqliteReader
+from signer.attest.attesting import Attesting
 from signer.errors import ServiceError
 from signer.v1 import operator_pb2 as pb
 from tests.ledger.at_rest_keys import CANARY, lies_in
@@ -184,6 +188,31 @@ def test_while_it_is_deleted(service: InProcess, tmp_path: Path) -> None:
             call()
         assert "body-deleted" == caught.value.code
     assert size == service.tree_size
+
+
+def test_nobody_is_under_way(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Before it is looked up who has a body, nobody can store it any more, and who was about to has.
+    """
+    made = attest(service, 1, sbom())
+    seen: list[str] = []
+    holders, settle = deleting.holders, Attesting.settle
+
+    async def settled(self: Attesting) -> None:
+        seen.append("settled")
+        await settle(self)
+
+    def looked(store: SqliteReader, name: str) -> list[int]:
+        with pytest.raises(BodyDeletedError):
+            service.ledger.bodies.check_spared(name)
+        seen.append("looked")
+        return holders(store, name)
+
+    monkeypatch.setattr(Attesting, "settle", settled)
+    monkeypatch.setattr(deleting, "holders", looked)
+    delete(service, made.signed.record.index)
+
+    assert ["settled", "looked"] == seen
 
 
 def test_dual_control(tmp_path: Path) -> None:

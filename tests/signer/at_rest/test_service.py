@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.store.files import data_keys
+from signer.attest import types
 from signer.config import Config
 from signer.server import Server
 from tests.ledger.at_rest_keys import CANARY, lies_in
@@ -51,6 +52,17 @@ def test_files(site: InProcess) -> None:
     """
     assert set() == lies_in(site.directory, CANARY)
     assert [*(site.directory / "ledger" / "bodies" / "sha256").iterdir()]
+
+
+def test_uploads(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What is being uploaded lies encrypted too, before anybody knows what it is.
+    """
+    found: list[set[str]] = []
+    monkeypatch.setattr(types, "check", lambda *_: found.append(lies_in(site.directory, CANARY)))
+    attest(site, 5, sbom(LARGE))
+
+    assert [set()] == found
 
 
 @pytest.mark.parametrize(("image", "parts"), [(1, 1), (2, LARGE)])

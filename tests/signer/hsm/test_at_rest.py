@@ -21,6 +21,7 @@ pytestmark = NEEDS_SOFTHSM
 def test_wraps(token: SoftToken) -> None:
     """
     What the token wraps it opens again, as what it was wrapped for; another key in it does not.
+    Away, it says nothing of keys.
     """
     base, one, two = token.directory, token.uri("object=kek"), token.uri("object=kek-2")
     for uri in (one, two):
@@ -36,6 +37,8 @@ def test_wraps(token: SoftToken) -> None:
     refused("at-rest-key", lambda: first.unwrap(wrapped, b"other"))
     refused("at-rest-key", lambda: second.unwrap(wrapped, b"about"))
     assert bytes(32) == first.unwrap(wrapped, b"about")
+    token.vanish()
+    refused("key-unavailable", lambda: first.unwrap(wrapped, b"about"))
     first.close()
     second.close()
 
