@@ -15,58 +15,40 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 import structlog
 
 from ledger.errors import LedgerError
-from ledger.mirrored import Mirrored
-from ledger.opening import OpenLedger, open_ledger
 from ledger.receipts import Receipts
 from ledger.sequencer import Sequencer
 from signer import listening
-from signer.access.admitting import Admitting
-from signer.access.oidc.issuers import Issuers
-from signer.access.state import State
-from signer.access.tokens import Tokens
-from signer.approvals.opening import DualControl
-from signer.at_rest.keeping import AtRest
 from signer.at_rest.older import keep_older
 from signer.audit_trail.anchoring import Anchoring
 from signer.audit_trail.calls import told
-from signer.audit_trail.opening import open_trail
 from signer.audit_trail.purging import Purging
-from signer.audit_trail.syslog import Syslog
-from signer.authority.opening import opened
 from signer.config import Config
 from signer.configured import Configured
 from signer.daily import keep_receipts
 from signer.dating import Dating
 from signer.deleting import Deleting
 from signer.events import Events
-from signer.expiry import Expiry
 from signer.flows import Flows
-from signer.forms.all import all_forms
 from signer.front import Front
 from signer.gates import Gates
 from signer.gates.reports import Reports
 from signer.guard import Method
 from signer.http import application
-from signer.life.keeping import KeyLife
-from signer.live import Live
 from signer.logins import Logins
 from signer.metrics import Metrics
-from signer.own_keys import OwnKeys
-from signer.publishing import Publishing, asks
+from signer.prepared import Prepared
+from signer.publishing import Publishing
 from signer.refusal import Refusals
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
-from signer.reloading import LivePolicy, Reloading
-from signer.service import KeysService, OperatorService, PullService, StorageService
+from signer.reloading import Reloading
+from signer.service import KeysService, OperatorService, StorageService
 from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService
 from signer.service.review import ReviewService
-from signer.status.keeping import StatusKeeper, read_status
 from signer.status.revoking import Revoking
-from signer.tls import Tls
-from signer.trust_files import Handed, LiveTrust, handed_out, public_signing_config
+from signer.trust_files import handed_out, public_signing_config
 from verifier.errors import SealbookError
-from verifier.trust import TrustRoot
 
 log = structlog.get_logger()
 
@@ -74,7 +56,7 @@ EX_IOERR = 74  # sysexits.h
 _GRACE_S = 10
 
 
-class Server:
+class Server(Prepared):
     """One service. `run` serves until it is told to stop."""
 
     def __init__(self, config: Config) -> None:
@@ -83,72 +65,9 @@ class Server:
         Raises:
             SealbookError: whatever keeps the service from starting, with its code.
         """
-        self._config = config
-        self._live_config = Live(lambda config: config, config)
-        self._live = LiveTrust.read(config)
-        self._own = OwnKeys.open(config, self._trust)
-        self._authorities = opened(config, self._own, self._trust)
-        self._forms = all_forms(config.origin, self._authorities.issuer)
-        self._tokens = Tokens.read(config)
-        self._admitting = Admitting(config, [self._tokens])
-        self._tls = Tls(config)
-        self._policy = LivePolicy(config, self._live)
-        handed = Handed.of(config, self._live)
-        status = read_status(handed.status, self._trust, config.origin)
-        self._at_rest = AtRest.open(config.at_rest, config.base, config.home)
-        self._opened: OpenLedger = open_ledger(
-            config.home,
-            self._own.ledger,
-            asks=asks(config, self._trust),
-            signs_late=config.mirror.synchronous,
-            at_rest=self._at_rest.bodies if self._at_rest else None,
-        )
-        try:
-            self._status = StatusKeeper(
-                self._opened.ledger,
-                self._own.status,
-                handed,
-                every_s=config.trust.status_every_s,
-                previous=status,
-            )
-            ledger = self._opened.ledger
-            self._life = KeyLife(config, self._forms, ledger, self._live, self._own)
-            self.keys = self._life.ring
-            self._dual = DualControl(
-                config,
-                ledger,
-                lambda: self.keys.keys,
-                lambda: (*self._life.publics, *self._trust.publics()),
-            )
-            self._expiry = Expiry(
-                config, self.keys, self._opened.ledger, lambda: self._trust, lambda: self._tls.ends
-            )
-            self._syslog = Syslog(config.trail.syslog)
-            self._trail = open_trail(config, self._opened.ledger, self._syslog)
-            self._issuers = Issuers(config)
-            sealing = self._at_rest.api_keys if self._at_rest else None
-            self._state = State.open(config, ledger, sealing)
-        except BaseException:
-            self._opened.close()
-            raise
-        state = self._state
-        self._admitting.holders = (self._tokens, state.sessions, state.api_keys)
-        self._admitting.bound = state.bindings
-        self._mirrored = Mirrored()
-        self._pulls = PullService(self._opened.ledger, self._mirrored)
+        super().__init__(config)
         self._exit_code = 0
         self._ready = False
-
-    def refuse_example_keys(self) -> None:
-        """Raise `ExampleKeyError` if a key is one of keys-example/."""
-        for public in self._life.publics:
-            public.refuse_example()
-        self._dual.refuse_examples()
-
-    @property
-    def _trust(self) -> TrustRoot:
-        """The trust file in force."""
-        return self._live.root
 
     async def run(self, started: Callable[[listening.Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.
@@ -289,17 +208,6 @@ class Server:
         self._ready = False
         self._pulls.stop()
         log.info("stopping")
-
-    def close(self) -> None:
-        """Close trail and ledger, give the lock back, and log out of the devices with keys."""
-        self._state.close()
-        self._trail.close()
-        self._syslog.close()
-        self._opened.close()
-        self._own.close()
-        self._life.close()
-        if self._at_rest is not None:
-            self._at_rest.close()
 
     def _reloading(self, events: Events, anchoring: Anchoring) -> Reloading:
         ledger = self._opened.ledger
