@@ -15,15 +15,16 @@ README = Path(__file__).parent.parent.parent / "signer" / "README.md"
 PATIENCE_S = 120
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
-# What restarts a service where no systemd is: it ends the process, and starts another one.
+# What stops and restarts a service where no systemd is: it ends the process, and starts another.
 _SYSTEMCTL = """\
 #!/bin/sh
-test "$*" = "restart sealbook" || exit 64
+case "$*" in "stop sealbook" | "restart sealbook") ;; *) exit 64 ;; esac
 if test -f serve.pid; then
     pid=$(cat serve.pid)
-    kill "$pid"
+    kill "$pid" 2> /dev/null
     while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
 fi
+test "$1" = stop && exit 0
 : > serve.out
 sealbook serve > serve.out 2>> serve.log &
 echo $! > serve.pid
