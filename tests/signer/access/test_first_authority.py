@@ -97,6 +97,19 @@ def test_refused(site: Path, words: str, code: str) -> None:
     assert before == sorted(site.rglob("*"))
 
 
+@pytest.mark.parametrize("left", ["x.pem", "x.key"])
+def test_nothing_is_overwritten(site: Path, left: str) -> None:
+    """
+    Where one of the two files is there already, neither is written.
+    """
+    (site / left).write_text("kept")
+    words = f"certificate x --ca tls/clients --uri {URI}"
+
+    check_refused(sealbook("access", *words.split(), cwd=site), "key-exists")
+
+    assert ["kept"] == [path.read_text() for path in site.glob("x.*")]
+
+
 def test_a_key_of_another(site: Path) -> None:
     """
     An authority whose key is another one's makes nothing.
