@@ -25,6 +25,7 @@ PAGES = (
 )
 _BLOCK = re.compile(r"^```(?:console|sh|yaml|ini)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`(sealbook [^`]+)`")
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
@@ -131,6 +132,27 @@ def test_configurations(page: str) -> None:
         count += len({"issuers", "gates", "protected"} & set(said))
 
     assert count
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links(page: str) -> None:
+    """
+    Every link to another page leads to a file, and to a heading of it.
+    """
+    lost = []
+    for link in _LINK.findall((ROOT / page).read_text()):
+        file, _, anchor = link.partition("#")
+        target = ((ROOT / page).parent / file).resolve() if file else ROOT / page
+        if not target.exists() or (anchor and anchor not in _anchors(target.read_text())):
+            lost.append(link)
+
+    assert [] == lost
+
+
+def _anchors(text: str) -> set[str]:
+    """Return how the headings of a page are linked to."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 def test_what_is_not_there_is_found() -> None:
