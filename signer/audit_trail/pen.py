@@ -55,9 +55,12 @@ class Pen:
         found: Tail,
         *,
         clock: Callable[[], float],
+        timer: Callable[[], float],
         forward: Callable[[bytes], None],
     ) -> None:
         """Go on with the trail in `folder` where `found` says; `forward` gets each line too.
+
+        `clock` dates lines, `timer` says how old a segment is, whoever sets the clock.
 
         Raises:
             TrailError: it cannot be written.
@@ -66,12 +69,16 @@ class Pen:
         self._syncing = threading.Lock()  # is taken before the other one
         self._folder = folder
         self._clock = clock
+        self._timer = timer
         self._forward = forward
         self._segment = found.segment
         self._first = found.seq if found.first is None else found.first
         self._seq, self._prev, self._time = found.seq, found.prev, found.time
         self._before = _Before(found.seq, found.prev)
-        self._since = float(rfc3339(f"{found.since[:19]}Z")) if found.since else None
+        self._since: float | None = None
+        if found.since:
+            age_s = max(0.0, clock() - rfc3339(f"{found.since[:19]}Z"))
+            self._since = timer() - age_s
         self._second, self._printed = -1, ""
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -113,7 +120,7 @@ class Pen:
         """Whether the open segment tells of somebody, and is old or large enough to be finished."""
         if self._since is None:
             return False
-        return self._size >= _MOST_SEGMENT or self._clock() - self._since >= segment_s
+        return self._size >= _MOST_SEGMENT or self._timer() - self._since >= segment_s
 
     def check(self) -> None:
         """Raise `TrailError` if nothing can be written any more."""
@@ -137,7 +144,7 @@ class Pen:
         self._prev = hash_of(head)
         self._seq += 1
         if self._since is None and kind not in OF_ITSELF:
-            self._since = self._clock()
+            self._since = self._timer()
         self._waiting.append(line)
         self._waiting_bytes += len(line)
         return self._before.seq

@@ -67,6 +67,7 @@ class Trail:
         *,
         version: str = "",
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
         forward: Callable[[bytes], None] = lambda _: None,
     ) -> Self:
         """Open the trail in `folder`, new or not, and say what became of what was left open.
@@ -81,7 +82,9 @@ class Trail:
             found = tails.find(folder, logged)
         except OSError as e:
             raise TrailError(f"cannot read the trail in {folder.path}: {e.strerror}") from e
-        trail = cls(folder, found, ledger, Pen(folder, found, clock=clock, forward=forward))
+        trail = cls(
+            folder, found, ledger, Pen(folder, found, clock=clock, timer=timer, forward=forward)
+        )
         trail._begin(found, version)
         return trail
 

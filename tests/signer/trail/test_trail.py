@@ -51,7 +51,8 @@ class Desk:
 
     def open(self, logged: Closed | None = None) -> Trail:
         """Open the trail, as a start does."""
-        return Trail.open(Folder(self.directory / "trail"), self.ledger, logged, clock=self.clock)
+        folder = Folder(self.directory / "trail")
+        return Trail.open(folder, self.ledger, logged, clock=self.clock, timer=self.clock)
 
     def append(self, *numbers: int) -> list[Any]:
         """Append entries past the trail, and return the answers."""
