@@ -142,6 +142,7 @@ class Server(Prepared):
             | StorageService(
                 Deleting(ledger, events, self._dual.control, flows.settle, keys.turn),
                 self._at_rest,
+                self._trail,
             ).table()
             | ConfigurationService(reloading).table()
             | flows.table(metrics)  # to read; an admin may not sign by that alone

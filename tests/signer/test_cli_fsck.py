@@ -64,7 +64,7 @@ def test_json(world: World) -> None:
     done = sealbook("fsck", "--json", "--config", world.config)
 
     [finding, count] = lines(done)
-    assert (1, {"findings": 1}) == (done.returncode, count)
+    assert (1, {"findings": 1, "encrypted": 0}) == (done.returncode, count)
     assert ("dedup", 4, "none") == (finding["code"], finding["index"], finding["found"])
 
 
@@ -195,4 +195,6 @@ def test_help_names_all(world: World) -> None:
     for option in ("--directory", "--signatures", "--crosscheck", "--repair", "--json"):
         assert option in done.stdout
     SqliteStore(database(world)).close()
-    assert {"findings": 0} == one(sealbook("fsck", "--json", "--config", world.config))
+    assert {"findings": 0, "encrypted": 0} == one(
+        sealbook("fsck", "--json", "--config", world.config)
+    )

@@ -27,6 +27,7 @@ from tests.signer.at_rest.attesting import (
 )
 from tests.signer.commands import check_refused, lines, one
 from tests.signer.running import InProcess, running
+from tests.signer.trails import told
 from tests.signer.world import World, found_in
 
 
@@ -52,17 +53,6 @@ def test_files(site: InProcess) -> None:
     """
     assert set() == lies_in(site.directory, CANARY)
     assert [*(site.directory / "ledger" / "bodies" / "sha256").iterdir()]
-
-
-def test_uploads(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    What is being uploaded lies encrypted too, before anybody knows what it is.
-    """
-    found: list[set[str]] = []
-    monkeypatch.setattr(types, "check", lambda *_: found.append(lies_in(site.directory, CANARY)))
-    attest(site, 5, sbom(LARGE))
-
-    assert [set()] == found
 
 
 @pytest.mark.parametrize(("image", "parts"), [(1, 1), (2, LARGE)])
@@ -128,17 +118,30 @@ def test_copies(site: InProcess, tmp_path: Path) -> None:
 
 def test_rotated(site: InProcess) -> None:
     """
-    The operator has a new data key made; what is there stays readable.
+    The operator has a new data key made, which the audit trail tells; what is there stays readable.
     """
     before = data_keys(database(site)).read_bytes()
     said = one(site.command("ledger", "rotate-data-key", "--json"))
 
     assert 0 == said["wrapping"]
+    decisions = told(site.directory, "decision")
+    assert "rotate-data-key" in [line["what"] for line in decisions]
     assert before != data_keys(database(site)).read_bytes()
     attest(site, 3, sbom(2))
     assert any(sbom(2) in payload for payload in payloads(site, 3))
     assert any(sbom() in payload for payload in payloads(site, 1))
     assert set() == lies_in(site.directory, CANARY)
+
+
+def test_uploads(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What is being uploaded lies encrypted too, before anybody knows what it is.
+    """
+    found: list[set[str]] = []
+    monkeypatch.setattr(types, "check", lambda *_: found.append(lies_in(site.directory, CANARY)))
+    attest(site, 5, sbom(LARGE))
+
+    assert [set()] == found
 
 
 def start(world: World) -> object:
