@@ -23,11 +23,7 @@ from typing import BinaryIO
 from ledger import at_rest
 from ledger.at_rest import CHUNK, HEADER, SEALED_CHUNK, TAG, Content, DataKeys, Place
 from ledger.durable import sync
-from ledger.errors import (
-    BodyDeletedError,
-    DamagedError,
-    LockedError,
-)
+from ledger.errors import BodyDeletedError, DamagedError, LockedError
 from ledger.spooling import ALGORITHM, PIECE, Spool, disk
 
 LARGEST_IN_ROW = 64 << 10  # bytes
