@@ -33,6 +33,8 @@ GRPC_OPTIONS = (
     # Beyond them gRPC's own clients are told UNAVAILABLE, though they wait for their turn: the
     # service still counts streams that have ended. So it is more than anybody needs.
     ("grpc.max_concurrent_streams", 256),
+    # Else each stream may bring 4 MiB before anybody has looked who is calling.
+    ("grpc.http2.bdp_probe", 0),
     # Nothing here compresses well, and what was compressed may be far more than it seems.
     ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.server_handshake_timeout_ms", 5_000),

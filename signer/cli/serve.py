@@ -8,6 +8,7 @@ import sys
 
 import structlog
 
+from signer import arena
 from signer.cli.arguments import parser
 from signer.config import Config
 from signer.listening import Addresses
@@ -32,6 +33,7 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     # It would write a line for whatever strangers send wrong, as fast as they send it.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    arena.share_one()
     server = Server(Config.load(args.config))
     if not args.example_keys:
         try:

@@ -12,14 +12,13 @@ import ssl
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
-from tests.signer.asking import PATIENCE_S
-
+PATIENCE_S = 60
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
     *(0, 1, 3, 4, 6, 7, 8, 9),
 )
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
-MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE = 3, 6
+MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE = 3, 4, 6
 REFUSED_STREAM, ENHANCE_YOUR_CALM = 7, 11
 LARGEST = 16_384  # of a frame, unless somebody allowed more
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from signer import listening
+from signer import guard, listening
 from signer.address import listen
 from tests.signer import http2
 from tests.signer.asking import PATIENCE_S, SIGN, eventually, order
@@ -126,20 +126,23 @@ def test_metadata_within_the_limit(service: InProcess) -> None:
 
 def test_what_it_says_it_takes(service: InProcess) -> None:
     """
-    Clients are told how many streams and how much metadata there may be.
+    Clients are told how many streams, how much metadata, and how much on a stream that nobody
+    has read yet there may be.
     """
     with Raw(service.addresses.grpc) as raw:
         settings = raw.settings()
 
     assert 256 == settings[http2.MAX_CONCURRENT_STREAMS]
     assert 8 << 10 == settings[http2.MAX_HEADER_LIST_SIZE]
+    assert 65_535 == settings[http2.INITIAL_WINDOW_SIZE]
 
 
 def test_streams(service: InProcess) -> None:
     """
     Of 300 streams on one connection 256 are open, and the others are refused.
     """
-    block = http2.request(SIGN)
+    [known] = service.metadata
+    block = http2.request(SIGN, known)
     with Raw(service.addresses.grpc) as raw:
         raw.settings()
         opened = [frame(HEADERS, block, http2.END_HEADERS, 2 * n + 1) for n in range(300)]
@@ -220,9 +223,10 @@ def test_age(hurried: InProcess) -> None:
     """
     options = dict(listening.GRPC_OPTIONS)
     assert (300_000, 1_800_000) == (options[AGE], options[GRACE])
+    [known] = hurried.metadata
     with Raw(hurried.addresses.grpc, polite=True) as raw:
         raw.settings()
-        raw.send(frame(HEADERS, http2.request(SIGN), http2.END_HEADERS, 1))
+        raw.send(frame(HEADERS, http2.request(SIGN, known), http2.END_HEADERS, 1))
         gone = raw.until(GOAWAY)
         started = time.monotonic()
         for _ in raw.frames():
@@ -239,13 +243,42 @@ def test_gone(hurried: InProcess) -> None:
     """
     options = dict(listening.GRPC_OPTIONS)
     assert (60_000, 20_000) == (options[ALIVE], options[ANSWER])
+    [known] = hurried.metadata
     with Raw(hurried.addresses.grpc) as raw:
         raw.settings()
-        raw.send(frame(HEADERS, http2.request(SIGN), http2.END_HEADERS, 1))
+        raw.send(frame(HEADERS, http2.request(SIGN, known), http2.END_HEADERS, 1))
         ping, gone = raw.until(PING), raw.until(GOAWAY)
 
     assert 8 == len(ping.payload)
     assert b"ping_timeout" == gone.payload[8:]
+
+
+def test_nobody_is_refused_before_the_message(service: InProcess) -> None:
+    """
+    Whoever is nobody is told so at once, and nothing of what they go on to send is kept.
+    """
+    with Raw(service.addresses.grpc) as raw:
+        raw.settings()
+        raw.send(frame(HEADERS, http2.request(SIGN), http2.END_HEADERS, 1))
+        answer = raw.until(HEADERS)
+
+    assert b"unauthenticated" in answer.payload
+
+
+def test_half_a_message(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever is somebody has 30 s for a message, here less.
+    """
+    assert 30 == guard._MESSAGE_S
+    monkeypatch.setattr(guard, "_MESSAGE_S", 0.3)
+    [known] = service.metadata
+    with Raw(service.addresses.grpc, polite=True) as raw:
+        raw.settings()
+        raw.send(frame(HEADERS, http2.request(SIGN, known), http2.END_HEADERS, 1))
+        raw.send(frame(http2.DATA, b"\0" + (1_000).to_bytes(4, "big") + bytes(900), 0, 1))
+        answer = raw.until(HEADERS)
+
+    assert b"upload" in answer.payload
 
 
 def test_connections(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
