@@ -25,9 +25,9 @@ from cryptography import x509
 
 from ledger.ledger import Ledger
 from signer.config import Config
+from signer.configuring.live import Install
 from signer.errors import ConfigError
 from signer.keys.ring import KeyRing
-from signer.live import Install
 from verifier._strict import utc
 from verifier.trust import TrustRoot
 

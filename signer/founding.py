@@ -35,10 +35,10 @@ from signer.config import Config
 from signer.config.canonical import Canonical, canonical
 from signer.config.trust import STATUS_EVERY_S
 from signer.config.values import check_origin
-from signer.configured import FIRST
+from signer.configuring.first import FORMS, first_config
+from signer.configuring.logged import FIRST
 from signer.errors import ConfigError
 from signer.events import signed_event
-from signer.first_config import FORMS, first_config
 from signer.keys import create_key, open_key
 from signer.keys.home import HomeKey, Role
 from signer.keys.memory import MemoryKey

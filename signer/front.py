@@ -12,8 +12,8 @@ from signer.access.admitting import Admitting, AtSocket
 from signer.address import listen
 from signer.config import Config
 from signer.guard import Guard, Method
-from signer.http_guard import HttpGuard
-from signer.http_serving import Http
+from signer.http.guard import HttpGuard
+from signer.http.serving import Http
 from signer.refusal import Refusals
 from signer.rekor.messages import Application
 from signer.tls import Tls

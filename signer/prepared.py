@@ -14,13 +14,13 @@ from signer.audit_trail.opening import open_trail
 from signer.audit_trail.syslog import Syslog
 from signer.authority.opening import opened
 from signer.config import Config
+from signer.configuring.live import Live
+from signer.configuring.reloading import LivePolicy
 from signer.expiry import Expiry
 from signer.forms.all import all_forms
 from signer.life.keeping import KeyLife
-from signer.live import Live
 from signer.own_keys import OwnKeys
 from signer.publishing import asks
-from signer.reloading import LivePolicy
 from signer.service import PullService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.tls import Tls

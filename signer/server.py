@@ -23,7 +23,8 @@ from signer.audit_trail.anchoring import Anchoring
 from signer.audit_trail.calls import told
 from signer.audit_trail.purging import Purging
 from signer.config import Config
-from signer.configured import Configured
+from signer.configuring.logged import Configured
+from signer.configuring.reloading import Reloading
 from signer.daily import keep_receipts
 from signer.dating import Dating
 from signer.deleting import Deleting
@@ -33,7 +34,7 @@ from signer.front import Front
 from signer.gates import Gates
 from signer.gates.reports import Reports
 from signer.guard import Method
-from signer.http import application
+from signer.http.application import application
 from signer.logins import Logins
 from signer.metrics import Metrics
 from signer.prepared import Prepared
@@ -41,7 +42,6 @@ from signer.publishing import Publishing
 from signer.refusal import Refusals
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
-from signer.reloading import Reloading
 from signer.service import KeysService, OperatorService, StorageService
 from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService

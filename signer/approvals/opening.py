@@ -11,8 +11,8 @@ from signer.approvals.persons import Persons
 from signer.approvals.protection import Protection
 from signer.approvals.requests import Requests
 from signer.config import Config
+from signer.configuring.live import Install
 from signer.events import Events
-from signer.live import Install
 from verifier.publickey import PublicKey
 
 

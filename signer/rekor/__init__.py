@@ -6,7 +6,7 @@
 Only those who hold a token append, and who holds the append token does nothing
 else. What they upload has no body here: it is *opaque*, a hash that somebody
 signed. Reading needs no token: v1's is in `signer.rekor.reading`, checkpoint and
-tiles in `signer.tiles_http`.
+tiles in `signer.http.tiles`.
 
 Spec: github.com/sigstore/rekor-tiles, api/proto/rekor/v2 and CLIENTS.md; for v1
 github.com/sigstore/rekor, openapi.yaml.

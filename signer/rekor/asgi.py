@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from signer.access import Principal
 from signer.errors import NotFoundError
-from signer.http_refusal import is_rekors
+from signer.http.refusal import is_rekors
 from signer.metrics import Metrics
 from signer.rekor import v1, v1_answers, v2
 from signer.rekor.messages import (

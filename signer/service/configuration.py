@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from signer.access import Principal
+from signer.configuring.reloading import Reloading
 from signer.guard import Method
-from signer.reloading import Reloading
 from signer.v1 import operator_pb2
 
 

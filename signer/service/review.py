@@ -6,9 +6,9 @@ import asyncio
 
 from ledger.ledger import Ledger
 from signer.access import Principal
+from signer.configuring.reviewing import review
 from signer.errors import RequestError
 from signer.guard import Method
-from signer.reviewing import review
 from signer.v1 import access_pb2 as pb
 from verifier._strict import canonical_json
 

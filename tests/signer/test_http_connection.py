@@ -11,8 +11,10 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from signer import http_connection, http_serving, listening
-from signer.http_connection import Connection
+from signer import listening
+from signer.http import connection as http_connection
+from signer.http import serving as http_serving
+from signer.http.connection import Connection
 from tests.signer.access.test_mutual_tls import SERVERS, secure
 from tests.signer.asking import PATIENCE_S, eventually
 from tests.signer.running import InProcess, running

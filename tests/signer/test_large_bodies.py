@@ -17,8 +17,8 @@ from starlette.requests import Request
 
 from ledger.resources import body_path
 from ledger.spooling import PIECE
-from signer import tiles_http
 from signer.access import Caller
+from signer.http import tiles as tiles_http
 from signer.rekor.messages import PRINCIPAL
 from signer.service.ledger import LedgerService
 from signer.v1 import ledger_pb2

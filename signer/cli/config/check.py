@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signer.checking import check
 from signer.cli.arguments import parser, show
 from signer.cli.config.sentences import paragraphs, warnings
 from signer.config import Config
+from signer.configuring.checking import check
 
 
 def main(argv: list[str]) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from signer.access.binding import Binding
 from signer.access.roles import ROLES
 from signer.address import is_loopback
-from signer.checking import Checked
 from signer.config import Config
+from signer.configuring.checking import Checked
 from verifier.repository import EVERYWHERE
 from verifier.spans import span
 

@@ -15,8 +15,9 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from starlette.routing import Route
 
-from signer import guard, http_guard
+from signer import guard
 from signer.access.table import METHODS, ROUTES
+from signer.http import guard as http_guard
 from signer.refusal import DOMAIN
 from signer.under_way import UnderWay
 from signer.v1 import access_pb2

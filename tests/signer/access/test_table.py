@@ -15,7 +15,7 @@ from starlette.routing import Route
 import signer.v1
 from signer.access.roles import ANONYMOUS, ROLES
 from signer.access.table import METHODS, ROUTES
-from signer.http_guard import find
+from signer.http.guard import find
 from signer.rekor.asgi import _UPLOADS
 from tests.signer.running import InProcess
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from signer.configured import history
+from signer.configuring.logged import history
 from tests.signer.running import InProcess
 from tests.signer.world import World
 

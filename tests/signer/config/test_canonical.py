@@ -11,8 +11,8 @@ import pytest
 
 from signer.config import Config
 from signer.config.canonical import canonical, sections
+from signer.configuring.reloading import differing
 from signer.founding import found
-from signer.reloading import differing
 from tests.signer.agreeing import people
 from tests.signer.asking import refused
 from tests.signer.config.changing import add

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from signer.config import Config
-from signer.first_config import first_config
+from signer.configuring.first import first_config
 
 FILE = Path("/nowhere/sealbook.toml")
 COMMENTED = re.compile(r"(?m)^# (?=\[+[a-z_.]+\]+(?:  #.*)?$|[a-z_]+(?:\.[a-z_]+)* = )")

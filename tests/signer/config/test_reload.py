@@ -16,7 +16,7 @@ import pytest
 
 from ledger.errors import StorageFullError
 from ledger.store import Store
-from signer.configured import EVENT, history
+from signer.configuring.logged import EVENT, history
 from signer.events import Events
 from signer.keys.memory import MemoryKey
 from tests.signer.agreeing import approve, needed, people

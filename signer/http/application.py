@@ -1,8 +1,8 @@
 """The HTTP side: trust files for verifiers, health and metrics for operators.
 
-Bundles are in `signer.bundles_http`, tiles and bodies in `signer.tiles_http`, calls of
-build runners in `signer.json_http`. Who may have what is in `signer.access.table`, and
-`signer.http_guard` in front of all of it: whatever a handler raises, it answers.
+Bundles are in `signer.http.bundles`, tiles and bodies in `signer.http.tiles`, calls of
+build runners in `signer.http.calls`. Who may have what is in `signer.access.table`, and
+`signer.http.guard` in front of all of it: whatever a handler raises, it answers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 
 from ledger.ledger import Ledger
-from signer import bundles_http, json_http, tiles_http
 from signer.errors import ConfigError, NotFoundError
 from signer.guard import Method
+from signer.http import bundles, calls, tiles
 from signer.metrics import Metrics
 from verifier.errors import VerificationError
 from verifier.trust import TrustRoot
@@ -75,17 +75,17 @@ def application(
         return PlainTextResponse("not ready\n", status_code=503)
 
     routes = {
-        **bundles_http.routes(ledger),
+        **bundles.routes(ledger),
         **{f"/v1/{name}": trust_file for name in trust_files},
         "/v1/policy.toml": _policy(policy_file),
         "/v1/signing_config.json": signing,
         "/v1/tlog-policy": policy,
-        **tiles_http.routes(ledger),
+        **tiles.routes(ledger),
         "/metrics": scrape,
         "/healthz": healthz,
         "/readyz": readyz,
     }
-    posts = json_http.routes(table)
+    posts = calls.routes(table)
     return Router(
         [
             *(Route(path, handler) for path, handler in routes.items()),

@@ -22,7 +22,7 @@ from signer.access.binding import Binding
 from signer.access.principal import Principal
 from signer.access.where import Where
 from signer.config.access import BindingSection
-from signer.configured import Logged, history
+from signer.configuring.logged import Logged, history
 from signer.errors import RequestError
 from verifier._strict import canonical_json
 

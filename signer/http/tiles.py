@@ -22,7 +22,7 @@ from ledger.ledger import Ledger
 from ledger.resources import Large, Resource, Resources, parse_body_path
 from ledger.tiles import parse_path
 from signer.errors import NotFoundError
-from signer.http_guard import principal_of
+from signer.http.guard import principal_of
 from signer.service.seeing import Sight
 from verifier.errors import MalformedError
 

@@ -23,10 +23,10 @@ import structlog
 from ledger.errors import FrozenError
 from signer.config import Config
 from signer.config.canonical import Canonical, canonical, sections
-from signer.configured import Configured, same
+from signer.configuring.live import Install, Live, Reloads
+from signer.configuring.logged import Configured, same
 from signer.errors import ConfigError, ConfigRestartError, ReloadError
 from signer.gates.rules import Rules
-from signer.live import Install, Live, Reloads
 from signer.trust_files import LiveTrust
 from verifier.errors import SealbookError
 from verifier.trust import TrustRoot

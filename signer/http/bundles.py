@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from ledger import labels
 from ledger.ledger import Ledger
 from signer.errors import NotFoundError
-from signer.http_guard import principal_of
+from signer.http.guard import principal_of
 from signer.service.bundles import Bundles, Found
 from signer.service.seeing import FETCH, Sight
 from verifier._strict import decimal

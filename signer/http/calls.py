@@ -7,7 +7,7 @@
     POST /v1/attest?…      the predicate itself; the fields of AttestRequest.Start are the query
 
 Messages are those of the contract in protobuf's JSON mapping. The same table of
-methods answers, with the same rights and the same refusals: `signer.http_guard` lets in.
+methods answers, with the same rights and the same refusals: `signer.http.guard` lets in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 
 from signer.errors import RequestError, UnknownRequestFieldError
 from signer.guard import Method
-from signer.http_guard import principal_of
+from signer.http.guard import principal_of
 from signer.v1 import signer_pb2
 from verifier.errors import LimitError
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from signer.http_connection import Connection
+from signer.http.connection import Connection
 
 _HANDSHAKE_S = 5.0
 _KEEP_ALIVE_S = 5  # between two requests

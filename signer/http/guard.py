@@ -18,13 +18,13 @@ from typing import Any, NamedTuple, cast
 
 from starlette.requests import Request
 
-from signer import http_refusal
 from signer.access import Principal
 from signer.access.admitting import Sent, Visit, is_stranger
 from signer.access.credential import secret_in
 from signer.access.table import ROUTES, Row
 from signer.errors import NotFoundError
 from signer.guard import Door
+from signer.http import refusal
 from signer.refusal import Refusals
 from signer.rekor.messages import (
     PRINCIPAL,
@@ -96,15 +96,15 @@ class HttpGuard:
             if began:  # whoever reads it misses the end, and sees that
                 raise
             told = self._refusals.of(visit, e)
-            await send_reply(send, http_refusal.reply(path, told, e))
+            await send_reply(send, refusal.reply(path, told, e))
 
     async def _stray(self, visit: Visit, scope: Scope, send: Send) -> None:
         """Refuse what is not there."""
         self._door.stray(visit, _sent(scope))
         verbs = [verb for verb in ("GET", "POST") if find(verb, scope["path"])]
-        if not verbs or http_refusal.is_rekors(scope["path"]):
+        if not verbs or refusal.is_rekors(scope["path"]):
             raise NotFoundError("Not Found")
-        await send_reply(send, http_refusal.other_verb(verbs))
+        await send_reply(send, refusal.other_verb(verbs))
 
 
 def principal_of(request: Request) -> Principal:
