@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from signer.access import Principal
 from signer.access.admitting import Sent, Visit, is_stranger
@@ -92,6 +92,8 @@ class HttpGuard:
                 await self._app(scope, receive, sending)
         except asyncio.CancelledError:
             raise
+        except ClientDisconnect:
+            pass  # in the middle of a request: nobody is there to be told
         except Exception as e:
             if began:  # whoever reads it misses the end, and sees that
                 raise

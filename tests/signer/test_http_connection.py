@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from signer import listening
 from signer.http import connection as http_connection
@@ -253,6 +254,22 @@ def test_handshake(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert b"HTTP/1.1" not in said(sock)
 
 
+def answered(service: InProcess) -> socket.socket:
+    """Return a connection that the service took: one that just ended may still be counted."""
+    taken: list[socket.socket] = []
+
+    def is_taken() -> bool:
+        sock = connected(service)
+        taken.append(sock)
+        with suppress(ConnectionError):
+            sock.sendall(GET + b"\r\n")
+            return sock.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        return False
+
+    eventually(is_taken)
+    return taken[-1]
+
+
 @pytest.mark.parametrize("over_tls", [False, True])
 def test_connections(world: World, monkeypatch: pytest.MonkeyPatch, *, over_tls: bool) -> None:
     """
@@ -261,11 +278,7 @@ def test_connections(world: World, monkeypatch: pytest.MonkeyPatch, *, over_tls:
     """
     monkeypatch.setattr(listening, "most_connections", lambda: 4)
     with running(secure(world) if over_tls else world) as service:
-        open_ = [connected(service) for _ in range(4)]
-        if not over_tls:
-            for sock in open_:
-                sock.sendall(GET + b"\r\n")
-                assert sock.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        open_ = [connected(service) if over_tls else answered(service) for _ in range(4)]
         with connected(service) as fifth:
             fifth.settimeout(PATIENCE_S)
             assert b"" == fifth.recv(1)
@@ -281,3 +294,19 @@ def test_connections(world: World, monkeypatch: pytest.MonkeyPatch, *, over_tls:
                 return False
 
         eventually(room)
+
+
+def test_leaving(hurried: InProcess) -> None:
+    """
+    Who leaves in the middle of a request is told nothing, and is no fault of the service.
+    """
+    bearer = f"authorization: Bearer {hurried.token}\r\n".encode()
+    with capture_logs() as logged:
+        for _ in range(3):
+            with connected(hurried) as sock:
+                sock.sendall(b"POST /v1/sign HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n")
+                sock.sendall(bearer + b'\r\n{"digest":')
+        eventually(lambda: 200 == httpx.get(f"http://{hurried.addresses.http}/healthz").status_code)
+        time.sleep(0.2)
+
+    assert [] == [line for line in logged if line["event"] == "internal error"]
