@@ -72,9 +72,7 @@ class Running(World):
             answer: bytes = channel.unary_unary(method)(request, timeout=PATIENCE_S)
             return answer
 
-    def raw(
-        self, request: bytes, method: str = SIGN, metadata: list[Any] | None = None
-    ) -> Answer:
+    def raw(self, request: bytes, method: str = SIGN, metadata: list[Any] | None = None) -> Answer:
         """Send these bytes to a method, with the token unless other metadata is given."""
         metadata = self.metadata if metadata is None else metadata
         with grpc.insecure_channel(self.addresses.grpc) as channel:
