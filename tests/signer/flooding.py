@@ -7,6 +7,7 @@ Imports next to nothing, so that it is there at once.
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import sys
 import time
@@ -229,6 +230,7 @@ KINDS = {
 
 def main(kind: str, address: str) -> None:
     """Flood until killed."""
+    os.nice(10)  # it would have a machine of its own
     flood = KINDS[kind](address)
     next(flood)
     print("flooding", flush=True)

@@ -36,7 +36,7 @@ class Size(NamedTuple):
     slack: int
 
 
-SHORT, LONG = Size(CALLS, 10), Size(20_000, 1)
+SHORT, LONG = Size(CALLS, 10), Size(20_000, 4)
 
 
 @pytest.fixture(scope="module")
