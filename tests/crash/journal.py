@@ -34,6 +34,7 @@ class Journal:
         self.asked: set[Digest] = set()
         self.signatures: dict[Digest, Record] = {}
         self.notes: dict[int, str] = {}  # by tree size
+        self.events = 0  # what the ledger said of itself by the last check
         self.unproven: set[Digest] = set()  # signatures since the last check
         self._unjoined: set[int] = set()  # tree sizes since the last check
 
@@ -95,6 +96,7 @@ class Journal:
         # 2.
         listed = await caller.entries()
         assert newest.tree_size == caller.listed
+        self.events = caller.listed - len(listed)
         in_ledger = {entry.digest: entry.record for entry in listed}
         lost = {digest for digest, r in self.signatures.items() if in_ledger.get(digest) != r}
         assert not lost, f"{len(lost)} of {len(self.signatures)} acknowledged records are lost"

@@ -108,13 +108,14 @@ def test_paused_and_killed(service: Service) -> None:
 
 def test_paused_while_its_lock_was_taken_away(service: Service) -> None:
     """
-    A service that wakes up late, after somebody removed its lock file and another one went on
+    A service that wakes up late, after somebody removed its lock files and another one went on
     writing, answers nothing: its first append finds the head moved, and it ends.
     """
     journal, home = Journal(service), service.config.home
     sign(service, journal, 1, 2)
     service.pause()
     home.lock.unlink()
+    service.config.path(service.config.access.database).with_suffix(".lock").unlink()
     with service.twin() as second:
         second.start()
         sign(second, journal, 3, 4)
