@@ -122,9 +122,7 @@ class _Demo:
         if f"checked     0 to {ours['tree_size']}" not in output:
             raise DemoError(f"expected an audit of all entries, found {output!r}")
         self._console.print("  [green]it only grew, and hides nothing[/]")
-        self._step(
-            "Ask who had each entry made: hold the audit trail against the ledger."
-        )
+        self._step("Ask who had each entry made: hold the audit trail against the ledger.")
         if "nothing is wrong" not in self._sealbook("audit-log", "verify", *config):
             raise DemoError("expected an audit trail in which nothing is wrong")
         asked = self._cosign(digest, bundle)
