@@ -32,8 +32,8 @@ KEY_ID = 8  # bytes
 SECRET = 32
 CHUNK = 64 << 10
 TAG = 16
-_NONCE = 12
-HEADER = len(MAGIC) + KEY_ID + _NONCE + SECRET + TAG
+NONCE = 12
+HEADER = len(MAGIC) + KEY_ID + NONCE + SECRET + TAG
 SEALED_CHUNK = CHUNK + TAG
 
 
@@ -106,14 +106,14 @@ class Content:
         if found is None:
             raise LockedError(f"{_shown(place)} is encrypted with data key {key_id.hex()}")
         try:
-            secret = AESGCM(found).decrypt(rest[:_NONCE], rest[_NONCE:], known + place.bound)
+            secret = AESGCM(found).decrypt(rest[:NONCE], rest[NONCE:], known + place.bound)
         except InvalidTag as e:
             raise _altered(place) from e
         return cls(secret)
 
     def header(self, key: DataKey, place: Place) -> bytes:
         """Return what comes before the chunks: how `place` opens them."""
-        nonce, known = secrets.token_bytes(_NONCE), MAGIC + key.id
+        nonce, known = secrets.token_bytes(NONCE), MAGIC + key.id
         return known + nonce + AESGCM(key.secret).encrypt(nonce, self._secret, known + place.bound)
 
     def seal(self, number: int, chunk: bytes, *, last: bool) -> bytes:
@@ -189,7 +189,7 @@ def _chunks(whole: bytes, size: int) -> Iterator[tuple[bytes, bool]]:
 
 
 def _nonce(number: int) -> bytes:
-    return number.to_bytes(_NONCE, "big")
+    return number.to_bytes(NONCE, "big")
 
 
 def _bound(number: int, *, last: bool) -> bytes:

@@ -15,7 +15,6 @@ they said they were. Which of them did not know it, and why, is not told.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -35,9 +34,11 @@ from signer.access.table import Row
 from signer.access.where import Where
 from signer.config import Config
 from signer.errors import PermissionDeniedError, UnauthenticatedError
+from signer.nonces import Nonces
 from verifier.repository import EVERYWHERE
 
 Denied = Callable[[Caller, str, str, str], None]  # caller, who, what, code
+_REFERENCES = Nonces(8)
 _READ_HERE: tuple[Action, ...] = ("fetch", "watch", "monitor")
 
 
@@ -92,7 +93,7 @@ class Visit:
     def __init__(self, what: str) -> None:
         """Begin a call of `what`, with a reference that nobody can guess."""
         self.what = what
-        self.caller = Caller(reference=secrets.token_hex(8))
+        self.caller = Caller(reference=_REFERENCES.take().hex())
         self.principal: Principal | None = None
 
     @property

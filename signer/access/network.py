@@ -37,13 +37,7 @@ class Networks:
         Raises:
             NetworkError: it names no address.
         """
-        kind, _, rest = unquote(peer).partition(":")
-        if kind == "unix":
-            return ""
-        host = rest.rpartition(":")[0]
-        if kind == "ipv4" or (kind == "ipv6" and host.startswith("[") and host.endswith("]")):
-            return self.address(host.strip("[]"))
-        raise _unreadable(peer)
+        return _address_of_peer(peer)
 
     def address(self, host: str) -> str:
         """Return the address of a peer as a socket names it, in its one spelling.
@@ -51,7 +45,7 @@ class Networks:
         Raises:
             NetworkError: it is none.
         """
-        return str(_parsed(host.partition("%")[0]))  # behind % is the link that it came over
+        return _address(host)
 
     def client(self, peer_address: str, forwarded: str | None) -> str:
         """Return who called: the peer, or the one for whom proxies of ours say that they ask.
@@ -101,6 +95,22 @@ def is_loopback(address: str) -> bool:
 
 def _in(address: _Address, networks: tuple[_Network, ...]) -> bool:
     return any(address in network for network in networks)
+
+
+@lru_cache(maxsize=4096)  # a connection has many calls
+def _address_of_peer(peer: str) -> str:
+    kind, _, rest = unquote(peer).partition(":")
+    if kind == "unix":
+        return ""
+    host = rest.rpartition(":")[0]
+    if kind == "ipv4" or (kind == "ipv6" and host.startswith("[") and host.endswith("]")):
+        return _address(host.strip("[]"))
+    raise _unreadable(peer)
+
+
+@lru_cache(maxsize=4096)
+def _address(host: str) -> str:
+    return str(_parsed(host.partition("%")[0]))  # behind % is the link that it came over
 
 
 @lru_cache(maxsize=4096)

@@ -17,11 +17,10 @@ from typing import Protocol, cast
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ledger.at_rest import NONCE, SECRET
 from signer.errors import KeyFileError, KeyLibraryError, KeyUriError, WrongKekError
 from signer.keys.secret_files import read_secret, write_secret
 
-NONCE = 12
-SIZE = 32
 _PATH = re.compile(r"(?!//)[^%?#&\x00-\x1f\x7f]+")
 
 
@@ -82,9 +81,9 @@ def open_kek(uri: str, base: Path) -> Kek:
         return _token().open_kek(rest, base)
     path = base / rest
     secret = read_secret(path)
-    if len(secret) != SIZE:
+    if len(secret) != SECRET:
         raise KeyFileError(
-            f"expected {SIZE} bytes in {path}, found {len(secret)}",
+            f"expected {SECRET} bytes in {path}, found {len(secret)}",
             hint="make one with `sealbook ledger make-kek`",
         )
     return FileKek(secret)
@@ -101,7 +100,7 @@ def make_kek(uri: str, base: Path) -> None:
     if scheme == "pkcs11":
         _token().make_kek(rest, base)
     else:
-        write_secret(base / rest, secrets.token_bytes(SIZE))
+        write_secret(base / rest, secrets.token_bytes(SECRET))
 
 
 def _parsed(uri: str) -> tuple[str, str]:

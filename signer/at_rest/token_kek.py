@@ -16,7 +16,7 @@ from typing import Any
 import pkcs11
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
 
-from signer.at_rest.kek import NONCE, SIZE
+from ledger.at_rest import NONCE, SECRET
 from signer.errors import (
     KeyExistsError,
     KeyObjectError,
@@ -143,7 +143,7 @@ def make_kek(rest: str, base: Path) -> None:
             )
         opened.session.generate_key(
             KeyType.AES,
-            8 * SIZE,
+            8 * SECRET,
             label=uri.label,
             id=uri.id or secrets.token_bytes(8),
             store=True,
@@ -171,7 +171,7 @@ def _find(session: pkcs11.Session, uri: TokenUri) -> Any:
     if len(found) > 1:
         raise KeyObjectError(f"expected one secret key {uri.key} in {uri.place}, found several")
     [key] = found
-    for attribute, expected in {**_DEMANDED, Attribute.VALUE_LEN: SIZE}.items():
+    for attribute, expected in {**_DEMANDED, Attribute.VALUE_LEN: SECRET}.items():
         if (value := key[attribute]) != expected:
             raise KeyObjectError(
                 f"expected CKA_{attribute.name} = {expected} of secret key {uri.key}, "

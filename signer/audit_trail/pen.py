@@ -29,6 +29,7 @@ from signer.audit_trail.lines import (
 )
 from signer.audit_trail.tail import Closed, Tail
 from signer.errors import TrailError
+from signer.nonces import Nonces
 from verifier._strict import rfc3339, utc
 from verifier.merkle import Hash
 
@@ -80,6 +81,7 @@ class Pen:
             age_s = max(0.0, clock() - rfc3339(f"{found.since[:19]}Z"))
             self._since = timer() - age_s
         self._second, self._printed = -1, ""
+        self._salts = Nonces(SALT)
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._failure = ""
@@ -135,7 +137,7 @@ class Pen:
         entries: tuple[Place, ...] = (),
     ) -> int:
         """Chain a line, which waits to be written, and return its number."""
-        salt = os.urandom(SALT)
+        salt = self._salts.take()
         head = Head(
             self._seq, self._now(), kind, self._prev, commitment(salt, content), of, entries
         ).json()

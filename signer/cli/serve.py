@@ -8,7 +8,7 @@ import sys
 
 import structlog
 
-from signer import arena
+from signer import heap
 from signer.cli.arguments import parser
 from signer.config import Config
 from signer.listening import Addresses
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     # It would write a line for whatever strangers send wrong, as fast as they send it.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    arena.share_one()
+    heap.share_one_arena()
     server = Server(Config.load(args.config))
     if not args.example_keys:
         try:
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
             raise
 
     def started(addresses: Addresses) -> None:
+        heap.leave_what_is_loaded()
         if not args.json:
             print(f"serving gRPC on {addresses.grpc}, HTTP on {addresses.http}", flush=True)
 

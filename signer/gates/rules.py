@@ -15,6 +15,8 @@ from verifier.repository import EVERYWHERE, Repository, Scope
 from verifier.statement import APPROVAL
 from verifier.trust import TrustRoot
 
+_NOTHING: frozenset[str] = frozenset()
+
 
 class Gate(NamedTuple):
     """What has to hold under a scope."""
@@ -58,8 +60,10 @@ class Rules(NamedTuple):
 
     def demanded(self, repository: Repository) -> frozenset[str]:
         """Return what has to hold for an image of `repository`."""
+        if not self.gates:
+            return _NOTHING
         found = (gate.demand for gate in self.gates if gate.under.covers(repository))
-        return frozenset[str]().union(*found)
+        return _NOTHING.union(*found)
 
 
 def approvals(images: Images) -> Sequence[Demand]:
