@@ -23,7 +23,6 @@ from signer.access.principal import (
     admit,
     authorise,
     authorise_everywhere,
-    may_see,
 )
 from signer.access.where import Where
 from signer.errors import KeyFileError, UnauthenticatedError
@@ -40,7 +39,6 @@ __all__ = [
     "admit",
     "authorise",
     "authorise_everywhere",
-    "may_see",
 ]
 
 _HOLDER: tuple[Action, ...] = (

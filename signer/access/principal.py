@@ -105,11 +105,3 @@ def admit(principal: Principal, actions: Collection[Action]) -> None:
     """
     if actions and not any(principal.grants.get(action) for action in actions):
         raise PermissionDeniedError(f"{principal.name} may not {' or '.join(actions)}")
-
-
-def may_see(principal: Principal, action: Action, repository: Repository | None) -> bool:
-    """Whether `principal` may be shown something about `repository`; None is about all of them."""
-    return any(
-        grant.where == EVERYWHERE or (repository is not None and grant.where.covers(repository))
-        for grant in principal.grants.get(action, ())
-    )

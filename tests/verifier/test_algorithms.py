@@ -153,6 +153,7 @@ sys.stdout.buffer.write(b"\\0".join([old, *map(book.bundle, entries), book.trust
 # anything about an algorithm that the table should.
 CHOICES = {
     "signer/cli/witness/setup.py",  # a witness's new keys
+    "signer/config/access.py",  # what an issuer's tokens may be signed by (RFC 7518)
     "signer/founding.py",  # a new service's keys
     "signer/foreign.py",  # what notation's plugin asks to have signed
     "signer/forms/algorithms.py",  # what every reader of a form takes
@@ -162,7 +163,10 @@ CHOICES = {
     "signer/plugins/notation.py",  # what notation asks a plugin for
     "signer/rekor/uploads.py",  # what every client of Rekor takes
 }
-HOMES = "signer/keys/"  # each home of keys has its own names for what can live there
+HOMES = (
+    "signer/keys/",  # each home of keys has its own names for what can live there
+    "signer/access/oidc/",  # JSON Web Tokens are signed as RFC 7518 has it, and not by us
+)
 
 
 def with_rows(directory: Path, added: str, program: str) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from ledger.store.files import path_in
 from ledger.store.sqlite import SqliteStore
 from signer.access import Caller, Principal
+from signer.audit_trail import purging
 from signer.audit_trail.evidence import Evidence, StoredEntries
 from signer.audit_trail.folder import Folder
 from signer.audit_trail.lines import Line
@@ -145,6 +146,22 @@ def test_content_that_no_purge_took(site: InProcess) -> None:
     assert "content-missing" in findings(site)
     path.write_bytes(whole)
     assert [] == findings(site)
+
+
+def test_purge_that_was_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A service that was made to take away what is younger than half a year is found out.
+    """
+    world = found_in(tmp_path / "service")
+    told_long_ago(world, 150)
+    monkeypatch.setattr(purging, "LEAST_KEPT_S", 0)
+    monkeypatch.setattr(purging, "_DAY_S", 1)
+    with running(world) as service:
+        eventually(lambda: not service.server._trail.unlogged)
+        assert 4 == purge(service).lines
+        service.server._trail.flush()
+
+        assert {"purge-early", "content-missing"} == set(findings(service))
 
 
 def test_commands(site: InProcess) -> None:
