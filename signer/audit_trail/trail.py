@@ -19,7 +19,6 @@ from typing import Any, Self
 
 import structlog
 
-from ledger import labels
 from ledger.answer import Appended
 from ledger.errors import ConflictError, StorageFailedError
 from ledger.ledger import Ledger
@@ -27,6 +26,7 @@ from signer.access import Caller, Principal
 from signer.audit_trail import tail as tails
 from signer.audit_trail.course import Course
 from signer.audit_trail.folder import Folder
+from signer.audit_trail.landed import Landed
 from signer.audit_trail.lines import Place, cleaned, print_json
 from signer.audit_trail.pen import MOST_WAITING, Pen
 from signer.audit_trail.refusals import Refusals
@@ -40,7 +40,6 @@ log = structlog.get_logger()
 
 _MOST_CLAIMED = 4096
 _MOST_DECIDED = 4096
-_MOST_SOUGHT = 256
 _UNKNOWN = (StorageFailedError, ConflictError)  # whether it landed, the next start finds out
 
 
@@ -51,6 +50,7 @@ class Trail:
         """Write with `pen` where `found` says, in `folder`, about what comes into `ledger`."""
         self.folder = folder
         self._ledger = ledger
+        self._landed = Landed(ledger)
         self._pen = pen
         self._open = {decision.seq: decision for decision in found.open}
         self._claimed = set(found.claimed)
@@ -278,8 +278,12 @@ class Trail:
             opened = {"tree_size": self._ledger.head.tree_size, "version": version}
             self._pen.add("opened", print_json(opened))
         for decision in list(self._open.values()):
-            there = self._find(decision.wanted) or self._sought(decision)
-            places = [(index, self._leaf(index)) for index in there if index >= decision.tree_size]
+            there = self._landed.known_by(decision.wanted) or self._landed.raw(
+                decision, self._claimed
+            )
+            places = [
+                (index, self._landed.leaf(index)) for index in there if index >= decision.tree_size
+            ]
             again = [index for index in there if index < decision.tree_size]
             logged = decision.wanted or decision.sought
             code = "" if there else "not-logged" if logged else "unknown"
@@ -305,30 +309,11 @@ class Trail:
             return
         try:
             # Refused, and in the ledger all the same: it is not published in time.
-            places += [(index, self._leaf(index)) for index in self._find(lost)]
+            places += [(index, self._landed.leaf(index)) for index in self._landed.known_by(lost)]
         except SealbookError as e:
             log.warning("what came of a decision is not known yet", error=e.message)
             return
         self.came_of(decision, places, again, code)
-
-    def _find(self, wanted: Sequence[bytes]) -> list[int]:
-        return list(self._ledger.store.find_many(list(wanted)).values()) if wanted else []
-
-    def _sought(self, decision: Decision) -> list[int]:
-        """Return where a bare hash is that a raw key was to sign, if it was signed since."""
-        if decision.sought is None:
-            return []
-        digest, key = decision.sought
-        found = self._ledger.store.search("digest", digest, decision.tree_size - 1, _MOST_SOUGHT)
-        for index in found:
-            named = labels.decode(self._ledger.stored(index).labels)
-            is_it = (named.get("form"), named.get("key")) == ([labels.OPAQUE], [key])
-            if is_it and index not in self._claimed:
-                return [index]
-        return []
-
-    def _leaf(self, index: int) -> bytes:
-        return hash_leaf(self._ledger.stored(index).entry)
 
     def _is_free(self, decision: Decision, index: int) -> bool:
         return index >= decision.tree_size and index not in self._claimed
