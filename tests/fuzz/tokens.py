@@ -136,7 +136,7 @@ def told(data: bytes) -> None:
     assert plain["iat"] - 30 <= _NOW < plain["exp"] + 30
     same((plain["iat"], plain["exp"]), times)
     same(f"project_id:{int(plain['project_id'])}", subject)
-    assert set(stable) <= {"project_id", "namespace_id", "ref"}
+    assert set(stable) <= {"project_id", "namespace_id", "ref", "ref_protected"}
     assert Where("harbor.bank/team/**").contains(place)
     assert all("\n" not in value for value in (*texts, *texts.values()))
 

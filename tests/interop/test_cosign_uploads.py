@@ -75,14 +75,14 @@ def test_images(desk: Desk, named: str) -> None:
     Cosign 3 signs and attests an image in a registry with our log, verifies both, and can do so
     again.
     """
-    before = desk.tree_size
+    before = desk.uploads
     for _ in range(2):
         desk.ran("sign", *SIGNING, named)
         desk.ran("verify", *VERIFYING, named)
         desk.ran("attest", *ATTESTED, *SIGNING, named)
         desk.ran("verify-attestation", *TYPE, *VERIFYING, named)
 
-    assert before < desk.tree_size
+    assert before < desk.uploads
 
 
 def test_older_blobs(desk: Desk) -> None:
@@ -90,7 +90,7 @@ def test_older_blobs(desk: Desk) -> None:
     Cosign 2 signs and attests a blob with the secret in the log's path, takes the log's promise,
     verifies it offline, and can do so again.
     """
-    before = desk.tree_size
+    before = desk.uploads
     signing = ("-y", "--key", "user.key", "--rekor-url", desk.legacy_url, "--bundle", "legacy.json")
     offline = ("--offline", "--key", "user.pub", "--bundle", "legacy.json")
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_older_blobs(desk: Desk) -> None:
         desk.ran2("attest-blob", *ATTESTED, *signing, "--output-signature", "attestation", BLOB)
         desk.ran2("verify-blob-attestation", *TYPE, *offline, "--signature", "attestation", BLOB)
 
-    assert desk.tree_size - before == (2 if repeats(desk) else 4)
+    assert desk.uploads - before == (2 if repeats(desk) else 4)
 
 
 def test_older_images(desk: Desk, named: str) -> None:
@@ -107,7 +107,7 @@ def test_older_images(desk: Desk, named: str) -> None:
     Cosign 2 signs and attests an image in a registry with our log, verifies both, and can do so
     again.
     """
-    before = desk.tree_size
+    before = desk.uploads
     signing = ("-y", "--key", "user.key", "--rekor-url", desk.legacy_url)
     for _ in range(2):
         desk.ran2("sign", *signing, named)
@@ -115,14 +115,14 @@ def test_older_images(desk: Desk, named: str) -> None:
         desk.ran2("attest", *ATTESTED, *signing, named)
         desk.ran2("verify-attestation", *TYPE, "--key", "user.pub", named)
 
-    assert before < desk.tree_size
+    assert before < desk.uploads
 
 
 def test_nobody_appends_without_the_secret(desk: Desk) -> None:
     """
     Without the secret cosign gets no entry: what it says names the refusal, and no secret.
     """
-    before = desk.tree_size
+    before = desk.uploads
     config = (desk.home / CONFIG).read_text()
     assert desk.secret in config
     (desk.home / "open.json").write_text(config.replace(f"append:{desk.secret}@", ""))
@@ -132,7 +132,7 @@ def test_nobody_appends_without_the_secret(desk: Desk) -> None:
 
     assert not verdict.accepted
     assert "401" in verdict.output
-    assert before == desk.tree_size
+    assert before == desk.uploads
 
 
 def test_cosign_refuses_another_log(desk: Desk) -> None:

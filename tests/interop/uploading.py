@@ -9,11 +9,16 @@ from __future__ import annotations
 import json
 import subprocess
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
+from ledger import labels
+from ledger.store import SLICE
+from ledger.store.files import path_in
+from ledger.store.sqlite import SqliteStore
 from tests.interop.judging import Verdict, ask_at
 from tests.interop.product import Product
 
@@ -42,11 +47,13 @@ class Desk(NamedTuple):
     cosign2: Path
     http: str
     secret: str
+    database: Path
 
     @classmethod
     def made(cls, home: Path, kind: str, product: Product, cosign: Path, cosign2: Path) -> Desk:
         """Put a key of this kind, a blob and a predicate into an empty directory."""
-        desk = cls(home, cosign, cosign2, http_address(product), append_token(product))
+        database = path_in(product.directory / "ledger")
+        desk = cls(home, cosign, cosign2, http_address(product), append_token(product), database)
         (home / CONFIG).write_bytes((product.directory / CONFIG).read_bytes())
         (home / ROOT).write_bytes(product.sigstore_root)
         (home / PROMISE).write_bytes(product.promise_key)
@@ -71,6 +78,13 @@ class Desk(NamedTuple):
         """How many entries the log has."""
         note = httpx.get(f"http://{self.http}/checkpoint").raise_for_status().text
         return int(note.split("\n")[1])
+
+    @property
+    def uploads(self) -> int:
+        """How many entries the log has that are not its own."""
+        with closing(SqliteStore(self.database, read_only=True)) as store:
+            events = store.search("form", labels.EVENT, -1, SLICE)
+            return store.head().tree_size - len(events)
 
     def run(self, *words: str) -> Verdict:
         """Run cosign 3 here."""

@@ -23,6 +23,8 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from ledger.store import SLICE
+from signer.audit_trail.anchoring import EVENT as SEGMENT
 from signer.client import AsyncClient, Client
 from signer.config import Config
 from signer.listening import Addresses
@@ -30,6 +32,7 @@ from signer.server import Server
 from tests.signer.asking import PATIENCE_S, SIGN, refused
 from tests.signer.commands import SEALBOOK
 from tests.signer.world import World
+from verifier.statement import EVENT_PREFIX
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -104,6 +107,7 @@ class InProcess(Running):
         super().__init__(world.directory)
         self.server = Server(Config.load(self.config))
         self.ledger = self.server._opened.ledger
+        self._segments = self._logged_segments()
         spoil(self)
         self._loop = _Loop()
         self._started = threading.Event()
@@ -116,8 +120,11 @@ class InProcess(Running):
 
     @property
     def tree_size(self) -> int:
-        """How many entries are durable."""
-        return self.ledger.head.tree_size
+        """How many entries are durable, besides segments of the trail that ended meanwhile."""
+        return self.ledger.head.tree_size - (self._logged_segments() - self._segments)
+
+    def _logged_segments(self) -> int:
+        return len(self.ledger.store.search("predicate_type", EVENT_PREFIX + SEGMENT, -1, SLICE))
 
     def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the service's own loop."""

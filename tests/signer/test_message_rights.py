@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ledger.bodies import Bodies
 from ledger.clock import LedgerClock
 from ledger.errors import QuorumError
 from ledger.ledger import Ledger
@@ -50,7 +51,9 @@ class Desk:
         promising = KEYS._replace(promise=MemoryKey.generate("ecdsa-p256"))
         clock = LedgerClock(lambda: NOW, lambda: NOW)
         store, anchor = memory_store(), MemoryAnchor()
-        self.ledger = Ledger(store, anchor, promising, clock, publication)
+        self.ledger = Ledger(
+            store, anchor, promising, clock, publication, bodies=Bodies(directory / "bodies")
+        )
         self.trail = trail_over(self.ledger, directory)
         made = {name: MemoryKey.generate("ecdsa-p256") for name in ("release", "attest", "blind")}
         self.counting = {name: CountingKey(key) for name, key in made.items()}

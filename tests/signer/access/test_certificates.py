@@ -69,7 +69,7 @@ def test_who_it_is() -> None:
         CLIENTS.issue(URI, names=[x509.IPAddress(ip_address("10.0.0.1"))]),
         CLIENTS.issue(URI, more=[usage(digital_signature=True)]),
         CLIENTS.issue(URI, more=[(x509.BasicConstraints(ca=False, path_length=None), True)]),
-        CLIENTS.issue("spiffe://a/b", ends=timedelta(minutes=1)),
+        CLIENTS.issue("spiffe://a/b", ends=timedelta(hours=2)),
     ],
 )
 def test_good(issued: Issued) -> None:
