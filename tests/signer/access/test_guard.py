@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -33,6 +34,7 @@ BUNDLES = "/sealbook.v1.Signer/GetBundles"
 CANARY = "canary-7f3a /var/keys/k.pem pin=1234"
 REFERENCE = re.compile(r"[0-9a-f]{16}")
 GOOD = order(1).SerializeToString()
+_UNSENT_S = 10  # a refusal takes milliseconds
 
 
 def made(directory: Any) -> World:
@@ -411,3 +413,23 @@ def test_credentials_over_http(service: InProcess, sent: list[tuple[str, str]]) 
         answer = httpx.post(url + path, json={}, headers=headers_)
         assert (401, "unauthenticated") == (answer.status_code, answer.json()["code"])
         assert service.token not in answer.text
+
+
+@pytest.mark.parametrize("method", [SIGN, "/sealbook.v1.Signer/SignBatch", SEARCH])
+def test_nobody_is_waited_for(service: InProcess, method: str) -> None:
+    """
+    Who is nobody is refused before anything of their request is read: none of it is kept.
+    """
+    hold = threading.Event()
+
+    def unsent() -> Iterator[bytes]:
+        hold.wait(_UNSENT_S)
+        yield GOOD
+
+    with grpc.insecure_channel(service.addresses.grpc) as channel:
+        call = channel.stream_unary(method).future(unsent(), timeout=_UNSENT_S)
+        code = call.code()
+        assert not hold.is_set()
+        hold.set()
+
+    assert grpc.StatusCode.UNAUTHENTICATED == code
