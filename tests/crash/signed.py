@@ -30,7 +30,7 @@ def signed_trees(folders: Iterable[Path], key: NoteKey) -> dict[int, set[Hash]]:
             try:
                 signed = Note.parse(found.decode())
                 notes.verify(signed, [key])
-            except VerificationError:  # torn: it proves nothing to anybody
+            except (UnicodeDecodeError, VerificationError):  # torn: it proves nothing to anybody
                 continue
             checkpoint = Checkpoint.parse(signed.text)
             trees[checkpoint.tree_size].add(checkpoint.root)
