@@ -59,6 +59,8 @@ METHODS: Mapping[str, Row] = {
     "/sealbook.v1.Signer/Attest": Row(("attest",), "change"),
     "/sealbook.v1.Signer/GetKey": Row(("read",)),
     "/sealbook.v1.Signer/GetBundles": Row(("read", "fetch")),
+    "/sealbook.v1.Signer/Publish": Row(("publish",), "change"),
+    "/sealbook.v1.Signer/ListPublications": Row(("publish", "read", "operate")),
     # Reading.
     "/sealbook.v1.Ledger/GetCheckpoint": Row(("read",)),
     "/sealbook.v1.Ledger/GetEntry": Row(("read",)),
@@ -100,6 +102,7 @@ METHODS: Mapping[str, Row] = {
     "/sealbook.v1.Operator/DeleteBody": Row(("delete-body",), "change", proven=True),
     "/sealbook.v1.Operator/PurgeTrail": _OPERATE,
     "/sealbook.v1.Operator/RotateDataKey": _OPERATE,
+    "/sealbook.v1.Operator/ChangePublications": _OPERATE,
 }
 
 # The routes of HTTP, by verb and template as in RFC 6570; HEAD is as GET. A twin of a call asks

@@ -398,3 +398,17 @@ class RotateDataKeyResponse(_message.Message):
     key: str
     wrapping: int
     def __init__(self, key: _Optional[str] = ..., wrapping: _Optional[int] = ...) -> None: ...
+
+class ChangePublicationsRequest(_message.Message):
+    __slots__ = ("ids", "drop")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    DROP_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    drop: bool
+    def __init__(self, ids: _Optional[_Iterable[int]] = ..., drop: _Optional[bool] = ...) -> None: ...
+
+class ChangePublicationsResponse(_message.Message):
+    __slots__ = ("changed",)
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    changed: int
+    def __init__(self, changed: _Optional[int] = ...) -> None: ...

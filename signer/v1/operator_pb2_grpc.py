@@ -115,6 +115,11 @@ class OperatorStub:
                 request_serializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyResponse.FromString,
                 _registered_method=True)
+        self.ChangePublications = channel.unary_unary(
+                '/sealbook.v1.Operator/ChangePublications',
+                request_serializer=signer_dot_v1_dot_operator__pb2.ChangePublicationsRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_operator__pb2.ChangePublicationsResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServicer:
@@ -237,6 +242,13 @@ class OperatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangePublications(self, request, context):
+        """Takes what waits to be attached to images out of the queue, or has it tried at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -319,6 +331,11 @@ def add_OperatorServicer_to_server(servicer, server):
                     servicer.RotateDataKey,
                     request_deserializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyRequest.FromString,
                     response_serializer=signer_dot_v1_dot_operator__pb2.RotateDataKeyResponse.SerializeToString,
+            ),
+            'ChangePublications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePublications,
+                    request_deserializer=signer_dot_v1_dot_operator__pb2.ChangePublicationsRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_operator__pb2.ChangePublicationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -754,6 +771,33 @@ class Operator:
             '/sealbook.v1.Operator/RotateDataKey',
             signer_dot_v1_dot_operator__pb2.RotateDataKeyRequest.SerializeToString,
             signer_dot_v1_dot_operator__pb2.RotateDataKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePublications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Operator/ChangePublications',
+            signer_dot_v1_dot_operator__pb2.ChangePublicationsRequest.SerializeToString,
+            signer_dot_v1_dot_operator__pb2.ChangePublicationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

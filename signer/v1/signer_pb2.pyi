@@ -1,5 +1,6 @@
 from signer.v1 import record_pb2 as _record_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -8,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SignRequest(_message.Message):
-    __slots__ = ("digest", "size", "media_type", "repository", "tag", "annotations", "key", "forms", "renew", "idempotency_key", "reason")
+    __slots__ = ("digest", "size", "media_type", "repository", "tag", "annotations", "key", "forms", "renew", "idempotency_key", "reason", "promotes")
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +28,7 @@ class SignRequest(_message.Message):
     RENEW_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    PROMOTES_FIELD_NUMBER: _ClassVar[int]
     digest: str
     size: int
     media_type: str
@@ -38,7 +40,8 @@ class SignRequest(_message.Message):
     renew: bool
     idempotency_key: str
     reason: str
-    def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., repository: _Optional[str] = ..., tag: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., key: _Optional[str] = ..., forms: _Optional[_Iterable[str]] = ..., renew: _Optional[bool] = ..., idempotency_key: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    promotes: int
+    def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., repository: _Optional[str] = ..., tag: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., key: _Optional[str] = ..., forms: _Optional[_Iterable[str]] = ..., renew: _Optional[bool] = ..., idempotency_key: _Optional[str] = ..., reason: _Optional[str] = ..., promotes: _Optional[int] = ...) -> None: ...
 
 class SignResponse(_message.Message):
     __slots__ = ("checkpoint", "signatures")
@@ -51,7 +54,7 @@ class SignResponse(_message.Message):
 class SignBatchRequest(_message.Message):
     __slots__ = ("repository", "key", "forms", "reason", "items")
     class Item(_message.Message):
-        __slots__ = ("digest", "size", "media_type", "tag", "annotations", "renew", "idempotency_key")
+        __slots__ = ("digest", "size", "media_type", "tag", "annotations", "renew", "idempotency_key", "promotes")
         class AnnotationsEntry(_message.Message):
             __slots__ = ("key", "value")
             KEY_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +69,7 @@ class SignBatchRequest(_message.Message):
         ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
         RENEW_FIELD_NUMBER: _ClassVar[int]
         IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+        PROMOTES_FIELD_NUMBER: _ClassVar[int]
         digest: str
         size: int
         media_type: str
@@ -73,7 +77,8 @@ class SignBatchRequest(_message.Message):
         annotations: _containers.ScalarMap[str, str]
         renew: bool
         idempotency_key: str
-        def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., tag: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., renew: _Optional[bool] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+        promotes: int
+        def __init__(self, digest: _Optional[str] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., tag: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., renew: _Optional[bool] = ..., idempotency_key: _Optional[str] = ..., promotes: _Optional[int] = ...) -> None: ...
     REPOSITORY_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     FORMS_FIELD_NUMBER: _ClassVar[int]
@@ -216,3 +221,73 @@ class GetBundlesResponse(_message.Message):
     predicate_type: str
     continues: bool
     def __init__(self, checkpoint: _Optional[_Union[_record_pb2.Checkpoint, _Mapping]] = ..., signature: _Optional[_Union[_record_pb2.Signature, _Mapping]] = ..., committed_at: _Optional[int] = ..., predicate_type: _Optional[str] = ..., continues: _Optional[bool] = ...) -> None: ...
+
+class PublishRequest(_message.Message):
+    __slots__ = ("digests", "repository", "wait_ms", "reason")
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedScalarFieldContainer[str]
+    repository: str
+    wait_ms: int
+    reason: str
+    def __init__(self, digests: _Optional[_Iterable[str]] = ..., repository: _Optional[str] = ..., wait_ms: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class PublishResponse(_message.Message):
+    __slots__ = ("publications",)
+    PUBLICATIONS_FIELD_NUMBER: _ClassVar[int]
+    publications: _containers.RepeatedCompositeFieldContainer[Publication]
+    def __init__(self, publications: _Optional[_Iterable[_Union[Publication, _Mapping]]] = ...) -> None: ...
+
+class ListPublicationsRequest(_message.Message):
+    __slots__ = ("repository", "waiting", "limit")
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    repository: str
+    waiting: bool
+    limit: int
+    def __init__(self, repository: _Optional[str] = ..., waiting: _Optional[bool] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListPublicationsResponse(_message.Message):
+    __slots__ = ("publication",)
+    PUBLICATION_FIELD_NUMBER: _ClassVar[int]
+    publication: Publication
+    def __init__(self, publication: _Optional[_Union[Publication, _Mapping]] = ...) -> None: ...
+
+class Publication(_message.Message):
+    __slots__ = ("id", "digest", "repository", "state", "attempts", "asked_at", "next_at", "done_at", "refusal", "entries")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[Publication.State]
+        STATE_WAITING: _ClassVar[Publication.State]
+        STATE_ATTACHED: _ClassVar[Publication.State]
+        STATE_REFUSED: _ClassVar[Publication.State]
+        STATE_DROPPED: _ClassVar[Publication.State]
+    STATE_UNSPECIFIED: Publication.State
+    STATE_WAITING: Publication.State
+    STATE_ATTACHED: Publication.State
+    STATE_REFUSED: Publication.State
+    STATE_DROPPED: Publication.State
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    ASKED_AT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AT_FIELD_NUMBER: _ClassVar[int]
+    DONE_AT_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    digest: str
+    repository: str
+    state: Publication.State
+    attempts: int
+    asked_at: int
+    next_at: int
+    done_at: int
+    refusal: _record_pb2.Refusal
+    entries: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[int] = ..., digest: _Optional[str] = ..., repository: _Optional[str] = ..., state: _Optional[_Union[Publication.State, str]] = ..., attempts: _Optional[int] = ..., asked_at: _Optional[int] = ..., next_at: _Optional[int] = ..., done_at: _Optional[int] = ..., refusal: _Optional[_Union[_record_pb2.Refusal, _Mapping]] = ..., entries: _Optional[_Iterable[int]] = ...) -> None: ...

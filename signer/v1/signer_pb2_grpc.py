@@ -30,8 +30,6 @@ class SignerStub:
 
     A request with a field that is not defined here is refused ("unknown-field"), so that nothing
     is ever signed that the service did not understand.
-
-    The method name Publish is reserved for what it says.
     """
 
     def __init__(self, channel):
@@ -70,6 +68,16 @@ class SignerStub:
                 request_serializer=signer_dot_v1_dot_signer__pb2.GetBundlesRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_signer__pb2.GetBundlesResponse.FromString,
                 _registered_method=True)
+        self.Publish = channel.unary_unary(
+                '/sealbook.v1.Signer/Publish',
+                request_serializer=signer_dot_v1_dot_signer__pb2.PublishRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.PublishResponse.FromString,
+                _registered_method=True)
+        self.ListPublications = channel.unary_stream(
+                '/sealbook.v1.Signer/ListPublications',
+                request_serializer=signer_dot_v1_dot_signer__pb2.ListPublicationsRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.ListPublicationsResponse.FromString,
+                _registered_method=True)
 
 
 class SignerServicer:
@@ -77,8 +85,6 @@ class SignerServicer:
 
     A request with a field that is not defined here is refused ("unknown-field"), so that nothing
     is ever signed that the service did not understand.
-
-    The method name Publish is reserved for what it says.
     """
 
     def Sign(self, request, context):
@@ -125,6 +131,21 @@ class SignerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Publish(self, request, context):
+        """Has everything that was signed about a digest attached to it in its registry, by the service,
+        which goes on trying when the registry is down. Only where the configuration lets it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPublications(self, request, context):
+        """Streams what waits to be attached, and what became of the rest, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SignerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -158,6 +179,16 @@ def add_SignerServicer_to_server(servicer, server):
                     request_deserializer=signer_dot_v1_dot_signer__pb2.GetBundlesRequest.FromString,
                     response_serializer=signer_dot_v1_dot_signer__pb2.GetBundlesResponse.SerializeToString,
             ),
+            'Publish': grpc.unary_unary_rpc_method_handler(
+                    servicer.Publish,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.PublishRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.PublishResponse.SerializeToString,
+            ),
+            'ListPublications': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListPublications,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.ListPublicationsRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.ListPublicationsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sealbook.v1.Signer', rpc_method_handlers)
@@ -171,8 +202,6 @@ class Signer:
 
     A request with a field that is not defined here is refused ("unknown-field"), so that nothing
     is ever signed that the service did not understand.
-
-    The method name Publish is reserved for what it says.
     """
 
     @staticmethod
@@ -327,6 +356,60 @@ class Signer:
             '/sealbook.v1.Signer/GetBundles',
             signer_dot_v1_dot_signer__pb2.GetBundlesRequest.SerializeToString,
             signer_dot_v1_dot_signer__pb2.GetBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Publish(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Signer/Publish',
+            signer_dot_v1_dot_signer__pb2.PublishRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.PublishResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPublications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealbook.v1.Signer/ListPublications',
+            signer_dot_v1_dot_signer__pb2.ListPublicationsRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.ListPublicationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

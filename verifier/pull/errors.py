@@ -1,0 +1,106 @@
+"""What can go wrong where images are kept: no, and what to do about it.
+
+Catch `ImagesError`. It is a `VerificationError`: what could not be fetched, or was not what it
+was asked for, is not an image that may run.
+"""
+
+from __future__ import annotations
+
+from verifier.errors import VerificationError
+
+
+class ImagesError(VerificationError):
+    """Never raised itself: a place of images did not do what it was asked."""
+
+
+class PlaceError(ImagesError):
+    """Not a place of images: registry/repository[:tag][@digest], oci:DIR or oci-archive:FILE."""
+
+    code = "bad-place"
+    hint = "as in registry.example/team/app:1.4, oci:DIR:1.4 or oci-archive:FILE:1.4"
+
+
+class NoImageError(ImagesError):
+    """There is no such image, tag, manifest or blob."""
+
+    code = "no-image"
+
+
+class RegistrySettingsError(ImagesError):
+    """The file of registries, or a docker configuration, cannot be used."""
+
+    code = "bad-registries"
+
+
+class RegistryUnreachableError(ImagesError):
+    """Nobody answers there, or not under a certificate that we take."""
+
+    code = "registry-unreachable"
+
+
+class RegistryTimeoutError(RegistryUnreachableError):
+    """The answer was not there, whole, by the deadline."""
+
+    code = "registry-timeout"
+
+
+class RegistryAccessError(ImagesError):
+    """The registry wants to know who asks, or does not let them."""
+
+    code = "registry-denied"
+
+
+class TokenRealmError(RegistryAccessError):
+    """The registry sends us for a token to a host that was not configured."""
+
+    code = "token-realm"
+
+
+class RedirectError(ImagesError):
+    """The registry sends us where we do not go."""
+
+    code = "bad-redirect"
+
+
+class RegistryAnswerError(ImagesError):
+    """The registry answered what the distribution specification does not allow."""
+
+    code = "bad-registry-answer"
+
+
+class WrongContentError(ImagesError):
+    """The content is not what its digest or size says."""
+
+    code = "wrong-content"
+
+
+class TooManySignaturesError(ImagesError):
+    """More signatures or referrers than are read: somebody may be hiding the good one."""
+
+    code = "too-many-signatures"
+
+
+class ReadOnlyError(ImagesError):
+    """Nothing can be written there, or deleted."""
+
+    code = "read-only"
+
+
+class ImmutableTagError(ReadOnlyError):
+    """The registry does not let this tag be written again."""
+
+    code = "immutable-tag"
+    hint = "except sha256-* tags from its immutability rules, or serve signatures by lookaside"
+
+
+class ContentTrustError(RegistryAccessError):
+    """The registry shows no manifest without a signature, not even to who would sign it."""
+
+    code = "content-trust"
+    hint = "sign by digest and let the service publish, or take the rule off while it is signed"
+
+
+class BusyTagError(ImagesError):
+    """Others write this tag all the time; it could not be made to hold everything."""
+
+    code = "busy-tag"

@@ -1,0 +1,51 @@
+"""What is configured of registries: who we are there, whom we believe, where tokens come from.
+
+    [[registry]]
+    prefix = "harbor.bank.example/payments"   # a host, or a host and the start of a path
+    credential = "robot"                      # a file: user:secret
+    ca = "harbor-ca.pem"
+    client_certificate = "client.pem"
+    client_key = "client.key"
+    token_hosts = ["auth.bank.example"]       # may hand out tokens for this registry
+    plain_http = true                         # never guessed, but on loopback
+
+Of all that fit a repository the longest prefix alone counts. The file is the first of
+$SEALBOOK_REGISTRIES, $XDG_CONFIG_HOME/sealbook/registries.toml and /etc/sealbook/registries.toml;
+a service says the same in sealbook.toml, under [[registries]].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from verifier.repository import Repository, Scope
+
+
+class RegistrySettings(NamedTuple):
+    """What is configured of registries under `prefix`; paths are absolute.
+
+    `credential` is a file with `user:secret`. `token_hosts` are `host[:port]`. `plain_http` None:
+    on loopback, and nowhere else.
+    """
+
+    prefix: Scope = Scope("*")
+    credential: Path | None = None
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    token_hosts: tuple[str, ...] = ()
+    plain_http: bool | None = None
+
+
+class Registries(NamedTuple):
+    """All that is configured, and whether docker's own configuration counts besides."""
+
+    configured: Sequence[RegistrySettings] = ()
+    docker: bool = True
+
+    def of(self, repository: Repository) -> RegistrySettings:
+        """Return what counts for `repository`: the longest prefix that covers it, or defaults."""
+        fitting = [one for one in self.configured if one.prefix.covers(repository)]
+        return max(fitting, key=lambda one: len(one.prefix), default=RegistrySettings())
