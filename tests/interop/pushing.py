@@ -141,8 +141,9 @@ class Shelf:
     def blob(self, media_type: str, content: bytes) -> Descriptor:
         """Put a blob there, in one PUT (OCI distribution spec: "POST then PUT")."""
         descriptor = Descriptor.of(media_type, content)
-        upload = self._http.post("blobs/uploads/").raise_for_status().headers["Location"]
-        where = httpx.URL(upload).copy_merge_params({"digest": descriptor.digest})
+        begun = self._http.post("blobs/uploads/").raise_for_status()
+        upload = begun.url.join(begun.headers["Location"])  # which may be a path alone
+        where = upload.copy_merge_params({"digest": descriptor.digest})
         octets = {"Content-Type": "application/octet-stream"}
         self._http.put(where, content=content, headers=octets).raise_for_status()
         return descriptor
