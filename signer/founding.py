@@ -3,7 +3,7 @@
 DIR/sealbook.toml       the configuration
 DIR/keys/               log keys (one post-quantum), promise, event, status, release, attest, those
                         of our authorities and their root, the seal, and the root of trust
-DIR/certificates/       what the root says of them: chains in PEM
+DIR/certificates/       what the root says of them: chains in PEM; root.pem is what notation trusts
 DIR/ledger/ anchor/     the ledger, and what remembers how far it had come
 DIR/access.db           who is logged in, by which API keys
 DIR/token               what callers send; DIR/append-token of those who may append and no more
@@ -131,6 +131,7 @@ class _Chains(NamedTuple):
     def save(self, directory: Path) -> None:
         for name, chain in self._asdict().items():
             _write(directory / f"{name}.pem", certificates.print_chain(chain))
+        _write(directory / "root.pem", certificates.print_chain(self.release[-1:]))
 
 
 def found(

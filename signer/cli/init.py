@@ -71,6 +71,7 @@ made the service {args.origin} in {directory}
   status.json          what was revoked, for them: the service makes it anew every hour
   trusted_root.json    the same for cosign, with release.pub or attest.pub as its --key
   promise.pub          the same for Podman: its rekorPublicKeyPath
+  certificates/        with root.pem, the same for notation: `notation cert add --type ca`
   signing_config.json  lets `cosign sign` log here; holds a token that may append, no more
 
 next:

@@ -9,6 +9,8 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from signer.authority.chains import read_issuer, read_signer, read_timestamper
 from signer.config import Config
@@ -86,6 +88,8 @@ def test_init_makes_authorities(tmp_path: Path) -> None:
         certified_key(chain[0]) for chain in (timestamp, issuer, release)
     ]
     assert {keys["root"]} == {certified_key(chain[-1]) for chain in (timestamp, issuer, release)}
+    alone = x509.load_pem_x509_certificates((certificates / "root.pem").read_bytes())
+    assert [release[-1]] == [one.public_bytes(Encoding.DER) for one in alone]
     assert trusted_root(trust) == (world.directory / "trusted_root.json").read_bytes()
     root = json.loads(trusted_root(trust))
     for field, chain in (
