@@ -258,6 +258,13 @@ class PredicateTypeUriError(RequestError):
     code = "bad-predicate-type"
 
 
+class PromotesError(SigningError):
+    """What an approval should stand on is none, or does not count."""
+
+    code = "promotes"
+    hint = "name an approval of the same digest in another repository, by its index"
+
+
 class NotFoundError(SigningError):
     """Nothing is known about what was asked for."""
 
@@ -571,6 +578,36 @@ class ListenError(SigningError):
     """An address that cannot be listened on, or must not be."""
 
     code = "listen"
+
+
+# What was signed, attached to images in registries.
+
+
+class PublicationsError(SigningError):
+    """What waits to be attached cannot be read or written."""
+
+    code = "publications"
+
+
+class PublicationsFullError(SigningError):
+    """So much waits to be attached that no more is taken."""
+
+    code = "publications-full"
+    hint = "is a registry down? `sealbook publish list` says what waits, and why"
+
+
+class NotPublishedHereError(SigningError):
+    """The service does not write to this repository."""
+
+    code = "not-published-here"
+    hint = "say publish = true for a prefix of it in [[registries]] of the configuration"
+
+
+class NothingSignedError(NotFoundError):
+    """Nothing that counts was signed about this digest in this repository."""
+
+    code = "nothing-signed"
+    hint = "sign it there first"
 
 
 # What a client meets.

@@ -27,6 +27,7 @@ from signer.config.keys import CertificatesSection, KeysSection, SigningSection,
 from signer.config.ledger import AnchorSection, LedgerSection, MirrorSection, WitnessesSection
 from signer.config.lines import line_of
 from signer.config.record import AtRestSection, TrailSection
+from signer.config.registries import PublishSection, RegistrySection
 from signer.config.trust import TrustSection, WarnSection
 from signer.config.values import Name, Origin, Section
 from signer.errors import ConfigError, KeyFileError, ListenError
@@ -68,6 +69,8 @@ class Config(Section):
     gates: tuple[GateSection, ...] = ()
     trail: TrailSection = TrailSection()
     at_rest: AtRestSection | None = None
+    registries: tuple[RegistrySection, ...] = ()
+    publish: PublishSection = PublishSection()
 
     @model_validator(mode="after")
     def _bindings_fit(self) -> Self:
@@ -80,6 +83,16 @@ class Config(Section):
                 binding.check_against(self.issuers)
             except ValueError as e:
                 raise ValueError(f"bindings.{i}: {e}") from e
+        return self
+
+    @model_validator(mode="after")
+    def _registries_differ(self) -> Self:
+        """Check that no two of them are about the same."""
+        known: set[str] = set()
+        for i, registry in enumerate(self.registries):
+            if registry.prefix in known:
+                raise ValueError(f"registries.{i}: {registry.prefix} is there twice")
+            known.add(registry.prefix)
         return self
 
     @classmethod

@@ -111,6 +111,8 @@ def _plain_files(config: Config) -> Iterator[tuple[str, Path]]:
         named[f"signing.keys.{name}.certificate"] = key.certificate
     for name, person in config.approvers.items():
         named[f"approvers.{name}.key"] = person.key
+    for i, registry in enumerate(config.registries):
+        named[f"registries.{i}.ca"] = registry.ca
     for name, issuer in config.issuers.items():
         named[f"issuers.{name}.jwks_file"] = issuer.jwks_file
         named[f"issuers.{name}.ca"] = issuer.ca

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 _CONFIG = """\
 # Sealbook's configuration. Relative paths start here. `sealbook config check` says what it means.
 # What may change while the service runs, after `sealbook config reload` or SIGHUP: access (but not
-# its database), issuers, bindings, approvers, protected, key_changes, gates, warn, trust.policy,
-# TLS files, trail.retain_days and trail.syslog. The rest takes a restart. Each change is logged for
-# good, without secrets. In comments is what may be said besides.
+# its database), issuers, bindings, approvers, protected, key_changes, gates, registries, publish
+# (but not its database and workers), warn, trust.policy, TLS files, trail.retain_days and
+# trail.syslog. The rest takes a restart. Each change is logged for good, without secrets. In
+# comments is what may be said besides.
 origin = "{origin}"
 
 [ledger]
@@ -166,6 +167,25 @@ status = "status.json"  # what was revoked; the service writes it
 # previous = "file:keys/kek-1"  # the one before it, until all is wrapped by the new one
 # bodies = true  # of attestations
 # api_keys = true
+
+# [[registries]]  # where the service attaches what was signed to the images
+# prefix = "registry.bank.example/payments"  # the longest one that fits counts
+# credential = "registry-robot"  # a file with user:secret; or "systemd:NAME"
+# ca = "tls/registry.pem"  # instead of the system's roots
+# client_certificate = "tls/registry-client.pem"
+# client_key = "tls/registry-client.key"
+# token_hosts = ["auth.bank.example"]  # others that may hand out its tokens
+# plain_http = false  # without it: on loopback alone
+# publish = true  # else nothing is written there
+# attach = "all"  # whatever is signed there, without being asked; else "asked"
+# also = false  # what second keys sign, too
+
+# [publish]
+# database = "publish.db"  # what waits for its registry
+# workers = 4  # repositories at once
+# most_waiting = 10000
+# keep_days = 30  # how long what is done with is shown
+# late_s = 900  # when the log begins to say that something waits
 
 # [warn]  # when the log begins to say what ends
 # days = 30

@@ -46,12 +46,14 @@ LIVE = (
     "listen.tls_key",
     "policy",
     "protected",
+    "publish",
+    "registries",
     "trail.retain_days",
     "trail.syslog",
     "trust.policy",
     "warn",
 )
-_NOT_LIVE = ("access.database",)
+_NOT_LIVE = ("access.database", "publish.database", "publish.workers")
 
 
 class Reloaded(NamedTuple):

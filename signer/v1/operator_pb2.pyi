@@ -259,7 +259,16 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "origin", "tree_size", "published_size", "root", "checkpoint_age_s", "queue_depth", "started_at", "keys", "frozen", "alarm", "witnesses", "mirror_size", "mirrored_at", "database_bytes", "receipt_day", "endings")
+    __slots__ = ("version", "origin", "tree_size", "published_size", "root", "checkpoint_age_s", "queue_depth", "started_at", "keys", "frozen", "alarm", "witnesses", "mirror_size", "mirrored_at", "database_bytes", "receipt_day", "endings", "publications")
+    class Publications(_message.Message):
+        __slots__ = ("waiting", "oldest_s", "refused")
+        WAITING_FIELD_NUMBER: _ClassVar[int]
+        OLDEST_S_FIELD_NUMBER: _ClassVar[int]
+        REFUSED_FIELD_NUMBER: _ClassVar[int]
+        waiting: int
+        oldest_s: float
+        refused: int
+        def __init__(self, waiting: _Optional[int] = ..., oldest_s: _Optional[float] = ..., refused: _Optional[int] = ...) -> None: ...
     class Ending(_message.Message):
         __slots__ = ("what", "at")
         WHAT_FIELD_NUMBER: _ClassVar[int]
@@ -312,6 +321,7 @@ class GetStatusResponse(_message.Message):
     DATABASE_BYTES_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_DAY_FIELD_NUMBER: _ClassVar[int]
     ENDINGS_FIELD_NUMBER: _ClassVar[int]
+    PUBLICATIONS_FIELD_NUMBER: _ClassVar[int]
     version: str
     origin: str
     tree_size: int
@@ -329,7 +339,8 @@ class GetStatusResponse(_message.Message):
     database_bytes: int
     receipt_day: str
     endings: _containers.RepeatedCompositeFieldContainer[GetStatusResponse.Ending]
-    def __init__(self, version: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., published_size: _Optional[int] = ..., root: _Optional[bytes] = ..., checkpoint_age_s: _Optional[float] = ..., queue_depth: _Optional[int] = ..., started_at: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[GetStatusResponse.KeyStatus, _Mapping]]] = ..., frozen: _Optional[bool] = ..., alarm: _Optional[str] = ..., witnesses: _Optional[_Iterable[_Union[GetStatusResponse.WitnessStatus, _Mapping]]] = ..., mirror_size: _Optional[int] = ..., mirrored_at: _Optional[int] = ..., database_bytes: _Optional[int] = ..., receipt_day: _Optional[str] = ..., endings: _Optional[_Iterable[_Union[GetStatusResponse.Ending, _Mapping]]] = ...) -> None: ...
+    publications: GetStatusResponse.Publications
+    def __init__(self, version: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., published_size: _Optional[int] = ..., root: _Optional[bytes] = ..., checkpoint_age_s: _Optional[float] = ..., queue_depth: _Optional[int] = ..., started_at: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[GetStatusResponse.KeyStatus, _Mapping]]] = ..., frozen: _Optional[bool] = ..., alarm: _Optional[str] = ..., witnesses: _Optional[_Iterable[_Union[GetStatusResponse.WitnessStatus, _Mapping]]] = ..., mirror_size: _Optional[int] = ..., mirrored_at: _Optional[int] = ..., database_bytes: _Optional[int] = ..., receipt_day: _Optional[str] = ..., endings: _Optional[_Iterable[_Union[GetStatusResponse.Ending, _Mapping]]] = ..., publications: _Optional[_Union[GetStatusResponse.Publications, _Mapping]] = ...) -> None: ...
 
 class RecordCeremonyRequest(_message.Message):
     __slots__ = ("transcript",)

@@ -280,9 +280,9 @@ def test_not_breaking() -> None:
     message(files, "SignRequest").field.add(
         name="more", number=99, label=1, type=FieldDescriptorProto.TYPE_STRING
     )
-    service(files, "Signer").message_type.add(name="Publish")
+    service(files, "Signer").message_type.add(name="Further")
     service(files, "Signer").service[0].method.add(
-        name="Publish", input_type=".sealbook.v1.Publish", output_type=".sealbook.v1.Publish"
+        name="Further", input_type=".sealbook.v1.Further", output_type=".sealbook.v1.Further"
     )
 
     assert [] == CONTRACT.breaking(held, files.SerializeToString())

@@ -42,13 +42,3 @@ def test_comments() -> None:
     assert len(found) > 80
     assert [] == [name for name in bare if name.split(".")[0] not in DESCRIBED_WHOLE]
     assert not DESCRIBED_WHOLE - {name.split(".")[0] for name in bare}
-
-
-def test_reserved_names() -> None:
-    """
-    The names of what comes later are not taken by anything else.
-    """
-    names = {name.rpartition(".")[2] for name, _ in described()}
-
-    assert not [name for name in names if re.search(r"publish$", name, re.IGNORECASE)]
-    assert "method name Publish is reserved" in (PROTO / "signer/v1/signer.proto").read_text()
