@@ -140,6 +140,19 @@ def _filled(labels: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: values for name, values in labels.items() if values}
 
 
+def approval_annotations(form: str, body: bytes) -> Mapping[str, str]:
+    """Return the annotations of the approval of one image in `body`, in the form `form`.
+
+    Raises:
+        VerificationError: it is of another form.
+    """
+    if form == SIMPLESIGNING:
+        return simplesigning.SimpleSigning.parse(body).annotations
+    if form == NOTATION:
+        return jws.parse(body).target.annotations
+    return Statement.parse(dsse.parse_pae(body)[1]).subjects[0].annotations
+
+
 def requester(annotations: Mapping[str, str]) -> str:
     """Return who asked, as `issuer#subject`, or nothing when the statement does not say."""
     issuer = annotations.get(REQUESTER + "issuer", "")

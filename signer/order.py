@@ -19,6 +19,7 @@ class Item(NamedTuple):
     annotations: Mapping[str, str] = {}
     renew: bool = False
     idempotency_key: str = ""
+    promotes: int | None = None
 
 
 class Order(NamedTuple):

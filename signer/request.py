@@ -35,7 +35,11 @@ class Request:
     """One checked item, and what its approval says."""
 
     def __init__(self, principal: Principal, repository: Repository, item: Item) -> None:
-        """Check `item`; raises `MalformedError` or `RequestError`."""
+        """Check `item`, which promotes what `Promoted` found or nothing.
+
+        Raises:
+            MalformedError, RequestError, LimitError: it is none that can be approved.
+        """
         self.digest = Digest(item.digest)
         statements.check_annotations(item.annotations)
         if item.tag and not _TAG.fullmatch(item.tag):
@@ -55,6 +59,7 @@ class Request:
             **({statements.MEDIA_TYPE: item.media_type} if item.media_type else {}),
             **({statements.SIZE: str(item.size)} if item.size else {}),
             **({statements.TAG: item.tag} if item.tag else {}),
+            **({} if item.promotes is None else {statements.PROMOTES: str(item.promotes)}),
         }
 
     def approval(self, supersedes: int | None) -> Approval:

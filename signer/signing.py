@@ -48,6 +48,7 @@ from signer.keys.messages import Approving
 from signer.keys.ring import KeyRing
 from signer.making import Fresh, Place, Signed, Signer, Wanted
 from signer.order import Item, Order
+from signer.promoted import Promoted
 from signer.request import Request
 from signer.status.in_force import InForce
 from signer.turns import Turns
@@ -109,6 +110,7 @@ class Signing:
         self._control = control
         self._trail = trail
         self._behind_issuer = behind_issuer
+        self._promoted = Promoted(ledger, in_force, behind_issuer)
         self._under_way: set[asyncio.Task[Answers]] = set()
         self._turns = Turns()
 
@@ -185,15 +187,20 @@ class Signing:
     ) -> Answers:
         # 2, 3.
         looked_up: list[list[Place]] = []
-        for n, item in enumerate(order.items, 1):
+        items: list[Item] = []
+        for n, asked_for in enumerate(order.items, 1):
+            item = asked_for
             try:
+                item = self._standing(principal, repository, asked_for)
                 request = Request(principal, repository, item)
                 self._in_force.check_digest(request.digest, repository)
                 looked_up.append([self._place(request, signer) for signer in signers])
             except SealbookError as e:
                 looked_up.append([e])
+            items.append(item)
             if n % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        order = order._replace(items=items)
         if self._gates.guard(repository):
             await self._through_gates(principal, repository, signers, order, looked_up)
         if any(isinstance(place, Wanted) for places in looked_up for place in places):
@@ -264,6 +271,14 @@ class Signing:
             for made, entry in fresh
         ]
 
+    def _standing(self, principal: Principal, repository: Repository, item: Item) -> Item:
+        """Return `item` as promoting the entry that was there first, if it promotes one."""
+        if item.promotes is None:
+            return item
+        digest = Digest(item.digest)
+        first = self._promoted.first(principal, digest, repository, item.promotes)
+        return item._replace(promotes=first)
+
     def _place(self, request: Request, signer: Signer) -> int | Wanted:
         """Return where the approval is, or what is to be signed to make it."""
         form, key, _ = signer
@@ -322,6 +337,8 @@ def _told(
         "repository": repository,
         "rule": rule,
     }
+    promoted = [item.promotes for item in order.items if item.promotes is not None]
+    told |= {"promotes": promoted} if promoted else {}
     return told | ({"reason": order.reason} if order.reason else {})
 
 
@@ -352,7 +369,8 @@ def _same(
         repository,
         by,
         (
-            *(item.digest, item.size, item.media_type, item.tag, item.renew, item.idempotency_key),
+            *(item.digest, item.size, item.media_type, item.tag, item.promotes),
+            *(item.renew, item.idempotency_key),
             tuple(sorted(item.annotations.items())),
         ),
     )

@@ -83,6 +83,7 @@ def _item(item: Item, supersedes: Sequence[int]) -> What:
             "annotations": dict(item.annotations),
             "digest": item.digest,
             "media_type": item.media_type,
+            "promotes": "" if item.promotes is None else str(item.promotes),
             "size": item.size,
             "supersedes": list(supersedes) if item.renew else [],
             "tag": item.tag,

@@ -13,12 +13,11 @@ from typing import Any
 from ledger import labels
 from signer.approvals.protection import ATTEST, MESSAGE, SIGN
 from signer.approvals.request import Asked, Request
-from verifier import dsse, jws
+from verifier import dsse
 from verifier import statement as statements
 from verifier.entry import parse_any
 from verifier.record import Record
 from verifier.rekor_v1 import EnvelopeEntry
-from verifier.simplesigning import SimpleSigning
 from verifier.statement import RESERVED, SUPERSEDES, Statement
 
 
@@ -57,12 +56,13 @@ def _rows(asked: Asked, field: str) -> Iterator[Mapping[str, Any]]:
 
 def _is_of(item: Mapping[str, Any], digests: list[str], record: Record) -> bool:
     """Whether the approval in `record` says what was asked of `item`, and nothing else."""
-    said = _annotations(record)
+    said = labels.approval_annotations(record.form, record.body)
     return (
         digests == [item.get("digest")]
         and item.get("annotations", {})
         == {key: value for key, value in said.items() if not key.startswith(RESERVED)}
         and item.get("tag") == said.get(statements.TAG)
+        and item.get("promotes") == said.get(statements.PROMOTES)
         and _renews(item, said)
     )
 
@@ -72,14 +72,6 @@ def _renews(asked: Mapping[str, Any], said: Mapping[str, str]) -> bool:
     wanted = [str(index) for index in asked.get("supersedes", [])]
     superseded = said.get(SUPERSEDES)
     return superseded in wanted if wanted else superseded is None
-
-
-def _annotations(record: Record) -> Mapping[str, str]:
-    if record.form == labels.SIMPLESIGNING:
-        return SimpleSigning.parse(record.body).annotations
-    if record.form == labels.NOTATION:
-        return jws.parse(record.body).target.annotations
-    return Statement.parse(dsse.parse_pae(record.body)[1]).subjects[0].annotations
 
 
 def _attests(asked: Asked, record: Record) -> bool:

@@ -16,6 +16,7 @@ from signer.errors import ServiceError, ServiceUnreachableError, WrongAnswerErro
 from signer.order import Item
 from signer.v1 import record_pb2, signer_pb2
 from verifier import dsse, jws
+from verifier._strict import decimal
 from verifier.checkpoint import Checkpoint
 from verifier.entry import Entry, parse_any
 from verifier.errors import SealbookError, VerificationError
@@ -25,7 +26,7 @@ from verifier.publickey import PublicKey
 from verifier.record import Record
 from verifier.rekor_v1 import EnvelopeEntry
 from verifier.simplesigning import SimpleSigning
-from verifier.statement import APPROVAL, RESERVED, Statement
+from verifier.statement import APPROVAL, PROMOTES, RESERVED, Statement
 
 
 class Signed(NamedTuple):
@@ -92,6 +93,11 @@ def _check(signed: Signed, item: Item, repository: str) -> None:
     said = {k: v for k, v in annotations.items() if not k.startswith(RESERVED)}
     if (digest, named, said) != (item.digest, repository, dict(item.annotations)):
         raise WrongAnswerError(f"asked about {item.digest}, answered about {digest}")
+    promotes = annotations.get(PROMOTES)
+    stands = None if promotes is None else decimal(promotes)
+    # What was there first is named, so that it may be an earlier entry than was asked for.
+    if (stands is None) != (item.promotes is None) or (stands or 0) > (item.promotes or 0):
+        raise WrongAnswerError(f"asked to promote {item.promotes}, answered with {promotes}")
 
 
 def key_of(record: Record) -> PublicKey:

@@ -16,8 +16,8 @@ from ledger import labels
 from ledger.ledger import Ledger
 from signer.errors import NotFoundError
 from signer.http.guard import principal_of
+from signer.seeing import FETCH, Sight
 from signer.service.bundles import Bundles, Found
-from signer.service.seeing import FETCH, Sight
 from verifier._strict import decimal
 from verifier.digest import Digest
 from verifier.repository import Repository

@@ -23,7 +23,7 @@ from ledger.resources import Large, Resource, Resources, parse_body_path
 from ledger.tiles import parse_path
 from signer.errors import NotFoundError
 from signer.http.guard import principal_of
-from signer.service.seeing import Sight
+from signer.seeing import Sight
 from verifier.errors import MalformedError
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -7,7 +7,7 @@ from signer.approvals.approving import Approving
 from signer.approvals.requests import Standing
 from signer.errors import UnknownRequestError
 from signer.guard import Method
-from signer.service.seeing import AGREE, Sight
+from signer.seeing import AGREE, Sight
 from signer.v1 import approvals_pb2
 
 _LISTED = 16  # repositories of one request in a list

@@ -13,7 +13,7 @@ from signer.audit_trail.querying import Query, find, places_of
 from signer.audit_trail.trail import Trail
 from signer.errors import RequestError
 from signer.guard import Method
-from signer.service.seeing import Sight
+from signer.seeing import Sight
 from signer.v1 import access_pb2, operator_pb2
 from verifier.repository import EVERYWHERE
 

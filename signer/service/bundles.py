@@ -16,8 +16,8 @@ from ledger.ledger import Ledger
 from ledger.publication import Published
 from signer.access import Principal
 from signer.guard import Method
+from signer.seeing import FETCH, Sight
 from signer.service import wire
-from signer.service.seeing import FETCH, Sight
 from signer.signing import Proven
 from signer.v1 import record_pb2, signer_pb2
 from verifier.digest import Digest

@@ -13,9 +13,9 @@ from ledger.resources import body_path, parse_body_path
 from ledger.store import SLICE
 from signer.access import Principal
 from signer.guard import Method
+from signer.seeing import Sight
 from signer.service import wire
 from signer.service.search import search
-from signer.service.seeing import Sight
 from signer.v1 import ledger_pb2, record_pb2
 from verifier.errors import MalformedError
 

@@ -16,7 +16,7 @@ from ledger import labels
 from ledger.answer import make_record
 from ledger.ledger import Ledger
 from signer.errors import RequestError
-from signer.service.seeing import Sight
+from signer.seeing import Sight
 from signer.v1 import ledger_pb2
 from verifier.record import Record
 

@@ -87,6 +87,7 @@ def _item(request: signer_pb2.SignRequest | signer_pb2.SignBatchRequest.Item) ->
         dict(request.annotations),
         request.renew,
         request.idempotency_key,
+        request.promotes if request.HasField("promotes") else None,
     )
 
 

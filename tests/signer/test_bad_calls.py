@@ -40,7 +40,7 @@ UNKNOWN_FIELDS = {
     "fixed32": GOOD + b"\xfd\x07" + bytes(4),
     "bytes": GOOD + b"\xfa\x07\x01x",
     "group": GOOD + b"\xfb\x07\x08\x01\xfc\x07",
-    "next number": GOOD + b"\x60\x01",
+    "next number": GOOD + b"\x68\x01",
     "other type": GOOD + b"\x08\x01",
     "in an annotation": GOOD + field(6, field(1, b"k") + field(2, b"v") + field(3, b"x")),
 }
