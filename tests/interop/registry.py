@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,21 +16,24 @@ from typing import IO
 CONFIG = """\
 version: 0.1
 log: {level: info, accesslog: {disabled: true}}
-storage: {inmemory: {}, delete: {enabled: true}}
+storage: {%s, delete: {enabled: true}}
 http: {addr: "127.0.0.1:0", secret: tests}
 """
 STOP_TIMEOUT_S = 30
 
 
 @contextmanager
-def serving_registry(program: Path, scratch: Path) -> Iterator[str]:
-    """Serve an empty registry meanwhile; give its `host:port`.
+def serving_registry(program: Path, scratch: Path, *, on_disk: bool = False) -> Iterator[str]:
+    """Serve an empty registry meanwhile; give its `host:port`. What it has is lost with it.
+
+    `on_disk`: it keeps files below `scratch`, as in earnest.
 
     Raises:
         AssertionError: it ended before it listened; the text is its log.
     """
     config, log = scratch / "config.yml", scratch / "registry.log"
-    config.write_text(CONFIG)
+    files = f"filesystem: {{rootdirectory: {json.dumps(str(scratch / 'registry'))}}}"
+    config.write_text(CONFIG % (files if on_disk else "inmemory: {}"))
     process = subprocess.Popen(
         [program, "serve", config],
         cwd=scratch,
