@@ -44,6 +44,13 @@ class RegistryTimeoutError(RegistryUnreachableError):
     code = "registry-timeout"
 
 
+class RegistryBusyError(RegistryUnreachableError):
+    """The registry cannot answer now: it is asked too much, or has a fault of its own."""
+
+    code = "registry-busy"
+    hint = "try again later"
+
+
 class RegistryAccessError(ImagesError):
     """The registry wants to know who asks, or does not let them."""
 
@@ -66,6 +73,12 @@ class RegistryAnswerError(ImagesError):
     """The registry answered what the distribution specification does not allow."""
 
     code = "bad-registry-answer"
+
+
+class RefusedContentError(ImagesError):
+    """The registry does not take this content: too large for it, or against its rules."""
+
+    code = "registry-refused"
 
 
 class WrongContentError(ImagesError):
