@@ -41,6 +41,15 @@ class Logins(NamedTuple):
     many: int
 
 
+class Registry(NamedTuple):
+    """How much to measure of a registry: images signed by us and by cosign, copies, their bytes."""
+
+    images: int
+    cosign: int
+    copies: int
+    copied: int
+
+
 class Effort(NamedTuple):
     """How much to measure: `calls` in each run, by kind."""
 
@@ -58,6 +67,7 @@ class Effort(NamedTuple):
     ledger: ledgers.Size
     homes: Homes
     logins: Logins
+    registry: Registry
 
 
 FULL = Effort(
@@ -90,6 +100,7 @@ FULL = Effort(
     ledger=ledgers.FULL,
     homes=Homes(runs=5, calls=3000, openings=5),
     logins=Logins(rounds=9, one=500, many=2000),
+    registry=Registry(images=500, cosign=100, copies=5, copied=256 << 20),
 )
 # wrk ends when the last request is sent, so that there must be more than clients.
 _QUICK_CALLS = {"batch": 4, "batch-forms": 4, "rekor": 256}
@@ -108,6 +119,7 @@ QUICK = Effort(
     ledger=ledgers.QUICK,
     homes=Homes(runs=1, calls=64, openings=1),
     logins=Logins(rounds=1, one=64, many=64),
+    registry=Registry(images=4, cosign=1, copies=1, copied=1 << 20),
 )
 
 
