@@ -73,12 +73,13 @@ class LegacySignature(NamedTuple):
 
 
 class Shelf:
-    """The repository `host:port/path` of a registry that asks nobody who they are."""
+    """The repository `host:port/path` of a registry; `login` is for one that asks who we are."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, login: tuple[str, str] | None = None) -> None:
         self.name = name
         host, _, path = name.partition("/")
-        self._http = httpx.Client(base_url=f"http://{host}/v2/{path}/", trust_env=False)
+        where = f"http://{host}/v2/{path}/"
+        self._http = httpx.Client(base_url=where, trust_env=False, auth=login)
 
     def __enter__(self) -> Self:
         return self

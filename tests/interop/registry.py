@@ -19,21 +19,30 @@ log: {level: info, accesslog: {disabled: true}}
 storage: {%s, delete: {enabled: true}}
 http: {addr: "127.0.0.1:0", secret: tests}
 """
+AUTH = "auth: {htpasswd: {realm: tests, path: %s}}\n"
 STOP_TIMEOUT_S = 30
 
 
 @contextmanager
-def serving_registry(program: Path, scratch: Path, *, on_disk: bool = False) -> Iterator[str]:
+def serving_registry(
+    program: Path, scratch: Path, *, on_disk: bool = False, htpasswd: str = ""
+) -> Iterator[str]:
     """Serve an empty registry meanwhile; give its `host:port`. What it has is lost with it.
 
-    `on_disk`: it keeps files below `scratch`, as in earnest.
+    `on_disk`: it keeps files below `scratch`, as in earnest. `htpasswd`: lines of user and bcrypt,
+    who alone may do anything; without it nobody is asked who they are.
 
     Raises:
         AssertionError: it ended before it listened; the text is its log.
     """
     config, log = scratch / "config.yml", scratch / "registry.log"
     files = f"filesystem: {{rootdirectory: {json.dumps(str(scratch / 'registry'))}}}"
-    config.write_text(CONFIG % (files if on_disk else "inmemory: {}"))
+    text = CONFIG % (files if on_disk else "inmemory: {}")
+    if htpasswd:
+        known = scratch / "htpasswd"
+        known.write_text(htpasswd)
+        text += AUTH % json.dumps(str(known))
+    config.write_text(text)
     process = subprocess.Popen(
         [program, "serve", config],
         cwd=scratch,

@@ -131,7 +131,7 @@ class Site:
     def login(self, github: GitHub, **claims: str) -> Done:
         """Have a job log in, with other claims than it has."""
         job = github.job(OWNED, **OURS | claims)
-        token = github.token(job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], "localhost")
+        token = github.job_token(job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], "localhost")
         (self.service / "oidc.jwt").write_text(token)
         (self.service / "session").unlink(missing_ok=True)
         return self.sealbook(
@@ -278,7 +278,7 @@ def test_a_token_alone(site: Site, github: GitHub) -> None:
     assert 0 == site.login(github).returncode
     session = (site.service / "session").read_text().strip()
     job = github.job(OWNED, **OURS)
-    token = github.token(job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], "localhost")
+    token = github.job_token(job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"], "localhost")
     order = {"digest": str(digest(4)), "repository": IMAGES}
 
     assert (401, "unauthenticated") == site.post("exchange", {"token": token})
