@@ -62,7 +62,11 @@ class Issuer:
         }
         return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": _KEY}, said, self._key)
 
-    def answer(self, url: urllib.parse.SplitResult, authorization: str) -> dict[str, Any] | None:
+    def answer(
+        self,
+        url: urllib.parse.SplitResult,
+        authorization: str,  # noqa: ARG002  for issuers that derive from this one
+    ) -> dict[str, Any] | None:
         """Return what is at a URL, for this caller; None: nothing."""
         match url.path.removeprefix(self._path):
             case "/.well-known/openid-configuration":
