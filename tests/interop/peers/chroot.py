@@ -13,6 +13,7 @@ namespaces, which some containers lack.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,19 @@ INSIDE = Path("/mnt")
 # Everything below the first command dies with it, so that a build that takes
 # too long leaves no process and no mount in what is then removed.
 _ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
+# As if the programs were installed: the caller's home is /mnt, and the directory is the caller's.
+_INSTALLED = """\
+#!/bin/sh
+exec {alone} sh -euc '{enter}' sh {tree} "$HOME" \\
+    env HOME=/mnt CONTAINERS_STORAGE_CONF=/mnt/.containers/storage.conf \\
+    sh -euc 'cd "/mnt/$1"; shift; exec "$@"' sh "$(realpath --relative-to="$HOME" .)" {program} "$@"
+"""
+_STORAGE = """\
+[storage]
+driver = "vfs"
+graphroot = "/mnt/.containers/store"
+runroot = "/mnt/.containers/run"
+"""
 # Arguments: the tree, the directory that becomes /mnt, the command.
 _ENTER = """
 tree=$1 scratch=$2; shift 2
@@ -69,6 +83,19 @@ class Containers(NamedTuple):
             timeout=RUN_TIMEOUT_S,
             check=False,
         )
+
+    def install(self, into: Path, home: Path) -> None:
+        """Leave commands `podman` and `skopeo` in `into`, for who types at home or below.
+
+        They keep what they keep in `home`, and see nothing else of this machine's files.
+        """
+        (home / ".containers").mkdir(exist_ok=True)
+        (home / ".containers" / "storage.conf").write_text(_STORAGE)
+        words = {"alone": shlex.join(_ALONE), "enter": _ENTER, "tree": shlex.quote(str(self.tree))}
+        for program in ("podman", "skopeo"):
+            path = into / program
+            path.write_text(_INSTALLED.format(program=program, **words))
+            path.chmod(0o755)
 
 
 def containers() -> Containers:
