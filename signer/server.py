@@ -278,6 +278,7 @@ class Server(Prepared):
         others = application(
             self._opened.ledger,
             metrics,
+            in_force=self._status.in_force,
             trust_files=handed_out(config),
             policy_file=lambda: self._policy.now.content,
             signing_config=public_signing_config(config, self._trust, address),

@@ -57,7 +57,7 @@ class Record(NamedTuple):
             UnsupportedError: nobody reads this form.
         """
         if self.form == "simplesigning":
-            return self._simplesigning()
+            return self.sigstore_json()
         if self.form == "notation":
             return self._notation()
         if not self.body:
@@ -87,7 +87,12 @@ class Record(NamedTuple):
             entry.certificate,
         )
 
-    def _simplesigning(self) -> bytes:
+    def sigstore_json(self) -> bytes:
+        """Render a signature in the form `simplesigning`, as containers/image keeps it.
+
+        Raises:
+            MalformedError, UnsupportedError: this record is of another form, or was not promised.
+        """
         from verifier import simplesigning
         from verifier.rekor_v1 import LegacyEntry, Promise
 

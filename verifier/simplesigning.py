@@ -29,6 +29,7 @@ MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 TYPE = "cosign container image signature"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 BUNDLE = "dev.sigstore.cosign/bundle"
+LOOKASIDE = b"\x00sigstore-json\n"  # what a file outside of registries begins with
 
 
 class SimpleSigning(NamedTuple):
@@ -108,7 +109,7 @@ def layer_annotations(
 def sigstore_json(body: bytes, annotations: Mapping[str, str]) -> bytes:
     """Return payload and annotations as containers/image keeps them outside of registries.
 
-    A lookaside file has the line NUL "sigstore-json" before it.
+    A lookaside file has the line `LOOKASIDE` before it.
     """
     value = {"mimeType": MEDIA_TYPE, "payload": b64encode(body), "annotations": dict(annotations)}
     return json.dumps(value, separators=(",", ":")).encode()

@@ -151,6 +151,9 @@ class Store(Protocol):
         All of them lie below `stop`.
         """
 
+    def newest(self, name: str, value: str, stop: int, limit: int) -> list[int]:
+        """Return up to `limit` indices below `stop` of entries with this label, descending."""
+
     def last(self, name: str, value: str) -> int | None:
         """Return the index of the newest entry with this label."""
 

@@ -110,6 +110,13 @@ class MemoryStore:
             start, end = bisect_right(found, after), bisect_left(found, stop)
             return found[start : min(end, start + limit)]
 
+    def newest(self, name: str, value: str, stop: int, limit: int) -> list[int]:
+        """Return up to `limit` indices below `stop` of entries with this label, descending."""
+        with self._lock:
+            found = self._labels.get((name, value), [])
+            end = bisect_left(found, stop)
+            return found[max(0, end - limit) : end][::-1]
+
     def last(self, name: str, value: str) -> int | None:
         """Return the index of the newest entry with this label."""
         with self._lock:

@@ -183,18 +183,26 @@ class SqliteReader:
             found += [index for index, row in page if _bears(row, name, value)]
         return found
 
-    def last(self, name: str, value: str) -> int | None:
-        """Return the index of the newest entry with this label."""
-        before = limits.TREE_SIZE - 1
+    def newest(self, name: str, value: str, stop: int, limit: int) -> list[int]:
+        """Return up to `limit` indices below `stop` of entries with this label, descending."""
+        limit = min(limit, SLICE)
+        found: list[int] = []
+        stop = min(stop, limits.TREE_SIZE - 1)
         sql = (
             "SELECT idx, labels FROM label CROSS JOIN entry USING (idx)"
-            " WHERE key = ? AND idx < ? ORDER BY idx DESC LIMIT 1"
+            " WHERE key = ? AND idx < ? ORDER BY idx DESC LIMIT ?"
         )
-        while row := self.one(sql, (label_key(name, value), before)):
-            before = int(row[0])
-            if _bears(row[1], name, value):
-                return before
-        return None
+        while len(found) < limit:
+            page = self.all(sql, (label_key(name, value), stop, limit - len(found)))
+            if not page:
+                break
+            stop = page[-1][0]
+            found += [index for index, row in page if _bears(row, name, value)]
+        return found
+
+    def last(self, name: str, value: str) -> int | None:
+        """Return the index of the newest entry with this label."""
+        return next(iter(self.newest(name, value, limits.TREE_SIZE, 1)), None)
 
     def body(self, name: str) -> int | None:
         """Return the first index whose entry names its body so."""

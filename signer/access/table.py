@@ -119,6 +119,7 @@ ROUTES: Mapping[str, Row] = {
     "POST /v1/get-bundles": METHODS["/sealbook.v1.Signer/GetBundles"],
     # What verifiers take, by digest or by name.
     "GET /v1/bundles/{digest}": _FETCH,
+    "GET /lookaside/{path}": _FETCH,
     "GET /v1/trust.json": _FOLLOW,
     "GET /v1/status.json": _FOLLOW,
     "GET /v1/policy.toml": _FOLLOW,

@@ -1,8 +1,9 @@
 """The HTTP side: trust files for verifiers, health and metrics for operators.
 
-Bundles are in `signer.http.bundles`, tiles and bodies in `signer.http.tiles`, calls of
-build runners in `signer.http.calls`. Who may have what is in `signer.access.table`, and
-`signer.http.guard` in front of all of it: whatever a handler raises, it answers.
+Bundles are in `signer.http.bundles`, signatures for Podman in `signer.http.lookaside`, tiles
+and bodies in `signer.http.tiles`, calls of build runners in `signer.http.calls`. Who may have
+what is in `signer.access.table`, and `signer.http.guard` in front of all of it: whatever a
+handler raises, it answers.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from starlette.routing import Route, Router
 from ledger.ledger import Ledger
 from signer.errors import ConfigError, NotFoundError
 from signer.guard import Method
-from signer.http import bundles, calls, tiles
+from signer.http import bundles, calls, lookaside, tiles
 from signer.metrics import Metrics
+from signer.status.in_force import InForce
 from verifier.errors import VerificationError
 from verifier.trust import TrustRoot
 
@@ -32,6 +34,7 @@ def application(
     ledger: Ledger,
     metrics: Metrics,
     *,
+    in_force: InForce,
     trust_files: dict[str, Path],
     policy_file: Callable[[], bytes | None],
     signing_config: bytes,
@@ -76,6 +79,7 @@ def application(
 
     routes = {
         **bundles.routes(ledger),
+        **lookaside.routes(ledger, in_force),
         **{f"/v1/{name}": trust_file for name in trust_files},
         "/v1/policy.toml": _policy(policy_file),
         "/v1/signing_config.json": signing,

@@ -238,6 +238,22 @@ def test_search_below_a_stop(store: Store) -> None:
         assert expected[1:] == store.search("digest", "d1", 1, 99, stop)
 
 
+def test_newest(store: Store) -> None:
+    """
+    The newest entries with a label come first, all of them below the stop, on pages without gap.
+    """
+    for old_size in (0, 20, 40):
+        store.commit(batch(old_size, 20))
+
+    for stop in (0, 1, 2, 30, 31, 32, 60, 2**63):
+        expected = [i for i in range(1, 60, 3) if i < stop][::-1]
+        assert expected == store.newest("digest", "d1", stop, 99)
+        assert expected[:2] == store.newest("digest", "d1", stop, 2)
+    first = store.newest("digest", "d1", 2**63, 7)
+    assert [*range(58, 0, -3)][7:9] == store.newest("digest", "d1", first[-1], 2)
+    assert [] == store.newest("digest", "d", 2**63, 9) == store.newest("key", "d0", 2**63, 9)
+
+
 def test_last(store: Store) -> None:
     """
     The last entry with a label is the newest, and there is none of a label that nobody has.
