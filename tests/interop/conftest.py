@@ -64,6 +64,12 @@ def notation() -> Path:
 
 
 @pytest.fixture(scope="session")
+def oras() -> Path:
+    """The program `oras`, 1.2 or newer: lists and copies what refers to an image."""
+    return _program(peers.oras)
+
+
+@pytest.fixture(scope="session")
 def rekor_cli() -> Path:
     """The program `rekor-cli`, 1.5 or newer: a client of Rekor's first version."""
     return _program(peers.rekor_cli)

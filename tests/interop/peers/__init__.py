@@ -19,6 +19,7 @@ from tests.interop.peers.debian import (
     cosign2,
     docker_registry,
     notation,
+    oras,
     rekor_cli,
     version_of,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "cosign2",
     "docker_registry",
     "notation",
+    "oras",
     "rekor_cli",
     "sigstore_js",
     "version_of",

@@ -49,6 +49,7 @@ SUITES: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "cosign": (3, 1),
         "docker-registry": (2, 8),
         "notation": (1, 3),
+        "oras": (1, 2),
         "rekor-cli": (1, 5),
     },
     "trixie": {"cosign": (2, 5)},
@@ -75,6 +76,11 @@ def cosign2() -> Path:
 def notation() -> Path:
     """Return notation, or raise `PeerUnavailable` like `cosign`."""
     return _program("forky", "notation")
+
+
+def oras() -> Path:
+    """Return oras, or raise `PeerUnavailable` like `cosign`."""
+    return _program("forky", "oras")
 
 
 def rekor_cli() -> Path:
