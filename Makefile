@@ -24,14 +24,35 @@ help:
 demo: $(VENV)/.server
 	@$(BIN)/sealbook demo
 
+# Parts that know nothing of each other, as many at once as there are processors; the long ones
+# first. What a part printed appears when it is done.
+PARTS := signer interop access crash ledger judging keys wheel fuzz audit pull
+JOBS  ?= $(shell nproc)
+access  := tests/signer/access tests/signer/trail tests/signer/config
+keys    := tests/signer/hsm tests/signer/openbao tests/signer/at_rest
+judging := tests/verifier/test_catalogue.py tests/bench
+ledger  := tests/ledger
+others   = $(foreach taken,$(access) $(keys),--ignore=$(taken))
+
 test: $(VENV)/.dev
 	@tests/debian
 	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target $(PARTS:%=part-%)
+
+part-judging: $(VENV)/.dev
 	@mkdir -p .cache
 	$(COVERAGE) run -m pytest -q tests/verifier --ignore=tests/verifier/test_catalogue.py
 	$(COVERAGE) report
-	$(PYTEST) -m "not soak" tests/verifier/test_catalogue.py tests/fuzz tests/ledger tests/audit tests/signer tests/bench tests/crash tests/interop
+	$(PYTEST) $(judging)
+
+part-wheel: $(VENV)/.dev
 	tests/wheel $(BIN)/python
+
+part-signer: $(VENV)/.dev
+	$(PYTEST) -m "not soak" tests/signer $(others)
+
+part-%: $(VENV)/.dev
+	$(PYTEST) -m "not soak" $(or $($*),tests/$*)
 
 fast: $(VENV)/.dev
 	SEALBOOK_EXPLORE=1 $(PYTEST) -m "not soak" tests/verifier tests/ledger tests/audit tests/signer
