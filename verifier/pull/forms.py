@@ -86,10 +86,13 @@ class Found(NamedTuple):
     fallback: Manifest | None
 
 
-def find_forms(images: Images, digest: Digest, *, read: bool = True) -> Found:
+def find_forms(
+    images: Images, digest: Digest, *, read: bool = True, tags: Sequence[str] = TAGS
+) -> Found:
     """Return everything that is attached to `digest`; `read`: with the signatures themselves.
 
-    Without, kinds are as listings tell them, and a certificate passes for a bundle.
+    Without, kinds are as listings tell them, and a certificate passes for a bundle. Of tags,
+    only those that end in one of `tags` are looked at, and the index of referrers.
 
     Raises:
         TooManySignaturesError: more than anybody needs; the good one may be among them.
@@ -103,7 +106,7 @@ def find_forms(images: Images, digest: Digest, *, read: bool = True) -> Found:
     listed = [(REFERRERS, one) for one in api or ()]
     listed += [(FALLBACK, one) for one in (fallback.children if fallback is not None else ())]
     artifacts = list(_referrers(images, digest, listed, odd))
-    for suffix in TAGS:
+    for suffix in tags:
         tagged = _tagged(images, f"{fallback_tag(digest)}{suffix}")
         if tagged is not None:
             artifacts.append(Artifact(suffix, tagged, tagged.descriptor))
