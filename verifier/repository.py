@@ -61,6 +61,6 @@ class Scope(str):
             raise RepositoryError(f"expected '*' or host[:port][/path], found {text[:120]!r}")
         return super().__new__(cls, text)
 
-    def covers(self, repository: Repository) -> bool:
-        """Whether `repository` lies in this scope."""
+    def covers(self, repository: Repository | Scope) -> bool:
+        """Whether `repository`, or all of another scope, lies in this scope."""
         return self == EVERYWHERE or f"{repository}/".startswith(f"{self}/")

@@ -7,6 +7,7 @@
     client_certificate = "client.pem"
     client_key = "client.key"
     token_hosts = ["auth.bank.example"]       # may hand out tokens for this registry
+    redirect_hosts = ["s3.bank.example"]      # inside our network, and it may send us there
     plain_http = true                         # never guessed, but on loopback
 
 Of all that fit a repository the longest prefix alone counts. The file is the first of
@@ -26,8 +27,9 @@ from verifier.repository import Repository, Scope
 class RegistrySettings(NamedTuple):
     """What is configured of registries under `prefix`; paths are absolute.
 
-    `credential` is a file with `user:secret`. `token_hosts` are `host[:port]`. `plain_http` None:
-    on loopback, and nowhere else.
+    `credential` is a file with `user:secret`. `token_hosts` and `redirect_hosts` are
+    `host[:port]`; hosts on the Internet need no leave to be redirected to. `plain_http` None: on
+    loopback, where no certificates are configured, and nowhere else.
     """
 
     prefix: Scope = Scope("*")
@@ -37,6 +39,7 @@ class RegistrySettings(NamedTuple):
     client_key: Path | None = None
     token_hosts: tuple[str, ...] = ()
     plain_http: bool | None = None
+    redirect_hosts: tuple[str, ...] = ()
 
 
 class Registries(NamedTuple):
@@ -45,7 +48,7 @@ class Registries(NamedTuple):
     configured: Sequence[RegistrySettings] = ()
     docker: bool = True
 
-    def of(self, repository: Repository) -> RegistrySettings:
+    def of(self, repository: Repository | Scope) -> RegistrySettings:
         """Return what counts for `repository`: the longest prefix that covers it, or defaults."""
         fitting = [one for one in self.configured if one.prefix.covers(repository)]
         return max(fitting, key=lambda one: len(one.prefix), default=RegistrySettings())

@@ -1,0 +1,265 @@
+"""One registry as its repositories share it: connections, tokens, and what it said of itself.
+
+`shared_host` gives the same one to all who ask for the same registry under the same settings,
+and keeps it for a while after the last let go, because commands open many repositories in turn.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import httpx
+
+from verifier import limits
+from verifier.pull.errors import RedirectError, RegistryAnswerError
+from verifier.pull.registry.addresses import is_loopback
+from verifier.pull.registry.connections import Answer, Connections, Headers, Origin
+from verifier.pull.registry.credentials import DOCKER_HUB, find_credential
+from verifier.pull.registry.deadline import Deadline
+from verifier.pull.registry.settings import Registries, RegistrySettings
+from verifier.pull.registry.tls import Trusted, trusted
+from verifier.pull.registry.tokens import Access, Scopes
+
+_HUB = "registry-1.docker.io"  # where docker.io answers
+_REDIRECTS = 5
+_MOVED = (301, 302, 303, 307, 308)
+_SAFE = ("GET", "HEAD")
+_FRESH_S = 300.0  # then files of certificates and credentials are read again
+_IDLE = 32  # registries that are kept while nobody uses them
+
+
+class Host:
+    """A registry: `host[:port]` as images name it. Safe in many threads."""
+
+    def __init__(self, name: str, settings: RegistrySettings, registries: Registries) -> None:
+        """Connect to nobody yet.
+
+        Raises:
+            RegistrySettingsError: a file that is configured for it cannot be used.
+        """
+        found = trusted(name, settings, docker=registries.docker)
+        self.name = name
+        self.origin = _origin(name, settings, found)
+        self._connections = Connections(self.origin, settings, found)
+        self.access = Access(
+            name,
+            self._connections,
+            settings,
+            lambda deadline: find_credential(name, settings, registries, deadline),
+        )
+        self.without_referrers: set[str] = set()  # paths of repositories: their lists are in tags
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        scopes: Scopes,
+        deadline: Deadline,
+        *,
+        headers: Headers = (),
+        content: bytes | Iterable[bytes] = b"",
+        length: int | None = None,
+    ) -> Answer:
+        """Send a request to the registry as who we are there, and follow where it leads.
+
+        Whatever it answers is returned, once it has let us in. `length` of a `content` in pieces.
+
+        Raises:
+            ImagesError: as of `Connections.send`, and of `Access.challenged`.
+            RedirectError: it leads where we do not go, or too far.
+        """
+        size = len(content) if isinstance(content, bytes) else length
+        headers = list(headers)
+        if size or method not in _SAFE:
+            headers.append(("Content-Length", str(size)))
+        sent = self.access.header(scopes)
+        for attempt in range(3):
+            answer = self._connections.send(
+                method,
+                self.origin,
+                target,
+                headers=[*headers, ("Authorization", sent)] if sent else headers,
+                content=content,
+                deadline=deadline,
+            )
+            if answer.status != 401 or not isinstance(content, bytes):
+                break
+            words = answer.discard().decode(errors="replace")
+            if attempt == 2 or (attempt and sent == self.access.header(scopes)):
+                raise self.access.refused(words[:200] or "it answers 401 to the token it asked for")
+            sent = self.access.challenged(answer.challenges, scopes, sent, deadline)
+        if answer.status in _MOVED:
+            return self._follow(
+                method=method,
+                target=target,
+                headers=headers,
+                sent=sent,
+                answer=answer,
+                deadline=deadline,
+            )
+        return answer
+
+    def _follow(
+        self,
+        *,
+        method: str,
+        target: str,
+        headers: Headers,
+        sent: str,
+        answer: Answer,
+        deadline: Deadline,
+    ) -> Answer:
+        """Go where `answer` leads; what says who we are is `sent` to the registry alone."""
+        url = httpx.URL(f"{self.origin}{target}")
+        for _ in range(_REDIRECTS):
+            location = answer.headers.get("location", "")
+            answer.discard()
+            if method not in _SAFE:
+                raise RedirectError(f"{self.name} redirects what was to be written there")
+            url = self.led_to(url, location)
+            origin = Origin.of(url)
+            answer = self._connections.send(
+                method,
+                origin,
+                url.raw_path.decode("ascii"),
+                headers=[*headers, ("Authorization", sent)]
+                if sent and origin == self.origin
+                else headers,
+                content=b"",
+                deadline=deadline,
+            )
+            if answer.status not in _MOVED:
+                return answer
+        answer.close()
+        raise RedirectError(f"{self.name}: expected at most {_REDIRECTS} redirects")
+
+    def led_to(self, url: httpx.URL, location: str) -> httpx.URL:
+        """Return where `location` leads from `url`.
+
+        Raises:
+            RedirectError: to nowhere, away from HTTP or from TLS, or with a password in it.
+        """
+        if not location or len(location) > limits.LOCATION:
+            raise RedirectError(f"{self.name} redirects to nowhere, or too far to write down")
+        try:
+            found = url.join(location).copy_with(fragment=None)
+        except (httpx.InvalidURL, ValueError):
+            found = httpx.URL("")
+        if found.scheme not in ("http", "https") or not found.host or found.userinfo:
+            raise RedirectError(f"{self.name} redirects to {location[:200]!r}")
+        if found.scheme == "http" and url.scheme == "https":
+            raise RedirectError(f"{self.name} redirects away from TLS, to {location[:200]!r}")
+        return found
+
+    def own_target(self, location: str, target: str) -> str:
+        """Return the path and query of a `location` that goes on where `target` began.
+
+        Raises:
+            RegistryAnswerError: it is at another registry, or nowhere.
+        """
+        try:
+            found = self.led_to(httpx.URL(f"{self.origin}{target}"), location)
+        except RedirectError as e:
+            raise RegistryAnswerError(e.message) from e
+        if Origin.of(found) != self.origin:
+            raise RegistryAnswerError(
+                f"{self.name} tells to go on at {Origin.of(found)}, expected {self.origin}",
+                hint="does it know its own URL? http.host of docker-registry, hostname of Harbor",
+            )
+        return found.raw_path.decode("ascii")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._connections.close()
+
+
+def _origin(name: str, settings: RegistrySettings, found: Trusted) -> Origin:
+    host, _, port = name.partition(":")
+    plain = settings.plain_http
+    if plain is None:
+        plain = is_loopback(host) and found == Trusted()
+    scheme = "http" if plain else "https"
+    host = _HUB if host == DOCKER_HUB else host
+    return Origin(scheme, host, int(port) if port else (80 if plain else 443))
+
+
+class _Key(NamedTuple):
+    name: str
+    settings: RegistrySettings
+    docker: bool
+
+
+class _Shared:
+    """A host, how many use it, and since when it is there."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.users = 0
+        self.since = time.monotonic()
+
+
+_lock = threading.Lock()
+_shared: dict[_Key, _Shared] = {}
+
+
+class Share:
+    """One user's part in a host; `close` it once."""
+
+    def __init__(self, kept: _Shared) -> None:
+        """Count as one user of `kept`."""
+        self.host = kept.host
+        self._kept: _Shared | None = kept
+
+    def close(self) -> None:
+        """Let go of the host; the last one out of a stale host closes it."""
+        with _lock:
+            kept, self._kept = self._kept, None
+            if kept is not None:
+                kept.users -= 1
+            _tidy()
+
+
+def shared_host(name: str, settings: RegistrySettings, registries: Registries) -> Share:
+    """Return a part in the registry `name`.
+
+    Raises:
+        RegistrySettingsError: a file that is configured for it cannot be used.
+    """
+    key = _Key(name, settings, registries.docker)
+    with _lock:
+        kept = _shared.get(key)
+        if kept is None or time.monotonic() - kept.since > _FRESH_S:
+            if kept is not None:
+                _shared.pop(key)
+                _left.append(kept)
+            kept = _shared[key] = _Shared(Host(name, settings, registries))
+        kept.users += 1
+        _tidy()
+        return Share(kept)
+
+
+_left: list[_Shared] = []  # stale ones that somebody still uses
+
+
+def _tidy() -> None:
+    """Close what nobody uses and nobody would get, or what is too much to keep."""
+    for kept in [one for one in _left if not one.users]:
+        _left.remove(kept)
+        kept.host.close()
+    idle = [key for key, kept in _shared.items() if not kept.users]
+    for key in idle[: max(0, len(idle) - _IDLE)]:
+        _shared.pop(key).host.close()
+
+
+def close_idle() -> None:
+    """Close the connections of every registry that nobody uses now."""
+    with _lock:
+        for key in [key for key, kept in _shared.items() if not kept.users]:
+            _shared.pop(key).host.close()
+
+
+atexit.register(close_idle)
