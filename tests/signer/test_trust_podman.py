@@ -6,7 +6,10 @@ import json
 from base64 import b64decode
 from typing import Any
 
+import pytest
+
 from signer.cli.trust import podman
+from signer.cli.trust.lookups import Lookups, Remap
 from signer.keys.memory import MemoryKey
 from tests.signer.asking import REPOSITORY, digest
 from tests.signer.revoking import Image, Key, revoke
@@ -51,9 +54,12 @@ def trusting(trust: TrustRoot, **scopes: str) -> TrustRoot:
     return trust._replace(keys=keys_by_hint([*trust.keys.values(), *more]))
 
 
-def docker(trust: TrustRoot, *revocations: Revocation) -> dict[str, Any]:
+def docker(trust: TrustRoot, *revocations: Revocation, remaps: str = "") -> dict[str, Any]:
     """Return the rules by scope."""
-    policy: dict[str, Any] = podman.policy(trust, podman.live_keys(trust, revocations), revocations)
+    live = podman.live_keys(trust, revocations)
+    policy: dict[str, Any] = podman.policy(
+        trust, live, revocations, [Remap.parse(one) for one in remaps.split()]
+    )
     rules: dict[str, Any] = policy["transports"]["docker"]
     return rules
 
@@ -147,3 +153,167 @@ def test_retired(world: World) -> None:
     ]
 
     assert {"": REJECT} == docker(trust._replace(keys=keys_by_hint(retired)))
+
+
+def places(text: str) -> dict[str, Any]:
+    """Read the little YAML that we write; real Podman reads it in tests/interop."""
+    first, *lines = text.splitlines()
+    assert "docker:" == first
+    found: dict[str, Any] = {}
+    for line in lines:
+        name, _, value = line.strip().rpartition(": " if line.startswith("    ") else ":")
+        if value:
+            found[list(found)[-1]][name] = json.loads(value)
+        else:
+            found[json.loads(name)] = {}
+    return found
+
+
+def written(world: World, *more: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return policy.json and the registries.d file that are written with these options."""
+    done = world.command("trust", "podman", "trust.json", "--out", "containers", *more)
+    assert 0 == done.returncode, done.stderr
+    where = world.directory / "containers"
+    assert {"policy.json", "registries.d"} == {path.name for path in where.iterdir()}
+    [registries] = (where / "registries.d").iterdir()
+    assert "sealbook.yaml" == registries.name
+    for path in (where / "policy.json", registries):
+        assert 0o644 == path.stat().st_mode & 0o777
+    return json.loads((where / "policy.json").read_bytes()), places(registries.read_text())
+
+
+def test_out(world: World) -> None:
+    """
+    Both files are written, again and again, for whoever reads them; the policy is what is printed.
+    """
+    options = ("--registry", "registry.example:5000", "--lookaside", "https://sealbook.example/")
+    policy, registries = written(world, *options)
+    again = written(world, *options, "--registry", "docker.io", "--attachments")
+    printed_policy = world.command("trust", "podman", "trust.json").stdout
+
+    assert json.loads(printed_policy) == policy == again[0]
+    place = {"lookaside": "https://sealbook.example/lookaside/registry.example:5000"}
+    assert {"registry.example:5000": place} == registries
+    assert {
+        "docker.io": {
+            "lookaside": "https://sealbook.example/lookaside/docker.io",
+            "use-sigstore-attachments": True,
+        },
+        "registry.example:5000": {**place, "use-sigstore-attachments": True},
+    } == again[1]
+
+
+def test_out_says_what_it_wrote(world: World) -> None:
+    """
+    What was written is said, for people and for machines.
+    """
+    options = ("trust", "podman", "trust.json", "--out", "to", "--attachments", "--registry", "a.b")
+    said, machine = world.command(*options), world.command(*options, "--json")
+
+    assert "to/policy.json" in said.stdout
+    assert "to/registries.d/sealbook.yaml" in said.stdout
+    assert {"policy": "to/policy.json", "registries": "to/registries.d/sealbook.yaml"} == (
+        json.loads(machine.stdout)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--out to", "--out wants --lookaside URL"),
+        ("--lookaside https://a.example", "they want --out DIR"),
+        ("--attachments", "they want --out DIR"),
+        ("--attachments --out to", "say --registry HOST"),
+        ("--attachments --out to --registry *", "expected HOST"),
+        ("--attachments --out to --registry Host", "expected '*' or host"),
+        ("--lookaside a.example --out to", "expected http(s)://"),
+        ("--lookaside https://a.example?q --out to", "expected http(s)://"),
+        ("--lookaside https://a.example/#f --out to", "expected http(s)://"),
+        ('--lookaside https://a.example/"x --out to', "expected http(s)://"),
+        ("--remap registry.example/team/app", "expected host"),
+        ("--remap mirror.example=registry.example/team", "expected host"),
+        ("--remap a.example/app=a.example/app", "expected two repositories"),
+        ("--remap a.example/app=b.example/app=c.example/app", "expected host"),
+    ],
+)
+def test_what_does_not_go_together(world: World, options: str, said: str) -> None:
+    """
+    What would not work is refused before anything is written, and what is missing is said.
+    """
+    done = world.command("trust", "podman", "trust.json", *options.split())
+
+    assert 2 == done.returncode
+    assert said in done.stderr
+    assert not (world.directory / "to").exists()
+
+
+def test_places_of_scopes(world: World) -> None:
+    """
+    Where keys have scopes, these are where to look, each at the lookaside of its registry.
+    """
+    trust = trusting(world.trust, host="a.example", team="b.example:5000/team/deep")
+    config = Lookups("https://s.example/base", attachments=False).config(podman.scopes_of(trust))
+
+    assert {
+        "a.example": {"lookaside": "https://s.example/base/lookaside/a.example"},
+        "b.example:5000/team/deep": {
+            "lookaside": "https://s.example/base/lookaside/b.example:5000"
+        },
+    } == config
+
+
+def test_remap(world: World) -> None:
+    """
+    In a repository that is named, what was signed for another one is accepted, by the keys of that
+    one, and looked for under its name.
+    """
+    trust = trusting(world.trust, team="a.example/team", other="m.example/proxy")
+    remaps = "m.example/proxy/team/app=a.example/team/app m.example/x=c.example/x"
+    rules = docker(trust, remaps=remaps)
+    by_name = {key.name: key.public for key in trust.keys.values()}
+
+    for scope, signed_for, names in (
+        ("m.example/proxy/team/app", "a.example/team/app", ("release", "team")),
+        ("m.example/x", "c.example/x", ("release",)),
+    ):
+        [rule] = rules[scope]
+        identity = {"type": "exactRepository", "dockerRepository": signed_for}
+        assert identity == rule["signedIdentity"]
+        same = {**rule, "signedIdentity": {"type": "matchRepository"}}
+        assert {by_name[name] for name in names} == set(keys([same]))
+    assert {"type": "matchRepository"} == rules["m.example/proxy"][0]["signedIdentity"]
+
+    looked = Lookups("https://s.example", True).config(
+        [], [Remap.parse(remaps.split(maxsplit=1)[0])]
+    )
+    assert {
+        "m.example/proxy/team/app": {
+            "lookaside": "https://s.example/lookaside/a.example/team/app/-3",
+            "use-sigstore-attachments": True,
+        }
+    } == looked
+
+
+def test_remap_of_what_is_gone(world: World) -> None:
+    """
+    Without a live key for the other repository nothing is accepted; a digest that was revoked in
+    either of the two, or around them, is rejected where it is pulled by digest.
+    """
+    trust = trusting(world.trust, team="a.example/team")
+    remaps = "m.example/app=a.example/team/app"
+    by_hint = [key.public.hint for key in trust.keys.values() if key.purpose == "approve"]
+    gone = [Revocation("key", hint, "gone", 5, 1) for hint in by_hint]
+    images = [
+        Revocation("digest", digest(n), "bad", 5, repository=Scope(scope))
+        for n, scope in enumerate(
+            ("a.example/team/app", "m.example/app", "*", "a.example", "a.example/team/other")
+        )
+    ]
+
+    assert REJECT == docker(trust, *gone, remaps=remaps)["m.example/app"]
+    rejected = {
+        name for name, rule in docker(trust, *images, remaps=remaps).items() if rule == REJECT
+    }
+    assert {f"m.example/app@{digest(n)}" for n in range(4)} == {
+        name for name in rejected if name.startswith("m.example/app@")
+    }
