@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ledger.ledger import Ledger
@@ -16,6 +16,7 @@ from ledger.sequencer import Sequencer
 from signer.audit_trail.trail import Trail
 from signer.expiry import Ending
 from signer.keys.ring import KeyRing
+from signer.publish.rows import Counts
 from signer.refusal import codes
 
 _OTHER = "other"
@@ -156,6 +157,15 @@ class Metrics:
         for name, tree_size in witnesses.items():
             cosigned.labels(name).set_function(tree_size)
 
+    def watch_publications(
+        self,
+        counts: Callable[[], Counts],
+        age_s: Callable[[Counts], float],
+        tries: Mapping[str, Callable[[], int]],
+    ) -> None:
+        """Read at every scrape what waits to be attached to images, and what came of tries."""
+        self._registry.register(_Publications(counts, age_s, tries))
+
     def count_refusal(self, code: str, what: str) -> None:
         """Count a refusal by its code; of an upload, that too."""
         self._refusals.labels(code if code in self._codes else _OTHER).inc()
@@ -221,6 +231,38 @@ class _KeyStates(Collector):
             available.add_metric([key.name], float(key.available))
             version.add_metric([key.name], float(key.version))
         return healthy, available, version
+
+
+class _Publications(Collector):
+    """What waits to be attached to images."""
+
+    def __init__(
+        self,
+        counts: Callable[[], Counts],
+        age_s: Callable[[Counts], float],
+        tries: Mapping[str, Callable[[], int]],
+    ) -> None:
+        self._counts = counts
+        self._age_s = age_s
+        self._tries = tries
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the queue, and the results of tries."""
+        counts = self._counts()
+        yield GaugeMetricFamily(
+            "sealbook_publish_waiting", "Images that wait for their registry", counts.waiting
+        )
+        yield GaugeMetricFamily(
+            "sealbook_publish_oldest_seconds",
+            "How long the one that was asked for first has waited",
+            self._age_s(counts),
+        )
+        results = CounterMetricFamily(
+            "sealbook_publish_tries", "Images, by what came of trying", labels=["result"]
+        )
+        for result, count in self._tries.items():
+            results.add_metric([result], count())
+        yield results
 
 
 class _Endings(Collector):

@@ -20,6 +20,7 @@ from signer.expiry import Expiry
 from signer.forms.all import all_forms
 from signer.life.keeping import KeyLife
 from signer.own_keys import OwnKeys
+from signer.publish.publications import Publications
 from signer.publishing import asks
 from signer.service import PullService
 from signer.status.keeping import StatusKeeper, read_status
@@ -82,6 +83,8 @@ class Prepared:
             self._issuers = Issuers(config)
             sealing = self._at_rest.api_keys if self._at_rest else None
             self._state = State.open(config, ledger, sealing)
+            in_force = self._status.in_force
+            self._publications = Publications.over(config, ledger, in_force, self._trail, self.keys)
         except BaseException:
             self._opened.close()
             raise
@@ -104,6 +107,7 @@ class Prepared:
 
     def close(self) -> None:
         """Close trail and ledger, give the lock back, and log out of the devices with keys."""
+        self._publications.close()
         self._state.close()
         self._trail.close()
         self._syslog.close()

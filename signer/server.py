@@ -42,7 +42,7 @@ from signer.publishing import Publishing
 from signer.refusal import Refusals
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
-from signer.service import KeysService, OperatorService, StorageService
+from signer.service import KeysService, OperatorService, PublicationsService, StorageService
 from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService
 from signer.service.review import ReviewService
@@ -66,6 +66,7 @@ class Server(Prepared):
             SealbookError: whatever keeps the service from starting, with its code.
         """
         super().__init__(config)
+        self._publishes = PublicationsService(self._publications, self._trail)
         self._exit_code = 0
         self._ready = False
 
@@ -121,7 +122,9 @@ class Server(Prepared):
         logins = Logins.over(
             self._state, self._issuers, events, self._trail, lambda: self._live_config.now
         )
-        calls = told(flows.table(metrics) | self._pulls.table() | logins.table())
+        calls = told(
+            flows.table(metrics) | self._pulls.table() | logins.table() | self._publishes.table()
+        )
         purging = Purging(
             self._trail, ledger, events, lambda: self._live_config.now.trail.retain_days
         )
@@ -137,6 +140,7 @@ class Server(Prepared):
                 revoking=revoking,
                 in_force=self._status.in_force,
                 expiry=self._expiry,
+                publications=self._publications,
             ).table()
             | KeysService(keys).table()
             | StorageService(
@@ -148,6 +152,8 @@ class Server(Prepared):
             | flows.table(metrics)  # to read; an admin may not sign by that alone
             | flows.approvals()
             | logins.table()
+            | self._publishes.table()
+            | self._publishes.operating()
             | AuditService(self._trail, purging).table()
             | ReviewService(ledger).table()
         )
@@ -190,6 +196,7 @@ class Server(Prepared):
                 await front.stop(at_once=self._exit_code != 0)
                 await asyncio.gather(
                     flows.drain(),
+                    self._publications.asking.drain(),
                     revoking.drain(),
                     keys.drain(),
                     logins.drain(),
@@ -198,8 +205,8 @@ class Server(Prepared):
                 )
                 await front.end()
         finally:
-            await asyncio.to_thread(sequencer.stop)
-            await asyncio.to_thread(publishing.stop)
+            for stop_it in (self._publications.stop, sequencer.stop, publishing.stop):
+                await asyncio.to_thread(stop_it)
             self.close()
         log.info("stopped", tree_size=ledger.published.checkpoint.tree_size)
         return self._exit_code
@@ -208,6 +215,7 @@ class Server(Prepared):
         """Be no longer ready, and let no mirror wait for entries that will not come."""
         self._ready = False
         self._pulls.stop()
+        self._publications.say_stopping()
         log.info("stopping")
 
     def _reloading(self, events: Events, anchoring: Anchoring) -> Reloading:
@@ -225,6 +233,7 @@ class Server(Prepared):
                 self._expiry,
                 self._tls,
                 self._syslog,
+                self._publications,
                 anchoring,
             ],
         )
@@ -245,6 +254,7 @@ class Server(Prepared):
         metrics.watch_trail(self._trail, lambda: self._syslog.dropped)
         metrics.watch_tls(lambda: self._tls.refused)
         metrics.watch_config(lambda: reloading.refused)
+        self._publications.watch(metrics)
         return metrics
 
     def _kept(self, receipts: Receipts | None) -> Iterator[Coroutine[object, object, None]]:
@@ -252,6 +262,7 @@ class Server(Prepared):
         yield self._status.keep()
         yield self._expiry.keep()
         yield self._tls.keep()
+        yield self._publications.keep()
         if self._at_rest is not None:
             yield self._at_rest.keep()
             yield keep_older(self._at_rest, self._opened.ledger)

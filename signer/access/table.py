@@ -117,6 +117,8 @@ ROUTES: Mapping[str, Row] = {
     "POST /v1/sign-batch": METHODS["/sealbook.v1.Signer/SignBatch"],
     "POST /v1/attest": METHODS["/sealbook.v1.Signer/Attest"],
     "POST /v1/get-bundles": METHODS["/sealbook.v1.Signer/GetBundles"],
+    "POST /v1/publish": METHODS["/sealbook.v1.Signer/Publish"],
+    "GET /v1/publications": METHODS["/sealbook.v1.Signer/ListPublications"],
     # What verifiers take, by digest or by name.
     "GET /v1/bundles/{digest}": _FETCH,
     "GET /lookaside/{path}": _FETCH,

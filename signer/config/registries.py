@@ -16,9 +16,10 @@ _HOST = r"^[A-Za-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?$"
 class RegistrySection(Section):
     """What holds for repositories under `prefix`; of all that cover one, the longest counts.
 
-    `credential` is a file with "user:secret", or "systemd:NAME"; `token_hosts` may hand out tokens
-    for it. Without `publish` the service writes nothing there. `attach` "all" attaches whatever is
-    signed there without being asked; `also` attaches what second keys sign, too.
+    `credential` is a file with "user:secret", or "systemd:NAME". `token_hosts` may hand out tokens
+    for it, and to `redirect_hosts`, inside our network, it may send us. Without `publish` the
+    service writes nothing there. `attach` "all" attaches whatever is signed there without being
+    asked; `also` attaches what second keys sign, too.
     """
 
     prefix: Under
@@ -27,6 +28,7 @@ class RegistrySection(Section):
     client_certificate: Path | None = None
     client_key: Path | None = None
     token_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
+    redirect_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
     plain_http: bool | None = None
     publish: bool = False
     attach: Literal["asked", "all"] = "asked"

@@ -34,6 +34,7 @@ from signer.life.book import Book as KeyBook
 from signer.life.opening import Opening
 from signer.life.standing import Known, Standing
 from signer.own_keys import OwnKeys
+from signer.publish.registries import Destinations
 from signer.status.keeping import read_status
 from signer.tls import Tls
 from signer.trust_files import LiveTrust
@@ -88,6 +89,7 @@ def check(config: Config) -> Checked:
         Tls(config)
         _check_issuers(config)
         _check_at_rest(config)
+        Destinations.of(config)
         read_status(config.path(config.trust.status), live.root, config.origin)
         check_certificates(config)
         rules = Rules.read(config, live.root)

@@ -175,6 +175,7 @@ status = "status.json"  # what was revoked; the service writes it
 # client_certificate = "tls/registry-client.pem"
 # client_key = "tls/registry-client.key"
 # token_hosts = ["auth.bank.example"]  # others that may hand out its tokens
+# redirect_hosts = ["s3.bank.example"]  # inside our network, where its content is
 # plain_http = false  # without it: on loopback alone
 # publish = true  # else nothing is written there
 # attach = "all"  # whatever is signed there, without being asked; else "asked"

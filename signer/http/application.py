@@ -85,6 +85,7 @@ def application(
         "/v1/signing_config.json": signing,
         "/v1/tlog-policy": policy,
         **tiles.routes(ledger),
+        **calls.lists(table),
         "/metrics": scrape,
         "/healthz": healthz,
         "/readyz": readyz,

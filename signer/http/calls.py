@@ -3,6 +3,9 @@
     POST /v1/sign          SignRequest        ->  SignResponse
     POST /v1/sign-batch    SignBatchRequest   ->  SignBatchResponse, one a line
     POST /v1/get-bundles   GetBundlesRequest  ->  GetBundlesResponse, one a line
+    POST /v1/publish       PublishRequest     ->  PublishResponse
+    GET  /v1/publications?…                       ListPublicationsResponse, one a line; the fields
+                                                  of ListPublicationsRequest are the query
     POST /v1/exchange      ExchangeRequest    ->  ExchangeResponse
     POST /v1/attest?…      the predicate itself; the fields of AttestRequest.Start are the query
 
@@ -35,10 +38,13 @@ _TWINS = {
     "/v1/sign": "/sealbook.v1.Signer/Sign",
     "/v1/sign-batch": "/sealbook.v1.Signer/SignBatch",
     "/v1/get-bundles": "/sealbook.v1.Signer/GetBundles",
+    "/v1/publish": "/sealbook.v1.Signer/Publish",
     "/v1/exchange": "/sealbook.v1.Access/Exchange",
 }
+_LISTS = {"/v1/publications": "/sealbook.v1.Signer/ListPublications"}
 _ATTEST = "/sealbook.v1.Signer/Attest"
 _REPEATED = ("digests",)
+_TRUTHS = ("renew", "waiting")
 _TRUTH = {"true": True, "false": False}
 
 
@@ -72,6 +78,26 @@ def routes(table: Mapping[str, Method]) -> dict[str, Handler]:
     return {**handlers, "/v1/attest": attest} if _ATTEST in table else handlers
 
 
+def lists(table: Mapping[str, Method]) -> dict[str, Handler]:
+    """Return the handlers of what is listed by methods in `table`, by path, all for GET."""
+
+    def twin(name: str) -> Handler:
+        method = table[name]
+
+        async def get(request: Request) -> Response:
+            asked = method.request()
+            query = _query(request)
+            _checked(lambda: json_format.ParseDict(query, asked), asked)
+            assert method.streaming is not None
+            answers = method.streaming(principal_of(request), asked)
+            first = await anext(answers, None)
+            return StreamingResponse(_lines(first, answers), media_type=_LINES)
+
+        return get
+
+    return {path: twin(name) for path, name in _LISTS.items() if name in table}
+
+
 async def _body(request: Request) -> bytes:
     pieces, size = [], 0
     async for piece in request.stream():
@@ -84,6 +110,17 @@ async def _body(request: Request) -> bytes:
 
 async def _upload(request: Request) -> AsyncIterator[signer_pb2.AttestRequest]:
     """Yield the query as the start of an upload, and the body as its pieces."""
+    query = _query(request)
+    start = signer_pb2.AttestRequest.Start()
+    _checked(lambda: json_format.ParseDict(query, start), start)
+    yield signer_pb2.AttestRequest(start=start)
+    async for piece in request.stream():
+        for at in range(0, len(piece), _PIECE):
+            yield signer_pb2.AttestRequest(predicate=piece[at : at + _PIECE])
+
+
+def _query(request: Request) -> dict[str, Any]:
+    """Return what the query says, as JSON would."""
     query: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in _REPEATED:
@@ -91,13 +128,8 @@ async def _upload(request: Request) -> AsyncIterator[signer_pb2.AttestRequest]:
         elif name in query:
             raise RequestError(f"expected {name[:40]!r} once")
         else:
-            query[name] = _TRUTH.get(value, value) if name == "renew" else value
-    start = signer_pb2.AttestRequest.Start()
-    _checked(lambda: json_format.ParseDict(query, start), start)
-    yield signer_pb2.AttestRequest(start=start)
-    async for piece in request.stream():
-        for at in range(0, len(piece), _PIECE):
-            yield signer_pb2.AttestRequest(predicate=piece[at : at + _PIECE])
+            query[name] = _TRUTH.get(value, value) if name in _TRUTHS else value
+    return query
 
 
 async def _lines(first: Message | None, rest: AsyncIterator[Message]) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from signer.service.keys import KeysService
 from signer.service.ledger import LedgerService
 from signer.service.message import MessageService
 from signer.service.operator import OperatorService
+from signer.service.publications import PublicationsService
 from signer.service.pull import PullService
 from signer.service.signer import SignerService
 from signer.service.storage import StorageService
@@ -24,6 +25,7 @@ __all__ = [
     "LedgerService",
     "MessageService",
     "OperatorService",
+    "PublicationsService",
     "PullService",
     "SignerService",
     "StorageService",

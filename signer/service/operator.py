@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from signer.events import Events
 from signer.expiry import Expiry
 from signer.guard import Method
 from signer.keys.ring import KeyRing
+from signer.publish.publications import Publications
 from signer.publishing import Publishing
 from signer.status.in_force import InForce
 from signer.status.revoking import (
@@ -50,6 +52,7 @@ class OperatorService:
         revoking: Revoking,
         in_force: InForce,
         expiry: Expiry,
+        publications: Publications,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Report on these, log what an operator does as `events`, and revoke by `revoking`."""
@@ -63,6 +66,7 @@ class OperatorService:
         self._revoking = revoking
         self._in_force = in_force
         self._expiry = expiry
+        self._publications = publications
         self._ceremonies = Ceremonies(ledger, events)
         self._clock = clock
         self._started_at = int(clock())
@@ -84,6 +88,7 @@ class OperatorService:
         """Say how the service is, now."""
         published = self._ledger.published
         mirrored, alarm = self._publishing.mirrored, self._publishing.alarm
+        counts = await asyncio.to_thread(self._publications.counts)
         return operator_pb2.GetStatusResponse(
             version=__version__,
             origin=published.checkpoint.origin,
@@ -124,6 +129,11 @@ class OperatorService:
                 operator_pb2.GetStatusResponse.Ending(what=ending.what, at=ending.at)
                 for ending in self._expiry.soon()
             ],
+            publications=operator_pb2.GetStatusResponse.Publications(
+                waiting=counts.waiting,
+                oldest_s=self._publications.store.age_s(counts),
+                refused=counts.refused,
+            ),
         )
 
     async def freeze(
