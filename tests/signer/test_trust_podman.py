@@ -283,7 +283,7 @@ def test_remap(world: World) -> None:
         assert {by_name[name] for name in names} == set(keys([same]))
     assert {"type": "matchRepository"} == rules["m.example/proxy"][0]["signedIdentity"]
 
-    looked = Lookups("https://s.example", True).config(
+    looked = Lookups("https://s.example", attachments=True).config(
         [], [Remap.parse(remaps.split(maxsplit=1)[0])]
     )
     assert {
