@@ -13,7 +13,7 @@ from verifier.pull.registry.client import DEADLINE_S
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.faults import fault
 from verifier.pull.registry.host import shared_host
-from verifier.pull.registry.listing import pages, read_page, texts
+from verifier.pull.registry.listing import pages, texts
 from verifier.pull.registry.settings import Registries
 from verifier.pull.registry.tokens import Scope as TokenScope
 from verifier.repository import Repository, Scope
@@ -38,17 +38,16 @@ def catalog(
     share = shared_host(host, registries.of(wanted), registries)
     count = 0
     try:
-        for answer in pages(
+        for page in pages(
             share.host,
             "/v2/_catalog?n=1000",
             _SCOPES,
             Deadline(deadline_s, what),
-            accept="application/json",
+            media_type="application/json",
             what=what,
+            otherwise=lambda answer: fault(what, answer.status, answer.discard(), writes=False),
         ):
-            if answer.status != 200:
-                raise fault(what, answer.status, answer.discard(), writes=False)
-            for path in texts(read_page(answer, what).get("repositories"), what):
+            for path in texts(page.get("repositories"), what):
                 count += 1
                 if count > limits.REPOSITORIES:
                     raise LimitError(f"{what}: expected at most {limits.REPOSITORIES}")

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 from verifier import limits
@@ -35,18 +35,23 @@ from verifier.pull.images import (
 )
 from verifier.pull.registry.connections import Answer, Headers
 from verifier.pull.registry.deadline import Deadline
-from verifier.pull.registry.faults import fault
+from verifier.pull.registry.faults import fault, read_said
 from verifier.pull.registry.host import Share, shared_host
-from verifier.pull.registry.listing import pages, read_page, texts
+from verifier.pull.registry.listing import pages, texts
 from verifier.pull.registry.settings import Registries
 from verifier.pull.registry.tokens import Scope, Scopes
 from verifier.pull.registry.uploading import Upload, check_digest
 from verifier.repository import Repository
 
 DEADLINE_S = 60.0
-_ACCEPT = ("Accept", ", ".join((*INDEX_TYPES, *MANIFEST_TYPES)))
+_MANIFESTS = (*INDEX_TYPES, *MANIFEST_TYPES)
+_ACCEPT = ("Accept", ", ".join(_MANIFESTS))
 _TAG = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{limits.TAG - 1}}}", re.ASCII)
 _NO_API = (400, 404, 405, 406, 501)  # what registries answer that keep no list of referrers
+
+
+class _NoListError(Exception):
+    """The registry keeps no list of referrers."""
 
 
 class Reply(NamedTuple):
@@ -91,6 +96,11 @@ class Registry:
         return self.repository
 
     @property
+    def origin(self) -> str:
+        """Where it is talked to, and how: https://registry.example."""
+        return str(self._host.origin)
+
+    @property
     def challenge(self) -> str:
         """What the registry last wanted to know of us: a WWW-Authenticate header, or nothing."""
         return self._host.access.challenge
@@ -109,7 +119,7 @@ class Registry:
             return self.manifest(reference).descriptor  # a HEAD has no words that say why
         said, size = answer.headers.get("docker-content-digest", ""), answer.length
         media_type = _media_type(answer)
-        if not said.startswith("sha256:") or size is None:
+        if not said.startswith("sha256:") or not size or media_type not in _MANIFESTS:
             return self.manifest(reference).descriptor
         try:
             digest = Digest(said)
@@ -238,6 +248,8 @@ class Registry:
             RefusedContentError: the registry does not take it, as when a child is missing.
             WrongContentError: the registry says that it has something else now.
         """
+        if media_type not in _MANIFESTS:
+            raise MalformedError(f"expected a manifest, found {media_type[:80]!r}")
         self._writes = True
         descriptor = Descriptor.of(media_type, content)
         what = f"{self.repository}, {tag or descriptor.digest}"
@@ -251,7 +263,10 @@ class Registry:
         if answer.status not in (200, 201, 202):
             raise fault(what, answer.status, said, writes=True)
         check_digest(answer, descriptor, what)
-        return Written(descriptor.digest, bool(answer.headers.get("oci-subject")))
+        listed = bool(answer.headers.get("oci-subject"))
+        if listed:
+            self._host.without_referrers.discard(self._path)
+        return Written(descriptor.digest, listed)
 
     def tags(self) -> Iterator[str]:
         """Yield every tag.
@@ -262,10 +277,8 @@ class Registry:
         """
         what = f"{self.repository}, tags"
         count = 0
-        for answer in self._pages("tags/list?n=1000", "application/json", what):
-            if answer.status != 200:
-                raise self._fault(what, answer, answer.discard())
-            for tag in texts(read_page(answer, what).get("tags"), what):
+        for page in self._pages("tags/list?n=1000", "application/json", what):
+            for tag in texts(page.get("tags"), what):
                 if not _TAG.fullmatch(tag):
                     raise RegistryAnswerError(f"{what}: expected a tag, found {tag[:80]!r}")
                 count += 1
@@ -284,29 +297,11 @@ class Registry:
             return None
         what = f"{self.repository}, referrers of {subject}"
         found: list[Descriptor] = []
-        for answer in self._pages(f"referrers/{subject}", INDEX, what):
-            if not found and answer.status in _NO_API:
-                answer.discard()
-                self._host.without_referrers.add(self._path)
-                return None
-            if answer.status != 200:
-                raise self._fault(what, answer, answer.discard())
-            if _media_type(answer) not in (INDEX, "application/json"):
-                answer.close()
-                raise RegistryAnswerError(
-                    f"{what}: expected {INDEX}, found {_media_type(answer)[:80]!r}"
-                )
-            listed = read_page(answer, what).get("manifests")
-            if not isinstance(listed, list):
-                raise RegistryAnswerError(f"{what}: expected an index, found no manifests")
-            if len(found) + len(listed) > limits.REFERRERS:
-                raise TooManySignaturesError(
-                    f"{what}: expected at most {limits.REFERRERS}, found more"
-                )
-            try:
-                found += [Descriptor.parse(one, what) for one in listed]
-            except MalformedError as e:
-                raise RegistryAnswerError(e.message) from e
+        try:
+            for page in self._pages(f"referrers/{subject}", INDEX, what):
+                found += _listed(page, limits.REFERRERS - len(found), what)
+        except _NoListError:
+            return None
         return found
 
     def delete(self, reference: str) -> None:
@@ -379,14 +374,24 @@ class Registry:
             content=content,
         )
 
-    def _pages(self, path: str, accept: str, what: str) -> Iterator[Answer]:
+    def _pages(self, path: str, media_type: str, what: str) -> Iterator[dict[str, Any]]:
+        def otherwise(answer: Answer) -> Exception:
+            said = answer.discard()
+            if media_type != INDEX or answer.status not in _NO_API:
+                return self._fault(what, answer, said)
+            # A registry that has the list may say of what is not there yet that it is not.
+            if not read_said(said).code:
+                self._host.without_referrers.add(self._path)
+            return _NoListError()
+
         return pages(
             self._host,
             f"/v2/{self._path}/{path}",
             self._push if self._writes else self._pull,
             self._deadline(what),
-            accept=accept,
+            media_type=media_type,
             what=what,
+            otherwise=otherwise,
         )
 
     def _fault(self, what: str, answer: Answer, said: bytes) -> ImagesError:
@@ -408,3 +413,16 @@ def _reference(reference: str) -> str:
 
 def _media_type(answer: Answer) -> str:
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _listed(page: dict[str, Any], most: int, what: str) -> list[Descriptor]:
+    """Read the descriptors of a page of referrers, of which `most` may be there."""
+    listed = page.get("manifests")
+    if not isinstance(listed, list):
+        raise RegistryAnswerError(f"{what}: expected an index, found no manifests")
+    if len(listed) > most:
+        raise TooManySignaturesError(f"{what}: expected at most {limits.REFERRERS}, found more")
+    try:
+        return [Descriptor.parse(one, what) for one in listed]
+    except MalformedError as e:
+        raise RegistryAnswerError(e.message) from e

@@ -46,7 +46,8 @@ class Origin(NamedTuple):
     @classmethod
     def of(cls, url: httpx.URL) -> Self:
         """Return the origin of a URL."""
-        return cls(url.scheme, url.host.lower(), url.port or _PORTS[url.scheme])
+        host = url.raw_host.decode("ascii").lower()
+        return cls(url.scheme, host, url.port or _PORTS[url.scheme])
 
     @property
     def netloc(self) -> str:

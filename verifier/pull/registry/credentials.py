@@ -220,6 +220,7 @@ def _read(descriptor: int, deadline: Deadline, program: str) -> bytes:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the helper, and what it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

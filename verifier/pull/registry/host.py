@@ -28,6 +28,7 @@ _HUB = "registry-1.docker.io"  # where docker.io answers
 _REDIRECTS = 5
 _MOVED = (301, 302, 303, 307, 308)
 _SAFE = ("GET", "HEAD")
+_OWN_URL = "does it know its own URL? http.host of docker-registry, external_url of Harbor"
 _FRESH_S = 300.0  # then files of certificates and credentials are read again
 _IDLE = 32  # registries that are kept while nobody uses them
 
@@ -164,11 +165,11 @@ class Host:
         try:
             found = self.led_to(httpx.URL(f"{self.origin}{target}"), location)
         except RedirectError as e:
-            raise RegistryAnswerError(e.message) from e
+            raise RegistryAnswerError(e.message, hint=_OWN_URL) from e
         if Origin.of(found) != self.origin:
             raise RegistryAnswerError(
                 f"{self.name} tells to go on at {Origin.of(found)}, expected {self.origin}",
-                hint="does it know its own URL? http.host of docker-registry, hostname of Harbor",
+                hint=_OWN_URL,
             )
         return found.raw_path.decode("ascii")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from verifier import limits
@@ -24,28 +24,38 @@ from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.host import Host
 from verifier.pull.registry.tokens import Scopes
 
+_JSON = "application/json"
 _LINK = re.compile(r'<([^<>\s]+)>(?:[ \t]*;[ \t]*[\w-]+=(?:"[^"]*"|[^",;\s]+))*', re.ASCII)
 _NEXT = re.compile(r';[ \t]*rel=(?:"next"|next)(?=[ \t;]|$)', re.ASCII)
 
 
 def pages(
-    host: Host, target: str, scopes: Scopes, deadline: Deadline, *, accept: str, what: str
-) -> Iterator[Answer]:
-    """Yield the answer for `target`, and for every page after it; each is to be read at once.
-
-    The caller judges the status; after an answer that is not 200 there are no more.
+    host: Host,
+    target: str,
+    scopes: Scopes,
+    deadline: Deadline,
+    *,
+    media_type: str,
+    what: str,
+    otherwise: Callable[[Answer], Exception],
+) -> Iterator[dict[str, Any]]:
+    """Yield what is at `target`, and on every page after it; time between them is not counted.
 
     Raises:
-        RegistryAnswerError: the pages lead elsewhere, or in a circle.
-        LimitError: there are more than `limits.PAGES`.
+        LimitError: a page is too large, or there are more than `limits.PAGES`.
+        RegistryAnswerError: a page is no JSON, or they lead elsewhere, or in a circle.
+        Exception: what `otherwise` makes of an answer that is not 200.
     """
     seen: set[str] = set()
     for _ in range(limits.PAGES):
         seen.add(target)
-        answer = host.send("GET", target, scopes, deadline, headers=[("Accept", accept)])
-        following = _following(answer.headers.get("link", ""), what) if answer.status == 200 else ""
+        answer = host.send("GET", target, scopes, deadline, headers=[("Accept", media_type)])
+        if answer.status != 200:
+            raise otherwise(answer)
+        following = _following(answer.headers.get("link", ""), what)
+        page = _read(answer, media_type, what)
         before = time.monotonic()
-        yield answer
+        yield page
         deadline.pause(time.monotonic() - before)
         if not following:
             return
@@ -55,13 +65,11 @@ def pages(
     raise LimitError(f"{what}: expected at most {limits.PAGES} pages")
 
 
-def read_page(answer: Answer, what: str) -> dict[str, Any]:
-    """Read one page, an object in JSON.
-
-    Raises:
-        LimitError: it is too large.
-        RegistryAnswerError: it is something else.
-    """
+def _read(answer: Answer, media_type: str, what: str) -> dict[str, Any]:
+    found = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if found not in (media_type, _JSON):
+        answer.close()
+        raise RegistryAnswerError(f"{what}: expected {media_type}, found {found[:80]!r}")
     content = answer.read(limits.PAGE, what)
     try:
         return json_object(content, limit=limits.PAGE, floats=True)
