@@ -24,10 +24,12 @@ from verifier.digest import Digest
 from verifier.dsse import IN_TOTO, pae
 from verifier.errors import VerificationError
 from verifier.jws import TargetArtifact
-from verifier.pull.layout import MANIFEST_TYPES, read_layout
+from verifier.pull.images import MANIFEST_TYPES, Manifest
+from verifier.pull.layouts import Layout
+from verifier.pull.whole import whole_image
 from verifier.repository import Repository, Scope
 
-MANIFEST = json.dumps({"mediaType": MANIFEST_TYPES[0], "config": {}, "layers": []}).encode()
+MANIFEST = json.dumps({"mediaType": MANIFEST_TYPES[0], "layers": []}).encode()
 
 
 def _layout(directory: Path, digest: str, data: bytes, size: int | None = None) -> Path:
@@ -41,17 +43,21 @@ def _layout(directory: Path, digest: str, data: bytes, size: int | None = None) 
     return directory
 
 
+def _read(directory: Path) -> list[Manifest]:
+    return whole_image(Layout(directory), "")
+
+
 def test_cve_2023_33959_bytes_of_another_digest(tmp_path: Path) -> None:
     """
     Bytes that are not those of the digest they are served under are refused (CVE-2022-47633 too).
     """
     good = Digest.of(MANIFEST)
-    [found] = read_layout(_layout(tmp_path / "good", good, MANIFEST), None)
-    assert good == found.digest
+    [found] = _read(_layout(tmp_path / "good", good, MANIFEST))
+    assert good == found.descriptor.digest
     other = _layout(tmp_path / "other", good, MANIFEST + b" ")
-    refused("digest-mismatch", lambda: read_layout(other, None))
+    refused("wrong-content", lambda: _read(other))
     size = _layout(tmp_path / "size", good, MANIFEST, len(MANIFEST) + 1)
-    refused("digest-mismatch", lambda: read_layout(size, None))
+    refused("wrong-content", lambda: _read(size))
 
 
 def test_cve_2023_47630_the_verdict_names_the_digest_to_pull() -> None:
@@ -74,7 +80,7 @@ def test_cve_2021_41131_a_name_is_no_path(tmp_path: Path, name: str) -> None:
     What reads like a path is no digest, repository, scope or key name (CVE-2026-24137 too).
     """
     layout = _layout(tmp_path / "layout", f"sha256:{name}".replace("\0", "_"), MANIFEST)
-    refused("bad-digest", lambda: read_layout(layout, None))
+    refused("bad-digest", lambda: _read(layout))
     refused("bad-repository", partial(Repository, f"registry.example/{name}"))
     refused("bad-repository", partial(Scope, name))
     refused("malformed", lambda: parse(put(DOCUMENT, ("keys", 0, "name"), name)))

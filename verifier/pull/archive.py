@@ -52,7 +52,7 @@ class Archive(Held):
     def put_manifest(self, content: bytes, media_type: str, tag: str = "") -> Written:
         """Put a manifest there and list it, under a name if there is one."""
         written = self._both.writing().put_manifest(content, media_type, tag)
-        self._both.gone.discard(written.digest)
+        self._both.keep(Descriptor.of(media_type, content))
         return written
 
     def delete(self, reference: str) -> None:
@@ -64,7 +64,7 @@ class Archive(Held):
         found = self.resolve(reference)
         self._both.writing().unlist(reference)
         if found.digest == reference:
-            self._both.gone.add(found.digest)
+            self._both.drop(found.digest)
 
     def close(self) -> None:
         """Write what was put there into the file, whole or not at all, and let go of it.
@@ -92,13 +92,14 @@ class _Both:
         self._new: Layout | None = None
         self._lock = -1
         self._starting = threading.Lock()
-        self.gone: set[Digest] = set()
+        self._put: dict[Digest, Descriptor] = {}
+        self._gone: set[Digest] = set()
 
     def index(self) -> LayoutIndex:
         return (self._new.store if self._new is not None else self._old).index()
 
     def size(self, digest: Digest) -> int | None:
-        if digest in self.gone:
+        if digest in self._gone:
             return None
         found = self._new.store.size(digest) if self._new is not None else None
         return self._old.size(digest) if found is None else found
@@ -107,6 +108,16 @@ class _Both:
         new = self._new
         inside = new is None or new.store.size(digest) is None
         return self._old.pieces(digest) if new is None or inside else new.store.pieces(digest)
+
+    def keep(self, put: Descriptor) -> None:
+        """Have a manifest that was put in the file, listed or not."""
+        self._put[put.digest] = put
+        self._gone.discard(put.digest)
+
+    def drop(self, deleted: Digest) -> None:
+        """Have a manifest in the file no more."""
+        self._put.pop(deleted, None)
+        self._gone.add(deleted)
 
     def writing(self) -> Layout:
         """Return where content waits for `pack`, once nobody else writes into the archive.
@@ -139,7 +150,7 @@ class _Both:
         if self._new is None:
             return
         content = {name: Piece(self._old.file, span) for name, span in self._old.others()}
-        for digest in {*self._old.blobs(), *self._reachable()} - self.gone:
+        for digest in {*self._old.blobs(), *self._reachable()} - self._gone:
             content[f"{BLOBS}{digest.hex}"] = self._piece(digest)
         pack(self._file, self.index().json(), content)
         shutil.rmtree(self._partial, ignore_errors=True)
@@ -159,10 +170,10 @@ class _Both:
         return Piece(self._partial / BLOBS / digest.hex, tar.Span(0, size))
 
     def _reachable(self) -> Iterator[Digest]:
-        """Yield everything that is here and that the list leads to."""
+        """Yield everything that is here and that the list, or what was put, leads to."""
         held = Held(self, str(self._file))
         seen: set[Digest] = set()
-        rows = list(self.index().rows())
+        rows = [*self.index().rows(), *self._put.values()]
         while rows:
             one = rows.pop()
             if one.digest in seen or self.size(one.digest) is None:
@@ -234,7 +245,9 @@ class _Tar:
     def _small(self, name: str, limit: int) -> bytes:
         span = self._members.get(name)
         if span is None:
-            raise LayoutError(f"expected an image layout in {self._where}, found no {name}")
+            raise LayoutError(
+                f"expected an image layout in {self._where}, found no {name}", hint=_HINT
+            )
         if span.size > limit:
             raise LayoutError(f"expected at most {limit} bytes in {self._where}/{name}")
         return b"".join(self._pieces(span))

@@ -71,8 +71,10 @@ class Held:
         index = self._store.index()
         if reference.startswith("sha256:"):
             digest = Digest(reference)
-            return index.digest(digest) or self._described(digest)
-        return index.named(reference) if reference else self._only(index)
+            listed = index.digest(digest) or self._described(digest)
+        else:
+            listed = index.named(reference) if reference else self._only(index)
+        return listed._replace(artifact_type="", annotations={})
 
     def manifest(self, reference: str) -> Manifest:
         """Return a manifest by name or digest; its bytes match its digest and size."""
@@ -156,8 +158,8 @@ class Held:
         content = self.small_blob(guess, limits.MANIFEST)
         value = json_object(content, limit=limits.MANIFEST, floats=True)
         said = value.get("mediaType", INDEX if "manifests" in value else IMAGE)
-        if not isinstance(said, str):
-            raise AmbiguousManifestError(f"manifest {digest} is of no media type")
+        if said not in (*MANIFEST_TYPES, *INDEX_TYPES):
+            raise AmbiguousManifestError(f"manifest {digest} says that it is {str(said)[:80]!r}")
         return guess._replace(media_type=said)
 
 

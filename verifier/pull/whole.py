@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from verifier import limits
 from verifier.digest import Digest
-from verifier.errors import AmbiguousManifestError, LimitError
-from verifier.pull.images import Descriptor, Images, Manifest
+from verifier.errors import AmbiguousManifestError, LimitError, MalformedError
+from verifier.pull.images import INDEX_TYPES, MANIFEST_TYPES, Descriptor, Images, Manifest
 
 
 def whole_image(images: Images, reference: str) -> list[Manifest]:
@@ -21,6 +21,7 @@ def whole_image(images: Images, reference: str) -> list[Manifest]:
         NoImageError: it is not there, or something under it is not.
         WrongContentError: the bytes of a manifest do not match its digest or size.
         AmbiguousManifestError: a manifest is an image and an index at once, or of two types.
+        MalformedError: something under an index is no manifest.
         LimitError: a manifest too large, or too many.
     """
     found: dict[Digest, Manifest] = {}
@@ -32,6 +33,8 @@ def _walk(images: Images, listed: Descriptor, found: dict[Digest, Manifest]) -> 
     """Add the manifest that `listed` describes, and then everything under it."""
     known = found.get(listed.digest)
     if known is None:
+        if listed.media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
+            raise MalformedError(f"expected a manifest or index, found {listed.media_type[:80]!r}")
         if len(found) >= limits.MANIFESTS:
             raise LimitError(f"expected at most {limits.MANIFESTS} manifests in one image")
         known = images.manifest(listed.digest)

@@ -17,7 +17,9 @@ from tests.verifier.catalogue.case import Case
 from tests.verifier.catalogue.digests import TEXTS
 from tests.verifier.making import REPOSITORY, World, rewrite
 from verifier.digest import Digest
-from verifier.pull.layout import INDEX_TYPES, MANIFEST_TYPES, read_layout
+from verifier.pull.images import INDEX_TYPES, MANIFEST_TYPES
+from verifier.pull.layouts import Layout
+from verifier.pull.whole import whole_image
 from verifier.statement import approval
 
 OCI_IMAGE, DOCKER_IMAGE = MANIFEST_TYPES
@@ -55,12 +57,12 @@ def layout(
             Path(made, "index.json").write_bytes(blob({"manifests": [top]}))
             for content in blobs:
                 folder.joinpath(Digest.of(blob(content)).hex).write_bytes(spoil(blob(content)))
-            read_layout(Path(made), None)
+            whole_image(Layout(Path(made)), "")
 
     return Case(row, name, judge, code)
 
 
-IMAGE_MANIFEST: dict[str, Any] = {"config": {}, "layers": []}
+IMAGE_MANIFEST: dict[str, Any] = {"layers": []}
 INDEX_MANIFEST = {"manifests": [listed(IMAGE_MANIFEST, OCI_IMAGE)]}
 BOTH: dict[str, Any] = {"config": {}, "layers": [], "manifests": []}
 
@@ -80,8 +82,8 @@ def _manifests() -> Iterator[Case]:
                              (OCI_IMAGE, DOCKER_IMAGE), (OCI_IMAGE.upper(), OCI_IMAGE),
                              ("", OCI_IMAGE), (f"{OCI_IMAGE}; charset=utf-8", OCI_IMAGE),
                              ([OCI_IMAGE], OCI_IMAGE))),
-        ("D8", "an index listed as an image", {"manifests": []}, OCI_IMAGE, "malformed"),
-        ("D8", "an image listed as an index", IMAGE_MANIFEST, OCI_INDEX, "malformed"),
+        ("D8", "an index listed as an image", {"manifests": []}, OCI_IMAGE, "ambiguous-manifest"),
+        ("D8", "an image listed as an index", IMAGE_MANIFEST, OCI_INDEX, "ambiguous-manifest"),
         ("D8", "media type twice", b'{"mediaType":"a","mediaType":"b","layers":[]}', OCI_IMAGE,
          "duplicate-key"),
         ("D8", "layers twice", b'{"layers":[],"layers":[1]}', OCI_IMAGE, "duplicate-key"),
@@ -92,7 +94,7 @@ def _manifests() -> Iterator[Case]:
         ("D10", "a layer, listed as an image", b"\x1f\x8b\x08 packed", OCI_IMAGE, "malformed"),
         ("D10", "a layer, listed as an index", b"\x1f\x8b\x08 packed", OCI_INDEX, "malformed"),
         ("D10", "a configuration, listed as an index", {"architecture": "amd64"}, OCI_INDEX,
-         "malformed"),
+         "ambiguous-manifest"),
         ("D10", "a list, listed as an image", b"[]", OCI_IMAGE, "malformed"),
         ("D10", "null, listed as an index", b"null", OCI_INDEX, "malformed"),
         ("D10", "an index of texts", {"manifests": ["x"]}, OCI_INDEX, "malformed"),
@@ -121,16 +123,16 @@ def _descriptors() -> Iterator[Case]:
     }
     descriptor = listed(IMAGE_MANIFEST, OCI_IMAGE)
     for name, spoil in spoils.items():
-        code = "digest-mismatch"
+        code = "wrong-content"
         yield layout("D13", f"{name} on disk", code, descriptor, IMAGE_MANIFEST, spoil=spoil)
     right = len(blob(IMAGE_MANIFEST))
     for size in (0, right - 1, right + 1, 2**31, 2**63 - 1):
         descriptor = listed(IMAGE_MANIFEST, OCI_IMAGE, size=size)
-        yield layout("D13", f"size {size}", "digest-mismatch", descriptor, IMAGE_MANIFEST)
+        yield layout("D13", f"size {size}", "wrong-content", descriptor, IMAGE_MANIFEST)
         index = {"manifests": [descriptor]}
         top = listed(index, OCI_INDEX)
         name = f"size {size} in an index"
-        yield layout("D13", name, "digest-mismatch", top, index, IMAGE_MANIFEST)
+        yield layout("D13", name, "wrong-content", top, index, IMAGE_MANIFEST)
     for wrong, code in (
         *((n, "bad-integer") for n in (-1, 2**63, 2**70)),
         *((v, "malformed") for v in (0.5, float(right), str(right), True, None, [right])),
@@ -149,7 +151,7 @@ def _descriptors() -> Iterator[Case]:
 def _children() -> Iterator[Case]:
     """D9: an approval is for the very bytes that were named, and not for what they list.
 
-    A runtime may ask for the index or for its platform's child, so that `read_layout`
+    A runtime may ask for the index or for its platform's child, so that `whole_image`
     returns both, and both are approved; an approval for one is none for the other.
     """
     index, child = (Digest.of(blob(content)) for content in (INDEX_MANIFEST, IMAGE_MANIFEST))
@@ -160,7 +162,7 @@ def _children() -> Iterator[Case]:
         made = World(payload=approval(REPOSITORY, child, {}), digest=descriptor)
         rewrite(made, ("subject", 0, "digest"), {"sha256": child.hex, "index": index.hex})
         yield world("D9", f"{name}, both in one subject", made, "unknown-field")
-    yield layout("D9", "the child is not there", "bad-layout",
+    yield layout("D9", "the child is not there", "no-image",
                  listed(INDEX_MANIFEST, OCI_INDEX), INDEX_MANIFEST)  # fmt: skip
 
 
