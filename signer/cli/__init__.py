@@ -32,6 +32,10 @@ look
   proof        print the proof that an entry is in the ledger
   status       say how the service is
 
+registries
+  check-registry try what a registry lets signatures do, and say what to configure
+  inventory    list its images with what signs them: how much is covered
+
 audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
   evidence     write all that proves one entry into a zip that a stranger can check
@@ -70,6 +74,8 @@ _COMMANDS = {
     "checkpoint": "look",
     "proof": "look",
     "status": "look",
+    "check-registry": "check_registry",
+    "inventory": "inventory",
     "access": "access",
     "access-review": "access_review",
     "apikey": "apikey",
@@ -92,6 +98,8 @@ _EXTRAS = {"pymerkle": "crosscheck"}
 # What a command needs that runs on other machines than the service's.
 _OWN_EXTRAS = {
     "audit": "audit",
+    "check-registry": "pull",
+    "inventory": "pull",
     "evidence": "audit",
     "report": "audit",
     "trust": "audit",
