@@ -201,7 +201,7 @@ def test_enormous_token(service: InProcess) -> None:
         "/sealbook.v1.Signer/sign",
         "/sealbook.v1.signer/Sign",
         "/Signer/Sign",
-        "/sealbook.v1.Signer/Publish",
+        "/sealbook.v1.Signer/Unpublish",
         "/sealbook.v2.Signer/Sign",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "/grpc.channelz.v1.Channelz/GetServers",

@@ -285,6 +285,7 @@ def role(actions: tuple[str, ...]) -> str:
     return {
         "sign": "developer",
         "attest": "developer",
+        "publish": "publisher",
         "append": "appender",
         "mirror": "auditor",
         "agree": "approver",
