@@ -51,6 +51,7 @@ who may do what
 take care
   config       check, show, reload: the service's one file
   revoke       take an entry, a key or an image back, for offline verifiers too
+  detach       take what was revoked out of registries, for those who read no status file
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
   key          list, show, create, rotate, announce, retire, revoke, import, ceremony
@@ -81,6 +82,7 @@ _COMMANDS = {
     "apikey": "apikey",
     "config": "config",
     "revoke": "revoke",
+    "detach": "detach",
     "migrate": "migrate",
     "key": "key",
     "trust": "trust",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from signer.cli import operator
+from signer.cli import detaching, operator
 from signer.cli.arguments import add_operating, parser, show
 from signer.config import Config
 from signer.errors import RequestError
 from signer.v1 import operator_pb2
-from verifier._strict import rfc3339
+from verifier._strict import Fields, rfc3339
 from verifier.errors import MalformedError
 from verifier.trust import TrustRoot
 from verifier.trust.listed import AUTHORITIES
+from verifier.trust.revocation import Revocation
 
 _STATUS = Path("status.json")  # as the service calls it where nobody said otherwise
 _FINGERPRINT = 64  # characters of an authority's
@@ -29,14 +31,25 @@ _NEXT = {
 
 
 def main(argv: list[str]) -> int:
-    """Log what is taken back, and return once status.json carries it."""
+    """Log what is taken back, and return once status.json carries it.
+
+    With `--detach`, exit code 0 only when it is found in none of those places any more.
+    """
     args = _parser().parse_args(argv[1:])
     place = operator.place(args)
-    return send(place, _request(args, place), as_json=args.json)
+    request = _request(args, place)
+    with detaching.opened(args.detach) as targets:  # a place that is none is said before
+        return send(place, request, as_json=args.json, targets=targets)
 
 
-def send(place: operator.Place, request: operator_pb2.RevokeRequest, *, as_json: bool) -> int:
-    """Have the service take it back, and say what no longer counts.
+def send(
+    place: operator.Place,
+    request: operator_pb2.RevokeRequest,
+    *,
+    as_json: bool,
+    targets: Sequence[detaching.Target] = (),
+) -> int:
+    """Have the service take it back, and take it out of `targets`; say what no longer counts.
 
     Raises:
         ServiceError, ServiceUnreachableError: as `operator.ask`.
@@ -46,18 +59,37 @@ def send(place: operator.Place, request: operator_pb2.RevokeRequest, *, as_json:
     )
     claim = json.loads(answer.claim)
     status = place.trust.status if isinstance(place, Config) else _STATUS
-    show(
-        {
-            "index": answer.index,
-            "known": answer.known,
-            "note": answer.note,
-            "revocation": claim,
-            "status_version": answer.status_version,
-        },
-        as_json=as_json,
-        text=_told(answer, claim, status),
-    )
-    return 0
+    told = {
+        "index": answer.index,
+        "known": answer.known,
+        "note": answer.note,
+        "revocation": claim,
+        "status_version": answer.status_version,
+    }
+    if not as_json:
+        print(_told(answer, claim, status))
+    outcomes = _detached(place, claim, answer.index, targets)
+    told |= {"detached": [outcome.json() for outcome in outcomes]} if targets else {}
+    text = "\n".join(outcome.text() for outcome in outcomes)
+    if as_json or outcomes:
+        show(told, as_json=as_json, text=text)
+    return 0 if all(outcome.is_clean for outcome in outcomes) else 1
+
+
+def _detached(
+    place: operator.Place,
+    claim: dict[str, str | int],
+    index: int,
+    targets: Sequence[detaching.Target],
+) -> list[detaching.Outcome]:
+    """Take out of `targets` what was taken back by entry `index`."""
+    if not targets:
+        return []
+    revocation = Revocation.claimed(Fields(claim, "claim"), index)
+    logs = _trust(place).logs if isinstance(place, Config) else ()
+    log_ids = [log.checkpoint_key.log_id for log in logs]
+    with operator.client(place) as client:
+        return detaching.detach_all(targets, client, [revocation], log_ids)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         'sealbook revoke --key release --after 1200 --reason "the build host was broken into"\n'
         '  sealbook revoke --entry 40 --reason "approved by mistake"\n'
         "  sealbook revoke --digest sha256:9f86…0a08 --repository registry.example/team \\\n"
-        '      --reason "holds a back door"\n'
+        '      --reason "holds a back door" --detach registry.example/team/app\n'
         '  sealbook revoke --key timestamp --until 2026-11-26T00:00:00Z --reason "key was copied"',
     )
     what = made.add_mutually_exclusive_group(required=True)
@@ -98,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         help="with --digest: host[:port][/path] where it is taken back (default: everywhere)",
     )
     made.add_argument("--reason", required=True, metavar="TEXT", help="why, for whoever is refused")
+    detaching.add_detach(made)
     add_operating(made)
     return made
 
@@ -131,8 +164,11 @@ def _is_authority(name: str, place: operator.Place) -> bool:
         return False
     if not isinstance(place, Config):
         return True  # the trust file is elsewhere
-    trust = TrustRoot.parse(place.path(place.trust.trust).read_bytes())
-    return all(key.name != name for key in trust.keys.values())
+    return all(key.name != name for key in _trust(place).keys.values())
+
+
+def _trust(config: Config) -> TrustRoot:
+    return TrustRoot.parse(config.path(config.trust.trust).read_bytes())
 
 
 def _refuse_strays(args: argparse.Namespace, *, authority: bool) -> None:
@@ -144,6 +180,8 @@ def _refuse_strays(args: argparse.Namespace, *, authority: bool) -> None:
     for option, fits in wanted.items():
         if getattr(args, option[2:]) is not None and not fits:
             raise RequestError(f"{option} says nothing here", hint="sealbook revoke --help")
+    if authority and args.detach:
+        raise RequestError("--detach says nothing here", hint="readers date certificates")
 
 
 def position(option: str, number: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signer.cli import operator
+from signer.cli import detaching, operator
 from signer.cli.arguments import add_operating, parser
 from signer.cli.key.telling import named
 from signer.cli.revoke import position, send
@@ -10,7 +10,10 @@ from signer.v1 import operator_pb2
 
 
 def main(argv: list[str]) -> int:
-    """Log what is taken back, and return once status.json carries it."""
+    """Log what is taken back, and return once status.json carries it.
+
+    With `--detach`, exit code 0 only when it is found in none of those places any more.
+    """
     made = parser(
         "key revoke",
         "Take a key back: what it signed at a ledger position or later counts no more, also for\n"
@@ -27,6 +30,7 @@ def main(argv: list[str]) -> int:
         help="the first position that does not count (default: the next one)",
     )
     add("--reason", required=True, metavar="TEXT", help="why, for whoever is refused")
+    detaching.add_detach(made)
     add_operating(made)
     args = made.parse_args(argv)
     named(args.name)
@@ -34,4 +38,6 @@ def main(argv: list[str]) -> int:
     if args.after is not None:
         key.valid_through_tree_size = position("--after", args.after)
     request = operator_pb2.RevokeRequest(reason=args.reason, key=key)
-    return send(operator.place(args), request, as_json=args.json)
+    place = operator.place(args)
+    with detaching.opened(args.detach) as targets:  # a place that is none is said before
+        return send(place, request, as_json=args.json, targets=targets)

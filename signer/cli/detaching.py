@@ -1,0 +1,224 @@
+"""Take out of registries what was revoked: `sealbook revoke --detach` and `sealbook detach`."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger import labels
+from signer.attach.detaching import Detached, detach
+from signer.attach.revoked import Revoked
+from signer.attach.subjects import Subjects, subjects
+from signer.cli.progress import progress
+from signer.client import Client
+from signer.errors import ServiceError
+from verifier.digest import Digest
+from verifier.errors import SealbookError
+from verifier.pull.images import Images
+from verifier.pull.opening import open_images
+from verifier.pull.place import Place, RegistryPlace, parse_place
+from verifier.pull.registry.reading import read_registries
+from verifier.repository import EVERYWHERE, Repository
+from verifier.trust.revocation import Revocation, Revocations
+
+METAVAR = "PLACE"
+HELP = "registry/repository, with :TAG or @DIGEST for one image of it; oci:DIR; oci-archive:FILE"
+
+
+class Target(NamedTuple):
+    """A repository that is open, by what was typed."""
+
+    text: str
+    place: Place
+    images: Images
+
+    @property
+    def repository(self) -> Repository | None:
+        """What it is called, when it has a name of its own."""
+        return self.place.repository if isinstance(self.place, RegistryPlace) else None
+
+
+class Outcome(NamedTuple):
+    """What became of one place: of how many images, and what was found at some of them.
+
+    `error`: it could not be looked through; what was done before, is done.
+    """
+
+    place: str
+    images: int = 0
+    detached: Sequence[Detached] = ()
+    unread: Sequence[tuple[str, SealbookError]] = ()
+    error: SealbookError | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing revoked is found there any more."""
+        stays = any(one.stays or one.error for one in self.detached)
+        return not (stays or self.unread or self.error)
+
+    def json(self) -> dict[str, Any]:
+        """Print for machines."""
+        removed, stays, failed = [], [], []
+        for one in self.detached:
+            removed += [{"image": one.image, **piece._asdict()} for piece in one.removed]
+            stays += [{"image": one.image, **piece._asdict(), **_why(e)} for piece, e in one.stays]
+            if one.error:
+                failed.append({"image": one.image, **_why(one.error)})
+        failed += [{"tag": tag, **_why(e)} for tag, e in self.unread]
+        failed += [_why(self.error)] if self.error else []
+        return {
+            "place": self.place,
+            "images": self.images,
+            "removed": removed,
+            "stays": stays,
+            "failed": failed,
+        }
+
+    def text(self) -> str:
+        """Print for people."""
+        touched = [one for one in self.detached if one.removed]
+        count = sum(len(one.removed) for one in touched)
+        what = f"{count} revoked signatures removed from {len(touched)} of {self.images} images"
+        lines = [f"{self.place}: {what}"]
+        for one in self.detached:
+            lines += [f"  {one.image}  {_piece(*piece)}" for piece in one.removed]
+            lines += [
+                f"  {one.image}  {_piece(*piece)} STAYS: {e.message} ({e.code})"
+                for piece, e in one.stays
+            ]
+            if one.error:
+                lines.append(f"  {one.image}  NOT READ: {one.error.message} ({one.error.code})")
+        lines += [f"  {tag}  NOT READ: {e.message} ({e.code})" for tag, e in self.unread]
+        if self.error:
+            lines.append(f"  NOT DONE: {self.error.message} ({self.error.code})")
+        if not self.is_clean:
+            lines.append("hint:  once that is mended: sealbook detach goes on, and does no harm")
+        return "\n".join(lines)
+
+
+def add_detach(made: argparse.ArgumentParser) -> None:
+    """Add the option that says where to take out what is revoked."""
+    made.add_argument(
+        "--detach",
+        nargs="+",
+        default=[],
+        metavar=METAVAR,
+        help=f"take it out of there too, for whoever reads no status file: {HELP}",
+    )
+
+
+@contextmanager
+def opened(places: Sequence[str]) -> Iterator[list[Target]]:
+    """Open each of `places`, before anything is revoked.
+
+    Raises:
+        ImagesError: it is no place, or a layout or archive that is not there.
+    """
+    registries = read_registries()
+    with ExitStack() as stack:
+        targets = []
+        for text in places:
+            place = parse_place(text)
+            images = open_images(place, registries)
+            stack.callback(images.close)
+            targets.append(Target(text, place, images))
+        yield targets
+
+
+def detach_all(
+    targets: Sequence[Target],
+    client: Client,
+    revocations: Sequence[Revocation],
+    log_ids: Sequence[bytes] = (),
+) -> list[Outcome]:
+    """Take what `revocations` take back out of each place; say what became of it.
+
+    What the ledger has is asked of `client`'s service, and nobody else's signature is touched.
+    """
+    return [_detach(target, client, revocations, log_ids) for target in targets]
+
+
+def _detach(
+    target: Target, client: Client, revocations: Sequence[Revocation], log_ids: Sequence[bytes]
+) -> Outcome:
+    known = Revocations(revocations)
+
+    def choose(digest: Digest) -> Revoked:
+        # Which repository a signature is for, its body alone says.
+        narrow = any(
+            one.kind == "digest" and one.target == digest and one.repository != EVERYWHERE
+            for one in revocations
+        )
+        where = (lambda _: Path(os.devnull)) if narrow else None
+        listed = client.listed(digest, where=where)
+        records = [one.record for one in listed]
+        return Revoked.of(digest, records, known, target.repository, log_ids)
+
+    found = Subjects([], [])
+    try:
+        found = _subjects(target, client, revocations)
+        with progress(f"Looking through {target.text}") as tell:
+            detached = detach(target.images, found.digests, choose, tell=tell)
+    except SealbookError as e:
+        return Outcome(target.text, len(found.digests), (), found.unread, e)
+    changed = [one for one in detached if one.removed or one.stays or one.error]
+    return Outcome(target.text, len(found.digests), changed, found.unread)
+
+
+def _subjects(target: Target, client: Client, revocations: Sequence[Revocation]) -> Subjects:
+    """Return the images that may have something that was revoked."""
+    named: set[Digest] = set()
+    everything = False
+    for one in revocations:
+        match one.kind:
+            case "digest":
+                named.add(Digest(one.target))
+            case "entry":
+                about = _labels(client, int(one.target))
+                everything = everything or about is None
+                named.update(Digest(digest) for digest in (about or {}).get("digest", ()))
+            case "key":
+                everything = True
+                named.update(_signed_here(target, client, one))
+            case _:
+                pass  # an authority's word is in certificates, which readers date
+    if everything or target.place.reference:
+        also = () if target.place.reference else sorted(named)
+        return subjects(target.images, target.place, also)
+    return Subjects(sorted(named), [])
+
+
+def _labels(client: Client, index: int) -> labels.Labels | None:
+    """Return what an entry is about; None when this caller may not read that."""
+    try:
+        return labels.decode(client.entry(index).labels)
+    except ServiceError:
+        return None
+
+
+def _signed_here(target: Target, client: Client, one: Revocation) -> Iterator[Digest]:
+    """Yield what a revoked key signed for the place, tagged or not, if the caller may read that."""
+    if target.repository is None:
+        return
+    fingerprint = base64.b64decode(one.target).hex()
+    also = (("repository", str(target.repository)),)
+    try:
+        for record in client.search("key", fingerprint, one.after, also=also):
+            if record.body:
+                digests = labels.of(record.entry, record.body).get("digest", [])
+                yield from map(Digest, digests)
+    except ServiceError:
+        return
+
+
+def _why(error: SealbookError) -> dict[str, str]:
+    return {"error": error.code, "message": error.message}
+
+
+def _piece(kind: str, where: str, _: Digest, entry: int) -> str:
+    return f"{kind} of entry {entry} ({where})"
