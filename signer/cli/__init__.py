@@ -21,6 +21,7 @@ start here
 sign and verify
   sign         approve an image: a digest, or an OCI image layout
   attest       say more about an image: provenance, an SBOM, a scanner's report
+  publish      have the service attach it to images in registries; list, retry, drop
   approve      agree to what others want signed or changed, where one alone may not
   verify       check a bundle offline; exit code 0 means yes
   verify-bundle check any Sigstore bundle of a file, by key or by identity
@@ -68,6 +69,7 @@ _COMMANDS = {
     "serve": "serve",
     "sign": "sign",
     "attest": "attest",
+    "publish": "publish",
     "approve": "approve",
     "verify-bundle": "verify_bundle",
     "bundles": "bundles",

@@ -126,6 +126,8 @@ def lines(found: operator_pb2.GetStatusResponse) -> str:
         told.append(("mirror", f"{found.mirror_size} entries, asked {day_time(found.mirrored_at)}"))
     if found.receipt_day:
         told.append(("receipt", found.receipt_day))
+    if found.publications.waiting or found.publications.refused:
+        told.append(("publish", _publish(found.publications)))
     told += [("ends", _ending(ending)) for ending in found.endings]
     if found.frozen:
         told.append(("FROZEN", "it takes no more entries, for good"))
@@ -154,6 +156,13 @@ def _state(key: operator_pb2.GetStatusResponse.KeyStatus) -> str:
     if key.revoked:
         return "REVOKED"
     return "healthy" if key.healthy else "OUT OF USE"
+
+
+def _publish(told: operator_pb2.GetStatusResponse.Publications) -> str:
+    said = f"{told.waiting} wait for their registry"
+    if told.waiting:
+        said += f", the first for {told.oldest_s:.0f} s"
+    return said + (f"; {told.refused} refused: sealbook publish list" if told.refused else "")
 
 
 def _witness(witness: operator_pb2.GetStatusResponse.WitnessStatus) -> str:

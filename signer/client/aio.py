@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import grpc
 
 from signer.client import answer as answered
-from signer.client import approvals, attesting, messages
+from signer.client import approvals, attesting, messages, publishing
 from signer.client.answer import Signed
 from signer.client.approvals import Approved, OpenRequest
 from signer.client.attesting import Attested, Predicate
@@ -18,6 +18,7 @@ from signer.client.bearer import EXCHANGE, Bearer, Metadata
 from signer.client.credentials import Credentials
 from signer.client.listing import Listed, gathered
 from signer.client.messages import KeyInfo, SignedMessage
+from signer.client.publishing import Publication
 from signer.errors import (
     RequestError,
     ServiceError,
@@ -228,6 +229,30 @@ class AsyncClient:
         )
         name = "/sealbook.v1.Signer/GetBundles"
         return await gathered(self._stream(name, request, signer_pb2.GetBundlesResponse), where)
+
+    async def publish(
+        self, repository: str, digests: Sequence[str], *, wait_s: float = 0, reason: str = ""
+    ) -> list[Publication]:
+        """Have the service attach what was signed about `digests` in `repository`.
+
+        It will, also when the answer says that they still wait after `wait_s`, at most 60.
+        Raises as `sign` does.
+        """
+        asked = publishing.request(repository, digests, wait_s, reason)
+        call = self._method("/sealbook.v1.Signer/Publish", asked, signer_pb2.PublishResponse)
+        answer = await self._answered(call, asked, self._timeout_s + wait_s)
+        return publishing.checked(answer, asked)
+
+    async def publications(
+        self, repository: str = "", *, waiting: bool = False, limit: int = 0
+    ) -> list[Publication]:
+        """Return what waits to be attached, and what became of the rest, the newest first."""
+        request = signer_pb2.ListPublicationsRequest(
+            repository=repository, waiting=waiting, limit=limit
+        )
+        name = "/sealbook.v1.Signer/ListPublications"
+        messages = self._stream(name, request, signer_pb2.ListPublicationsResponse)
+        return [publishing.publication(one.publication) async for one in messages]
 
     async def sign_message(
         self,

@@ -15,6 +15,7 @@ from signer.client.attesting import Attested
 from signer.client.credentials import Credentials
 from signer.client.listing import Listed
 from signer.client.messages import KeyInfo, SignedMessage
+from signer.client.publishing import Publication
 from signer.order import Item
 from signer.v1 import access_pb2, ledger_pb2
 from verifier.errors import SealbookError
@@ -98,6 +99,18 @@ class Client:
     ) -> list[Listed]:
         """Return what was signed about `digest`; see `AsyncClient.listed`."""
         return self._run(self._client.listed(digest, repository, where=where))
+
+    def publish(
+        self, repository: str, digests: Sequence[str], *, wait_s: float = 0, reason: str = ""
+    ) -> list[Publication]:
+        """Have the service attach what was signed about `digests`; see `AsyncClient.publish`."""
+        return self._run(self._client.publish(repository, digests, wait_s=wait_s, reason=reason))
+
+    def publications(
+        self, repository: str = "", *, waiting: bool = False, limit: int = 0
+    ) -> list[Publication]:
+        """Return what waits to be attached, and what became of the rest, the newest first."""
+        return self._run(self._client.publications(repository, waiting=waiting, limit=limit))
 
     def sign_message(self, message: bytes = b"", **more: Any) -> SignedMessage:
         """Sign a whole message that another tool made; see `AsyncClient.sign_message`."""
