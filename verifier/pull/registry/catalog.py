@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from verifier import limits
 from verifier.errors import LimitError, RepositoryError
-from verifier.pull.registry.client import DEADLINE_S
+from verifier.pull.registry.asking import DEADLINE_S
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.faults import fault
-from verifier.pull.registry.host import shared_host
-from verifier.pull.registry.listing import pages, texts
+from verifier.pull.registry.listing import JSON, pages, texts
 from verifier.pull.registry.settings import Registries
+from verifier.pull.registry.sharing import shared_host
 from verifier.pull.registry.tokens import Scope as TokenScope
 from verifier.repository import Repository, Scope
 
@@ -43,7 +43,7 @@ def catalog(
             "/v2/_catalog?n=1000",
             _SCOPES,
             Deadline(deadline_s, what),
-            media_type="application/json",
+            media_type=JSON,
             what=what,
             otherwise=lambda answer: fault(what, answer.status, answer.discard(), writes=False),
         ):

@@ -7,22 +7,15 @@ never show it, and go only to addresses that `addresses.may_reach` lets pass.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 
 import httpcore
 import httpx
 
-from verifier import limits
-from verifier._strict import decimal
-from verifier.errors import IntegerError, LimitError
-from verifier.pull.errors import (
-    RedirectError,
-    RegistryAnswerError,
-    RegistryUnreachableError,
-)
-from verifier.pull.registry.addresses import Address, address_of, is_loopback, is_public, may_reach
+from verifier.pull.registry.answers import ENDED, FAILURES, Answer, failure
 from verifier.pull.registry.deadline import Deadline
+from verifier.pull.registry.judges import Abroad, Anywhere, Home
 from verifier.pull.registry.network import Network
 from verifier.pull.registry.proxies import proxy_for
 from verifier.pull.registry.settings import RegistrySettings
@@ -60,90 +53,6 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.netloc}"
 
 
-class Answer:
-    """What came back; read its body once, or `discard` it, so that the connection is free."""
-
-    __slots__ = ("_deadline", "_response", "challenges", "headers", "status")
-
-    def __init__(self, response: httpcore.Response, deadline: Deadline) -> None:
-        """Take the head of `response`; its body is to be there by `deadline`."""
-        self._response = response
-        self._deadline = deadline
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = {
-            name.decode("ascii", "replace").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
-        self.challenges = [
-            value.decode("latin-1")
-            for name, value in response.headers
-            if name.lower() == b"www-authenticate"
-        ]
-
-    @property
-    def length(self) -> int | None:
-        """How long the body says it is."""
-        said = self.headers.get("content-length")
-        try:
-            return None if said is None else decimal(said)
-        except IntegerError as e:
-            raise RegistryAnswerError(f"expected a length, found {said!r:.80}") from e
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body; what it is worth, whoever reads it must find out.
-
-        Raises:
-            RegistryAnswerError: it is compressed, which nobody asked for, or is no HTTP.
-            RegistryTimeoutError: it was not there by the deadline.
-            RegistryUnreachableError: it ended early.
-        """
-        try:
-            if self.headers.get("content-encoding", "identity") != "identity":
-                raise RegistryAnswerError("expected the content as it is, found it compressed")
-            for piece in self._response.iter_stream():
-                self._deadline.earn(len(piece))
-                yield piece
-        except _FAILURES as e:
-            raise _failure("the answer", e, self._deadline) from e
-        finally:
-            self._response.close()
-
-    def read(self, limit: int, what: str) -> bytes:
-        """Return the whole body, of at most `limit` bytes.
-
-        Raises:
-            LimitError: it is larger, or says that it is.
-        """
-        if (self.length or 0) > limit:
-            self.close()
-            raise LimitError(f"{what}: expected at most {limit} bytes, found {self.length}")
-        body = bytearray()
-        for piece in self.pieces():
-            body += piece
-            if len(body) > limit:
-                self.close()
-                raise LimitError(f"{what}: expected at most {limit} bytes, found more")
-        return bytes(body)
-
-    def discard(self, limit: int = 64 << 10) -> bytes:
-        """Return what a small body says, and leave a large one unread."""
-        said = bytearray()
-        try:
-            for piece in self.pieces():
-                said += piece
-                if len(said) > limit:
-                    break
-        except (RegistryAnswerError, RegistryUnreachableError):
-            pass
-        finally:
-            self.close()
-        return bytes(said[:limit])
-
-    def close(self) -> None:
-        """Let go of the connection, which ends if there was more to read."""
-        self._response.close()
-
-
 class Connections:
     """Sends requests of one registry; safe in many threads."""
 
@@ -154,8 +63,8 @@ class Connections:
         self._trusted = trusted
         self._lock = threading.Lock()
         self._pools: dict[tuple[bool, str], httpcore.ConnectionPool] = {}
-        self._home = _Home(own)
-        self._abroad = _Abroad(self._home, settings)
+        self._home = Home(own.host)
+        self._abroad = Abroad(self._home, settings)
 
     def send(
         self,
@@ -199,12 +108,12 @@ class Connections:
             request.extensions = {"timeout": _timeouts(deadline)}
             try:
                 return Answer(pool.handle_request(request), deadline)
-            except _ENDED as e:
+            except ENDED as e:
                 if not again:
-                    raise _failure(str(origin), e, deadline) from e
+                    raise failure(str(origin), e, deadline) from e
                 again = False
-            except _FAILURES as e:
-                raise _failure(str(origin), e, deadline) from e
+            except FAILURES as e:
+                raise failure(str(origin), e, deadline) from e
 
     def close(self) -> None:
         """Close every connection."""
@@ -244,87 +153,8 @@ class Connections:
             proxy_ssl_context=Trusted().context(show=False) if proxy.scheme == "https" else None,
             max_connections=_MOST,
             keepalive_expiry=_KEPT_S,
-            network_backend=Network(_Anywhere()),
+            network_backend=Network(Anywhere()),
         )
-
-
-class _Home:
-    """Judges where the registry itself may be: wherever it was first, but not elsewhere inside."""
-
-    def __init__(self, own: Origin) -> None:
-        self._own = own
-        self._was_public = False
-        self.addresses: set[Address] = set()
-
-    def judge(self, host: str, address: Address) -> None:
-        written = address_of(self._own.host) is not None
-        if is_public(address) or written:
-            return
-        if is_loopback(self._own.host) and not address.is_loopback:
-            raise RedirectError(f"{host} leads to {address}, which is not this machine")
-        if address.is_link_local or address.is_multicast:
-            raise RedirectError(f"{host} leads to {address}, where no registry is")
-        if self._was_public:
-            raise RedirectError(f"{host} was on the Internet, and now leads to {address}")
-
-    def arrived(self, host: str, address: Address) -> None:  # noqa: ARG002
-        if len(self.addresses) < limits.PATH:
-            self.addresses.add(address)
-        self._was_public |= is_public(address)
-
-
-class _Abroad:
-    """Judges where else the registry may send us."""
-
-    def __init__(self, home: _Home, settings: RegistrySettings) -> None:
-        self._home = home
-        configured = (*settings.token_hosts, *settings.redirect_hosts)
-        self._configured = {one.rpartition(":")[0] or one for one in configured} | set(configured)
-
-    def judge(self, host: str, address: Address) -> None:
-        if not may_reach(
-            address,
-            own=self._home.addresses,
-            configured=host in self._configured,
-            written=address_of(host) is not None or host == "localhost",
-        ):
-            raise RedirectError(
-                f"the registry sends us to {host}, which is {address}, inside some network",
-                hint="if that is right, add to what is configured for this registry: "
-                f'redirect_hosts = ["{host}"]',
-            )
-
-    def judge_name(self, host: str) -> None:
-        """Judge what a proxy would connect to: only it knows the addresses of names."""
-        address = address_of(host)
-        if address is None and is_loopback(host):
-            address = address_of("127.0.0.1")
-        if address is not None:
-            self.judge(host, address)
-
-    def arrived(self, host: str, address: Address) -> None:
-        pass
-
-
-class _Anywhere:
-    """Judges the way to a proxy: it is configured, and may be wherever it is."""
-
-    def judge(self, host: str, address: Address) -> None:
-        pass
-
-    def arrived(self, host: str, address: Address) -> None:
-        pass
-
-
-_ENDED = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
-_FAILURES = (
-    *_ENDED,
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-)
 
 
 def _timeouts(deadline: Deadline) -> dict[str, object]:
@@ -335,16 +165,3 @@ def _timeouts(deadline: Deadline) -> dict[str, object]:
         "write": deadline,
         "pool": deadline.left_s(),
     }
-
-
-def _failure(
-    what: str, error: BaseException, deadline: Deadline
-) -> RegistryUnreachableError | RegistryAnswerError:
-    said = str(error) or type(error).__name__
-    if isinstance(error, httpcore.TimeoutException):
-        return deadline.passed()
-    if isinstance(error, httpcore.ProtocolError) and not (
-        "disconnected" in said or "closed connection" in said
-    ):
-        return RegistryAnswerError(f"{what}: expected HTTP, found: {said:.200}")
-    return RegistryUnreachableError(f"{what}: the connection ended: {said:.200}")

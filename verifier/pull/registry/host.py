@@ -1,23 +1,16 @@
-"""One registry as its repositories share it: connections, tokens, and what it said of itself.
-
-`shared_host` gives the same one to all who ask for the same registry under the same settings,
-and keeps it for a while after the last let go, because commands open many repositories in turn.
-"""
+"""One registry as its repositories share it: connections, tokens, and what it said of itself."""
 
 from __future__ import annotations
 
-import atexit
-import threading
-import time
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import httpx
 
 from verifier import limits
 from verifier.pull.errors import RedirectError, RegistryAnswerError
 from verifier.pull.registry.addresses import is_loopback
-from verifier.pull.registry.connections import Answer, Connections, Headers, Origin
+from verifier.pull.registry.answers import Answer
+from verifier.pull.registry.connections import Connections, Headers, Origin
 from verifier.pull.registry.credentials import DOCKER_HUB, find_credential
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.settings import Registries, RegistrySettings
@@ -29,8 +22,6 @@ _REDIRECTS = 5
 _MOVED = (301, 302, 303, 307, 308)
 _SAFE = ("GET", "HEAD")
 _OWN_URL = "does it know its own URL? http.host of docker-registry, external_url of Harbor"
-_FRESH_S = 300.0  # then files of certificates and credentials are read again
-_IDLE = 32  # registries that are kept while nobody uses them
 
 
 class Host:
@@ -186,81 +177,3 @@ def _origin(name: str, settings: RegistrySettings, found: Trusted) -> Origin:
     scheme = "http" if plain else "https"
     host = _HUB if host == DOCKER_HUB else host
     return Origin(scheme, host, int(port) if port else (80 if plain else 443))
-
-
-class _Key(NamedTuple):
-    name: str
-    settings: RegistrySettings
-    docker: bool
-
-
-class _Shared:
-    """A host, how many use it, and since when it is there."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.users = 0
-        self.since = time.monotonic()
-
-
-_lock = threading.Lock()
-_shared: dict[_Key, _Shared] = {}
-
-
-class Share:
-    """One user's part in a host; `close` it once."""
-
-    def __init__(self, kept: _Shared) -> None:
-        """Count as one user of `kept`."""
-        self.host = kept.host
-        self._kept: _Shared | None = kept
-
-    def close(self) -> None:
-        """Let go of the host; the last one out of a stale host closes it."""
-        with _lock:
-            kept, self._kept = self._kept, None
-            if kept is not None:
-                kept.users -= 1
-            _tidy()
-
-
-def shared_host(name: str, settings: RegistrySettings, registries: Registries) -> Share:
-    """Return a part in the registry `name`.
-
-    Raises:
-        RegistrySettingsError: a file that is configured for it cannot be used.
-    """
-    key = _Key(name, settings, registries.docker)
-    with _lock:
-        kept = _shared.get(key)
-        if kept is None or time.monotonic() - kept.since > _FRESH_S:
-            if kept is not None:
-                _shared.pop(key)
-                _left.append(kept)
-            kept = _shared[key] = _Shared(Host(name, settings, registries))
-        kept.users += 1
-        _tidy()
-        return Share(kept)
-
-
-_left: list[_Shared] = []  # stale ones that somebody still uses
-
-
-def _tidy() -> None:
-    """Close what nobody uses and nobody would get, or what is too much to keep."""
-    for kept in [one for one in _left if not one.users]:
-        _left.remove(kept)
-        kept.host.close()
-    idle = [key for key, kept in _shared.items() if not kept.users]
-    for key in idle[: max(0, len(idle) - _IDLE)]:
-        _shared.pop(key).host.close()
-
-
-def close_idle() -> None:
-    """Close the connections of every registry that nobody uses now."""
-    with _lock:
-        for key in [key for key, kept in _shared.items() if not kept.users]:
-            _shared.pop(key).host.close()
-
-
-atexit.register(close_idle)

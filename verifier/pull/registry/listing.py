@@ -19,12 +19,13 @@ from verifier import limits
 from verifier._strict import json_object
 from verifier.errors import LimitError, MalformedError
 from verifier.pull.errors import RegistryAnswerError
-from verifier.pull.registry.connections import Answer
+from verifier.pull.registry.answers import Answer
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.host import Host
 from verifier.pull.registry.tokens import Scopes
 
-_JSON = "application/json"
+JSON = "application/json"
+Otherwise = Callable[[Answer], Exception]
 _LINK = re.compile(r'<([^<>\s]+)>(?:[ \t]*;[ \t]*[\w-]+=(?:"[^"]*"|[^",;\s]+))*', re.ASCII)
 _NEXT = re.compile(r';[ \t]*rel=(?:"next"|next)(?=[ \t;]|$)', re.ASCII)
 
@@ -37,7 +38,7 @@ def pages(
     *,
     media_type: str,
     what: str,
-    otherwise: Callable[[Answer], Exception],
+    otherwise: Otherwise,
 ) -> Iterator[dict[str, Any]]:
     """Yield what is at `target`, and on every page after it; time between them is not counted.
 
@@ -67,7 +68,7 @@ def pages(
 
 def _read(answer: Answer, media_type: str, what: str) -> dict[str, Any]:
     found = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if found not in (media_type, _JSON):
+    if found not in (media_type, JSON):
         answer.close()
         raise RegistryAnswerError(f"{what}: expected {media_type}, found {found[:80]!r}")
     content = answer.read(limits.PAGE, what)

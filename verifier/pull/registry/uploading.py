@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from verifier.pull.errors import ImagesError, RegistryAnswerError, WrongContentError
 from verifier.pull.images import Descriptor
-from verifier.pull.registry.connections import Answer
+from verifier.pull.registry.answers import Answer
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.faults import fault
 from verifier.pull.registry.host import Host
