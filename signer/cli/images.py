@@ -1,26 +1,189 @@
-"""How commands name images: a digest, or an OCI image layout."""
+"""How commands name images, and what they come to: digests, each resolved once.
+
+registry.example/team/app:1.4         by tag, which is looked at once and never again
+registry.example/team/app@sha256:…    by digest
+oci:DIR[:TAG], oci-archive:FILE[:TAG] in a layout, or a tar file
+sha256:<hex>                          somewhere
+"""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
 
+from signer.errors import RequestError
+from verifier import limits
 from verifier.digest import Digest
-from verifier.pull.layout import Manifest, read_layout
+from verifier.errors import SealbookError
+from verifier.pull.images import Descriptor, Images
+from verifier.pull.opening import open_images
+from verifier.pull.place import Place, RegistryPlace, parse_place
+from verifier.pull.registry.reading import read_registries
+from verifier.pull.registry.settings import Registries
+from verifier.pull.whole import whole_image
+from verifier.repository import Repository
 
-LAYOUT = "oci:"
-METAVAR, HELP = "IMAGE", "sha256:<hex>, or oci:DIR[:TAG]"
+METAVAR = "IMAGE"
+HELP = (
+    "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:<hex>, oci:DIR[:TAG], oci-archive:FILE[:TAG],"
+    " or sha256:<hex>"
+)
+_PARALLEL = 8
+_MOST_LISTED = 16 << 20
 
 
-def manifests(image: str) -> list[Manifest]:
-    """Return what `image` names: one digest, or every manifest of an image in a layout.
+class Target(NamedTuple):
+    """What one name came to: an image, and after it every manifest under it.
+
+    A bare digest is nowhere: it has no `place` and no `images`, and its size is 0.
+    """
+
+    given: str
+    repository: Repository
+    manifests: Sequence[Descriptor]
+    place: Place | None = None
+    images: Images | None = None
+
+    @property
+    def in_registry(self) -> bool:
+        """Whether it is in a registry."""
+        return isinstance(self.place, RegistryPlace)
+
+
+class Places:
+    """What commands open, each place once; a context manager that closes all of them."""
+
+    def __init__(self, registries: Registries, *, parallel: int = _PARALLEL) -> None:
+        """Look into so many places at once."""
+        self._registries = registries
+        self._opened: dict[tuple[str, ...], Images] = {}
+        self._executor = ThreadPoolExecutor(parallel, "resolving")
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Self:
+        """Return those that the options of `add_registries` say how to reach."""
+        return cls(read_registries(args.registries))
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Close what was opened."""
+        self._executor.shutdown(cancel_futures=True)
+        for images in self._opened.values():
+            images.close()
+
+    def resolved(
+        self, given: Sequence[str], repository: str | None
+    ) -> Iterator[Target | tuple[str, SealbookError]]:
+        """Yield what each name came to, in their order, or why it came to nothing.
+
+        Raises:
+            PlaceError, DigestError, RequestError: a name is none, before any is looked at.
+        """
+        signed_for = Repository(repository) if repository else None
+        named = [self._named(one, signed_for) for one in given]
+
+        def resolve(target: Target) -> Target | tuple[str, SealbookError]:
+            try:
+                return _resolved(target)
+            except SealbookError as e:
+                return target.given, e
+
+        yield from self._executor.map(resolve, named)
+
+    def _named(self, given: str, repository: Repository | None) -> Target:
+        if "/" not in given and ":" not in given.replace("sha256:", "", 1):
+            bare = Descriptor("", Digest(given), 0)
+            return Target(given, _needed(repository, given), (bare,))
+        place = parse_place(given)
+        if isinstance(place, RegistryPlace):
+            if not place.reference:
+                raise RequestError(f"expected a tag or a digest after {place.repository}")
+            return Target(given, repository or place.repository, (), place, self._open(place))
+        return Target(given, _needed(repository, given), (), place, self._open(place))
+
+    def _open(self, place: Place) -> Images:
+        key = (place.repository,) if isinstance(place, RegistryPlace) else ("", str(place.path))
+        if key not in self._opened:
+            self._opened[key] = open_images(place, self._registries)
+        return self._opened[key]
+
+
+def found(places: Places, given: Sequence[str], repository: str | None) -> list[Target]:
+    """Return what the names came to; raises as `Places.resolved`, and when one came to nothing."""
+    targets = []
+    for one in places.resolved(given, repository):
+        if not isinstance(one, Target):
+            raise one[1]
+        targets.append(one)
+    return targets
+
+
+def add_registries(made: argparse.ArgumentParser) -> None:
+    """Add the option that says how registries are reached."""
+    made.add_argument(
+        "--registries",
+        type=Path,
+        metavar="FILE",
+        help="who you are in registries, and whom you believe (default: $SEALBOOK_REGISTRIES, or"
+        " ~/.config/sealbook/registries.toml, and what docker knows)",
+    )
+
+
+def listed(path: Path | None) -> list[str]:
+    """Return the names in a file, one a line; empty lines and those from "#" on are passed by.
 
     Raises:
-        DigestError: neither.
-        LayoutError: no layout, or not that one image in it.
+        RequestError: it is too large, or no text.
     """
-    if not image.startswith(LAYOUT):
-        return [Manifest(Digest(image), 0, "")]
-    directory, tag = image.removeprefix(LAYOUT), None
-    if not Path(directory).is_dir() and ":" in directory:
-        directory, _, tag = directory.rpartition(":")
-    return read_layout(Path(directory), tag)
+    if path is None:
+        return []
+    with path.open("rb") as file:
+        content = file.read(_MOST_LISTED + 1)
+    if len(content) > _MOST_LISTED:
+        raise RequestError(f"expected at most {_MOST_LISTED} bytes in {path}")
+    try:
+        lines = [line.partition("#")[0].strip() for line in content.decode().splitlines()]
+    except UnicodeDecodeError as e:
+        raise RequestError(f"expected names of images in {path}, found no text") from e
+    return [line for line in lines if line]
+
+
+def lots(targets: Sequence[Target], most: int) -> Iterator[list[Target]]:
+    """Yield targets in lots of one repository and about `most` manifests, for a call each."""
+    most = min(most, limits.MANIFESTS)
+    open_: dict[Repository, list[Target]] = {}
+    for target in targets:
+        lot = open_.setdefault(target.repository, [])
+        if lot and sum(len(one.manifests) for one in lot) + len(target.manifests) > most:
+            yield open_.pop(target.repository)
+            lot = open_.setdefault(target.repository, [])
+        lot.append(target)
+    yield from open_.values()
+
+
+def _needed(repository: Repository | None, given: str) -> Repository:
+    if repository is None:
+        raise RequestError(
+            f"expected --repository for {given[:200]}", hint="as in registry.example/team/app"
+        )
+    return repository
+
+
+def _resolved(target: Target) -> Target:
+    """Look what is there now; whatever is done after that is done to these digests."""
+    if target.images is None or target.place is None:
+        return target
+    found = whole_image(target.images, target.place.reference)
+    return target._replace(manifests=tuple(one.descriptor for one in found))

@@ -141,17 +141,17 @@ def test_bad_layout(site: Process, image: tuple[Layout, list[str]], tmp_path: Pa
     layout, digests = image
     size = one(site.command("checkpoint", "--json"))["tree_size"]
     where = f"oci:{layout.directory}"
-    told = check_refused(site.sign(where), "bad-layout")
-    check_refused(site.sign(f"{where}:2.0"), "bad-layout")
+    told = check_refused(site.sign(where), "no-image")
+    check_refused(site.sign(f"{where}:2.0"), "no-image")
     check_refused(site.sign(f"oci:{tmp_path / 'none'}"), "bad-layout")
     check_refused(site.sign(f"{where}:1.4", "--idempotency-key", "k"), "bad-request")
     layout.path(digests[2]).write_bytes(b"{}")
-    check_refused(site.sign(f"{where}:1.4"), "digest-mismatch")
+    check_refused(site.sign(f"{where}:1.4"), "wrong-content")
     (layout.directory / "index.json").unlink()
     check_refused(site.sign(f"{where}:1.4"), "bad-layout")
 
     assert "tags: 1.3, 1.4" in told
-    assert "hint:  name one as oci:DIR:TAG" in told
+    assert "hint:  name one, as in oci:DIR:TAG" in told
     assert size == one(site.command("checkpoint", "--json"))["tree_size"]
 
 

@@ -46,7 +46,11 @@ class Layout:
         manifest = {
             "schemaVersion": 2,
             "mediaType": media_type,
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "name": name},
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": Digest.of(name.encode()),
+                "size": len(name),
+            },
             "layers": [],
         }
         return self.blob(manifest, media_type)
