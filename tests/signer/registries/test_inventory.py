@@ -1,0 +1,285 @@
+"""`sealbook inventory`: what is signed in a registry, and what is not, counted and not guessed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from signer.registries.listing import WINDOW
+from tests.interop.image import TAG, Image
+from tests.interop.pushing import Shelf
+from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
+from tests.signer.commands import Done, sealbook
+from tests.signer.registries.signing import attach, made, manifests, push
+from tests.signer.running import InProcess
+from verifier.digest import Digest
+
+
+class Uncatalogued(FakeReferrersRegistry):
+    """A registry that tells nobody its repositories, as most public ones."""
+
+    def refuses(self, asked: Asked) -> Refusal | None:
+        return Refusal(404, "NOT_FOUND") if asked.kind == "catalog" else None
+
+
+class Stock(NamedTuple):
+    """A registry with images signed in different ways, and the service that signed them."""
+
+    registry: FakeReferrersRegistry
+    images: dict[str, Image]
+    service: InProcess
+
+    @property
+    def address(self) -> str:
+        return self.registry.address
+
+    def take(self, where: str, *more: object) -> Done:
+        """Run `sealbook inventory` on this registry, or a part of it."""
+        return sealbook("inventory", f"{self.address}{where}", *more)
+
+    def rows(self, where: str, *more: object) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return its rows, and the coverage."""
+        done = self.take(where, "--json", *more)
+        *rows, last = map(json.loads, done.stdout.splitlines())
+        return rows, last["coverage"]
+
+
+@pytest.fixture(scope="module")
+def stock(service: InProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
+    """Five repositories: one with all our forms, one each with one form, one foreign, one bare."""
+    directory = tmp_path_factory.mktemp("stock")
+    with FakeReferrersRegistry() as registry:
+        images = {}
+        for name in ("all", "legacy", "notation", "moved", "bare"):
+            images[name] = push(directory, f"{registry.address}/team/{name}")
+        signed = {"all": ("bundle", "simplesigning", "notation"), "legacy": ("simplesigning",)}
+        for name, forms in {**signed, "notation": ("notation",)}.items():
+            repository = f"{registry.address}/team/{name}"
+            attach(repository, made(service, repository, manifests(images[name]), forms))
+        there = f"{registry.address}/team/moved"
+        attach(there, made(service, "other.example/app", manifests(images["moved"]), ("bundle",)))
+        with Shelf(f"{registry.address}/team/all") as shelf:
+            shelf.image(images["all"].layout, "latest")
+        yield Stock(registry, images, service)
+
+
+def test_each_image_is_a_row_with_what_signs_it(stock: Stock) -> None:
+    """
+    Each index and each platform under it is one row, with its tags and all that signs it.
+    """
+    rows, coverage = stock.rows("/team")
+
+    by = {(row["repository"].rpartition("/")[2], row["kind"]): row["signed_by"] for row in rows}
+    assert {
+        ("all", "index"): ["ours", "bundle", ".sig", "notation"],
+        ("all", "child"): ["ours", "bundle", ".sig", "notation"],
+        ("legacy", "index"): [".sig"],
+        ("legacy", "child"): [".sig"],
+        ("notation", "index"): ["ours", "notation"],
+        ("notation", "child"): ["ours", "notation"],
+        ("moved", "index"): ["ours", "bundle"],
+        ("moved", "child"): ["ours", "bundle"],
+        ("bare", "index"): [],
+        ("bare", "child"): [],
+    } == by
+    [index] = [row for row in rows if row["tags"] == [TAG, "latest"]]
+    assert stock.images["all"].index.digest == index["digest"]
+    children = [row for row in rows if row["parent"] == index["digest"]]
+    assert stock.images["all"].child in {row["digest"] for row in children}
+    assert 2 == len(children)
+    assert {
+        "repositories": 5,
+        "images": 15,
+        "kinds": {"index": 5, "image": 0, "child": 10},
+        "signed_by": {"ours": 9, "bundle": 6, ".sig": 6, "notation": 6},
+        "none": 3,
+        "unread": 0,
+    } == coverage
+
+
+def test_under_a_trust_file_ours_is_what_verifies(stock: Stock) -> None:
+    """
+    With --trust an image is ours when our verifier accepts it for its repository, else not.
+    """
+    rows, coverage = stock.rows("/team", "--trust", stock.service.directory / "trust.json")
+
+    found = {row["repository"].rpartition("/")[2]: row for row in rows}
+    assert ("verified", "") == (found["all"]["proof"], found["all"]["code"])
+    assert ["bundle"] == found["moved"]["signed_by"]
+    assert "repository-mismatch" == found["moved"]["code"]
+    assert 3 == coverage["signed_by"]["ours"]
+    assert 0 == coverage["unread"]
+
+
+def test_a_public_key_recognises_what_names_it(stock: Stock, tmp_path: Path) -> None:
+    """
+    With --key an image is ours when a bundle names that key, and with another key none is.
+    """
+    key = tmp_path / "ours.pub"
+    [approver] = [one for one in stock.service.trust.keys.values() if one.purpose == "approve"]
+    key.write_bytes(approver.public.pem())
+    other = tmp_path / "log.pub"
+    [log, *_] = [one for one in stock.service.trust.keys.values() if one.purpose != "approve"]
+    other.write_bytes(log.public.pem())
+
+    _, ours = stock.rows("/team", "--key", key)
+    _, theirs = stock.rows("/team", "--key", other)
+
+    assert 6 == ours["signed_by"]["ours"]
+    assert 0 == theirs["signed_by"]["ours"]
+    assert 6 == theirs["signed_by"]["bundle"]
+
+
+def test_the_table_and_csv_say_the_same(stock: Stock) -> None:
+    """
+    The table has a line for each image and the coverage in percent; CSV has the rows of --json.
+    """
+    rows, _ = stock.rows("/team")
+    table = stock.take("/team").stdout
+    done = stock.take("/team", "--csv")
+
+    assert 15 == sum(TAG in line or "child" in line for line in table.splitlines()[:-6])
+    assert "  .sig             6   40.0 %" in table
+    assert "  none             3   20.0 %" in table
+    read = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["digest"] for row in rows] == [row["digest"] for row in read]
+    assert [" ".join(row["signed_by"]) for row in rows] == [row["signed_by"] for row in read]
+    assert "15 manifests in 5 repositories (5 indexes, 0 images, 10 children)" in done.stderr
+
+
+def test_what_is_needed_decides_the_exit_code(stock: Stock) -> None:
+    """
+    --need fails where one image is not signed so; --unsigned lists what nothing signs.
+    """
+    assert 0 == stock.take("/team/all", "--need", "ours").returncode
+    assert 1 == stock.take("/team/legacy", "--need", "ours").returncode
+    assert 1 == stock.take("/team", "--need", "any").returncode
+    assert 0 == stock.take("/team").returncode
+
+    rows, coverage = stock.rows("/team", "--unsigned")
+    assert {f"{stock.address}/team/bare"} == {row["repository"] for row in rows}
+    assert 15 == coverage["images"], "what is not listed is counted nevertheless"
+
+
+def test_what_cannot_be_read_is_not_unsigned(service: InProcess, tmp_path: Path) -> None:
+    """
+    A spoiled manifest, and too many referrers, are rows with a code, counted apart, and a failure.
+    """
+    with FakeReferrersRegistry() as registry:
+        image = push(tmp_path, f"{registry.address}/team/app")
+        other = push(tmp_path, f"{registry.address}/team/other")
+        kept = registry.kept("team/app")
+        kept.manifests[image.index.digest] = (image.index.media_type, b'{"manifests":[]}')
+        flood = [{"mediaType": "a/b", "digest": f"sha256:{n:064x}", "size": 1} for n in range(2000)]
+        registry.referring = lambda _, digest: (  # type: ignore[method-assign]
+            iter({**one, "annotations": {}, "artifactType": "a/b"} for one in flood)
+            if digest == other.index.digest
+            else iter(())
+        )
+
+        done = sealbook("inventory", registry.address, "--json")
+
+    *rows, last = map(json.loads, done.stdout.splitlines())
+    assert 1 == done.returncode
+    codes = {(row["repository"].rpartition("/")[2], row["kind"]): row["code"] for row in rows}
+    assert "wrong-content" == codes["app", "image"]
+    assert "too-many-signatures" == codes["other", "index"]
+    assert (2, 2) == (last["coverage"]["unread"], last["coverage"]["none"])
+
+
+def test_a_registry_without_a_catalog(stock: Stock, tmp_path: Path) -> None:
+    """
+    Where repositories are not listed that is said: a named one is looked at alone, or a file names
+    them.
+    """
+    with Uncatalogued() as registry:
+        push(tmp_path, f"{registry.address}/team/app")
+        host = sealbook("inventory", registry.address)
+        alone = sealbook("inventory", f"{registry.address}/team/app")
+        names = tmp_path / "names"
+        names.write_text(f"{registry.address}/team/app\n\n{registry.address}/team/gone\n")
+        named = sealbook("inventory", "--from-file", names, "--json")
+        asked = len(registry.requests)
+        exactly = sealbook("inventory", f"{registry.address}/team/app", "--alone")
+        catalogs = [one for one in registry.requests[asked:] if "_catalog" in one]
+
+    assert (1, "") == (host.returncode, host.stdout)
+    assert "no-image" in host.stderr
+    assert "--from-file" in host.stderr
+    assert 0 == alone.returncode
+    assert "is looked at alone" in alone.stderr
+    assert "3 manifests in 1 repositories" in alone.stdout
+    assert (1, []) == (named.returncode, catalogs)
+    rows = [json.loads(line) for line in named.stdout.splitlines()]
+    assert 3 == sum(row.get("signed_by") == [] and not row["code"] for row in rows[:-1])
+    assert "no-image" == rows[-2]["code"], "one that is not there hides no other"
+    assert 0 == exactly.returncode
+
+
+def test_an_image_without_a_tag_is_found_by_its_signature(
+    service: InProcess, tmp_path: Path
+) -> None:
+    """
+    An untagged image is found by the tag of its signatures; signatures without an image are none.
+    """
+    with FakeReferrersRegistry(referrers_api=False) as registry:
+        repository = f"{registry.address}/team/app"
+        image = push(tmp_path, repository)
+        attach(repository, made(service, repository, manifests(image), ("bundle", "simplesigning")))
+        kept = registry.kept("team/app")
+        del kept.tags[TAG]
+        lone = sealbook("inventory", registry.address, "--json")
+        del kept.manifests[image.index.digest]
+        for one in manifests(image)[1:]:
+            del kept.manifests[one.digest]
+        gone = sealbook("inventory", registry.address, "--json")
+
+    *rows, last = map(json.loads, lone.stdout.splitlines())
+    assert {image.index.digest, image.child} < {row["digest"] for row in rows}
+    assert [["ours", "bundle", ".sig"]] * 3 == [row["signed_by"] for row in rows]
+    assert [[]] * 3 == [row["tags"] for row in rows]
+    assert 3 == last["coverage"]["images"]
+    assert 0 == json.loads(gone.stdout.splitlines()[-1])["coverage"]["images"]
+    assert 0 == gone.returncode
+
+
+def test_what_tags_do_not_name_is_not_asked_for(tmp_path: Path) -> None:
+    """
+    An image that nothing signs costs its manifest, and one list of referrers for each digest.
+    """
+    with FakeReferrersRegistry() as registry:
+        push(tmp_path, f"{registry.address}/team/app")
+        before = len(registry.requests)
+        sealbook("inventory", f"{registry.address}/team")
+        asked = registry.requests[before:]
+
+    assert 1 == sum("/manifests/" in one for one in asked), asked
+    assert 3 == sum("/referrers/" in one for one in asked), asked
+    assert 6 == len(asked), "the catalog, and the list of tags"
+
+
+def test_many_tags(tmp_path: Path) -> None:
+    """
+    More tags than are looked at at a time are all looked at, in their order, once for each digest.
+    """
+    count = 2 * WINDOW + 7
+    with FakeReferrersRegistry(referrers_api=False) as registry:
+        push(tmp_path, f"{registry.address}/team/app")
+        kept = registry.kept("team/app")
+        media_type, content = kept.manifests[kept.tags[TAG]]
+        for n in range(count):
+            spaced = content + b" " * n
+            kept.tags[f"v{n:04}"] = Digest.of(spaced)
+            kept.manifests[Digest.of(spaced)] = media_type, spaced
+        done = sealbook("inventory", f"{registry.address}/team/app", "--json", "--jobs", "8")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()][:-1]
+    tagged = [row["tags"] for row in rows if row["kind"] == "index"]
+    assert [[TAG, "v0000"], *([f"v{n:04}"] for n in range(1, count))] == tagged
+    assert 2 == sum(row["kind"] == "child" for row in rows)
