@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from signer.cli.arguments import add_service, connect, parser, show
+from signer.cli.arguments import add_service, connect_admin, parser, show
 from signer.cli.detaching import HELP, METAVAR, detach_all, opened
 from signer.config import Config
 from verifier.trust import TrustRoot
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     )
     args = made.parse_args(argv[1:])
     trust, status = _files(args)
-    with opened(args.places) as targets, connect(args) as client:
+    with opened(args.places) as targets, connect_admin(args) as client:
         revocations = status.payload.revocations
         log_ids = [log.checkpoint_key.log_id for log in trust.logs]
         outcomes = detach_all(targets, client, revocations, log_ids)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import labels
-from signer.attach.detaching import Detached, detach
+from signer.attach.detaching import PATIENCE, Detached, detach
 from signer.attach.revoked import Revoked
 from signer.attach.subjects import Subjects, subjects
 from signer.cli.progress import progress
@@ -163,7 +163,7 @@ def _detach(
     try:
         found = _subjects(target, client, revocations)
         with progress(f"Looking through {target.text}") as tell:
-            detached = detach(target.images, found.digests, choose, tell=tell)
+            detached = detach(target.images, found.digests, choose, PATIENCE, tell)
     except SealbookError as e:
         return Outcome(target.text, len(found.digests), (), found.unread, e)
     changed = [one for one in detached if one.removed or one.stays or one.error]
