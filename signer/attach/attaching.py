@@ -146,8 +146,12 @@ class Attaching:
         for one in legacy:
             self._put_blob(job.images, one.described, one)
         tag = fallback_tag(digest)
-        self._write(job, Union(job.images, tag, index=True), unlisted)
-        self._write(job, Union(job.images, f"{tag}{SIG}"), [(one, one.described) for one in legacy])
+        index = Union(job.images, tag, index=True)
+        index.start(found.fallback)
+        self._write(job, index, unlisted)
+        image = Union(job.images, f"{tag}{SIG}")
+        image.start(next((one.manifest for one in found.artifacts if one.where == SIG), None))
+        self._write(job, image, [(one, one.described) for one in legacy])
 
     def _refer(self, job: _Job, made: Made) -> Descriptor | None:
         """Put what refers to the image there; return what to list, if the registry does not."""
@@ -164,12 +168,15 @@ class Attaching:
         if not items:
             return
         made = [one for one, _ in items]
+        union.want(item.json() for _, item in items)
+
+        def changed() -> None:
+            for one, item in items:
+                if _came(job, union, one):
+                    union.forget(item.json())
+
         try:
-            union.look()
-            came = {one.identity for one in made if _came(job, union, one)}
-            union.want(item.json() for one, item in items if one.identity not in came)
-            if not union.look():
-                union.write()
+            union.write(changed)
         except ReadOnlyError as e:  # of this tag: the others may be written
             job.refuse(made, e)
         else:
@@ -196,8 +203,11 @@ def _came(job: _Job, union: Union, made: Made) -> bool:
 
 
 def _is_there(made: Made, found: Found) -> bool:
-    """Whether a signature is attached already; one that is too large to read, by its hint."""
+    """Whether a signature is attached already; one too large to read, or hidden, by its hint."""
     place = (made.identity.log_id.hex(), made.identity.index)
+    hidden = [one.listed for one in found.odd if isinstance(one.error, ContentTrustError)]
+    if any((one.artifact_type, kinds.hinted(one)) == (made.artifact_type, place) for one in hidden):
+        return True
     return any(
         form.identity == made.identity
         if form.identity is not None

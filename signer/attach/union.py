@@ -63,6 +63,20 @@ class Union:
             self._seen.setdefault(_key(item), item)
         self._complete = self._is_complete()
 
+    def forget(self, item: Item) -> None:
+        """Want this one no more; what is there stays."""
+        self._seen.pop(_key(item), None)
+        self._complete = self._is_complete()
+
+    def start(self, manifest: Manifest | None) -> None:
+        """Take it that this was there just now; `write` looks whether it still is."""
+        self._take(manifest)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was missing, and nothing unwanted there, at the last look."""
+        return self._complete
+
     def look(self) -> bool:
         """Look what is there now; return whether nothing is missing, and nothing unwanted there.
 
@@ -80,8 +94,10 @@ class Union:
         present = self._manifest.children if self._manifest is not None else ()
         return {place for one in present if (place := kinds.hinted(one)) is not None}
 
-    def write(self) -> None:
-        """Put everything there, right after a look; whoever was faster is taken along.
+    def write(self, changed: Callable[[], object] = lambda: None) -> None:
+        """Put everything there, together with what whoever was faster put there.
+
+        `changed` is called after each look that saw something else than the one before.
 
         Raises:
             ImmutableTagError: the registry does not let the tag be written again.
@@ -90,10 +106,11 @@ class Union:
         """
         for _ in range(_TRIES):
             content = self._content()
-            # The configuration's way took time, in which others could write.
-            if self._field == "manifests" or self._is_as_seen():
+            # What others write between this look and our own writing is lost for them and us.
+            if self._is_as_seen():
                 break
             self._take(self._read())
+            changed()
             if self._complete:
                 return
         self.images.put_manifest(content, self._media_type, self.tag)
