@@ -25,6 +25,7 @@ from tests.interop.legacy_judges import Cosign2, LegacyJudge, Podman, Skopeo
 from tests.interop.notation_judge import Notation
 from tests.interop.product import Product, serving_service, signed
 from tests.interop.pushing import Shelf
+from tests.interop.readers import Programs
 from tests.interop.registry import serving_registry
 
 Peer = TypeVar("Peer")
@@ -81,6 +82,12 @@ def containers() -> peers.Containers:
     peer = _present(peers.containers)
     print(f"podman {peer.podman}, skopeo {peer.skopeo}")
     return peer
+
+
+@pytest.fixture(scope="session")
+def programs(cosign: Path, cosign2: Path, notation: Path, containers: peers.Containers) -> Programs:
+    """Every program that reads signatures of images."""
+    return Programs(cosign, cosign2, notation, containers)
 
 
 @pytest.fixture(scope="session")

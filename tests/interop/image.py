@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,6 +19,7 @@ class Image(NamedTuple):
     layout: Path
     index: Descriptor
     child: str
+    children: Sequence[str] = ()
 
     @classmethod
     def made(cls, layout: Path, greeting: str = "hello") -> Self:
@@ -26,5 +28,5 @@ class Image(NamedTuple):
         [top] = json.loads((layout / "index.json").read_bytes())["manifests"]
         index = Descriptor(top["mediaType"], top["digest"], top["size"])
         content = (layout / "blobs" / "sha256" / index.digest.partition(":")[2]).read_bytes()
-        [amd64, _] = json.loads(content)["manifests"]
-        return cls(layout, index, amd64["digest"])
+        children = [one["digest"] for one in json.loads(content)["manifests"]]
+        return cls(layout, index, children[0], children)
