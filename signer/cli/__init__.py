@@ -36,6 +36,7 @@ look
 registries
   check-registry try what a registry lets signatures do, and say what to configure
   inventory    list its images with what signs them: how much is covered
+  copy         carry images with all that is attached: registries, layouts, one tar
 
 audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
@@ -79,6 +80,7 @@ _COMMANDS = {
     "status": "look",
     "check-registry": "check_registry",
     "inventory": "inventory",
+    "copy": "copy",
     "access": "access",
     "access-review": "access_review",
     "apikey": "apikey",
@@ -104,6 +106,7 @@ _OWN_EXTRAS = {
     "audit": "audit",
     "check-registry": "pull",
     "inventory": "pull",
+    "copy": "pull",
     "evidence": "audit",
     "report": "audit",
     "trust": "audit",

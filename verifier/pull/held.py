@@ -29,7 +29,7 @@ from verifier.pull.images import (
     Descriptor,
     Manifest,
 )
-from verifier.pull.layout_index import LayoutIndex
+from verifier.pull.layout_index import NAME, LayoutIndex, is_accessory
 
 PIECE = 1 << 20  # bytes that are read at once
 VERSION = b'{"imageLayoutVersion":"1.0.0"}'
@@ -105,6 +105,18 @@ class Held:
     def tags(self) -> Iterator[str]:
         """Yield every name."""
         yield from self._store.index().names()
+
+    def roots(self) -> Iterator[tuple[str, Descriptor]]:
+        """Yield every image with its name: what is listed and is no signature of something.
+
+        Raises:
+            LayoutError: something is listed that is not there, or cannot be read.
+        """
+        index = self._store.index()
+        yield from ((name, index.named(name)) for name in index.names() if not is_accessory(name))
+        for one in index.rows():
+            if NAME not in one.annotations and self._refers(one) is None:
+                yield "", one
 
     def referrers(self, subject: Digest) -> Sequence[Descriptor]:
         """Return what is listed here and refers to `subject`; never None.

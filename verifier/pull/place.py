@@ -4,6 +4,9 @@ registry.example:5000/team/app:1.4     by tag, which may be another image tomorr
 registry.example/team/app@sha256:…     by digest; a tag before it is a comment
 oci:DIR[:TAG]                          an OCI image layout, a directory
 oci-archive:FILE[:TAG]                 the same in one tar file
+
+In a layout or archive with images of several repositories, TAG is the whole reference, as in
+oci-archive:FILE:registry.example/team/app:1.4.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import NamedTuple
 
 from verifier import limits
 from verifier.digest import Digest
-from verifier.errors import RepositoryError
+from verifier.errors import DigestError, RepositoryError
 from verifier.pull.errors import PlaceError
 from verifier.repository import Repository
 
@@ -41,7 +44,7 @@ class RegistryPlace(NamedTuple):
 
 
 class FilePlace(NamedTuple):
-    """A layout, or with `archive` one tar file, and which image of it: by tag, or the only one."""
+    """A layout, or with `archive` one tar file, and which image of it: by name, or the only one."""
 
     path: Path
     tag: str = ""
@@ -93,10 +96,24 @@ def registry_place(text: str) -> RegistryPlace:
 
 
 def _file(rest: str, *, archive: bool) -> FilePlace:
-    """Read a path with an optional tag; a path that is there wins over a tag."""
-    head, colon, tag = rest.rpartition(":")
-    if not colon or Path(rest).exists() or not _TAG.fullmatch(tag):
-        head, tag = rest, ""
+    """Read a path, and perhaps a name in it; a path that is there wins over a name."""
+    cuts = [at for at, sign in enumerate(rest) if sign == ":" and at and _is_name(rest[at + 1 :])]
+    there = [at for at in cuts if Path(rest[:at]).exists()]
+    if Path(rest).exists() or not cuts:
+        head, name = rest, ""
+    else:
+        at = there[-1] if there else cuts[0]
+        head, name = rest[:at], rest[at + 1 :]
     if not head:
         raise PlaceError("expected a path, found none")
-    return FilePlace(Path(head), tag, archive)
+    return FilePlace(Path(head), name, archive)
+
+
+def _is_name(text: str) -> bool:
+    """Whether `text` names an image in a layout: by a tag, or by a whole reference."""
+    if _TAG.fullmatch(text):
+        return True
+    try:
+        return bool(registry_place(text).tag)
+    except (PlaceError, DigestError):
+        return False
