@@ -19,7 +19,8 @@ from signer.errors import RequestError
 from verifier import limits
 from verifier.digest import Digest
 from verifier.errors import SealbookError
-from verifier.pull.images import Descriptor, Images
+from verifier.pull.errors import ContentTrustError
+from verifier.pull.images import MANIFEST_TYPES, Descriptor, Images
 from verifier.pull.opening import open_images
 from verifier.pull.place import Place, RegistryPlace, parse_place
 from verifier.pull.registry.reading import read_registries
@@ -39,7 +40,8 @@ _MOST_LISTED = 16 << 20
 class Target(NamedTuple):
     """What one name came to: an image, and after it every manifest under it.
 
-    A bare digest is nowhere: it has no `place` and no `images`, and its size is 0.
+    A bare digest is nowhere: it has no `place` and no `images`, and its size is 0. Of one that
+    is `hidden` until something signs it, nothing but the digest is known either.
     """
 
     given: str
@@ -47,6 +49,7 @@ class Target(NamedTuple):
     manifests: Sequence[Descriptor]
     place: Place | None = None
     images: Images | None = None
+    hidden: ContentTrustError | None = None
 
     @property
     def in_registry(self) -> bool:
@@ -96,7 +99,7 @@ class Places:
 
         def resolve(target: Target) -> Target | tuple[str, SealbookError]:
             try:
-                return _resolved(target)
+                return looked_at(target)
             except SealbookError as e:
                 return target.given, e
 
@@ -181,9 +184,34 @@ def _needed(repository: Repository | None, given: str) -> Repository:
     return repository
 
 
-def _resolved(target: Target) -> Target:
-    """Look what is there now; whatever is done after that is done to these digests."""
+def looked_at(target: Target) -> Target:
+    """Look what is there now; whatever is done after that is done to these digests.
+
+    Raises:
+        ContentTrustError: it is hidden, and its digest was not named.
+    """
     if target.images is None or target.place is None:
         return target
-    found = whole_image(target.images, target.place.reference)
-    return target._replace(manifests=tuple(one.descriptor for one in found))
+    reference = target.place.reference
+    try:
+        found = [one.descriptor for one in whole_image(target.images, reference)]
+    except ContentTrustError as e:
+        if not isinstance(target.place, RegistryPlace):
+            raise
+        return _hidden(target, target.images, target.place, e)
+    return target._replace(manifests=tuple(found), hidden=None)
+
+
+def _hidden(
+    target: Target, images: Images, place: RegistryPlace, error: ContentTrustError
+) -> Target:
+    """Return what can be known of an image that is not shown, or whose platforms are not."""
+    try:
+        found = images.manifest(place.reference)
+    except ContentTrustError:
+        if place.digest is None:
+            raise
+        return target._replace(manifests=(Descriptor("", place.digest, 0),), hidden=error)
+    if any(one.media_type not in MANIFEST_TYPES for one in found.children):
+        raise error
+    return target._replace(manifests=(found.descriptor, *found.children), hidden=None)

@@ -22,6 +22,7 @@ from signer.cli.attaching import (
     tell_errors,
     told,
 )
+from signer.cli.hidden import uncovered
 from signer.cli.signing import Result, Signing, digests
 from signer.client import Signed
 from signer.config import Config
@@ -55,9 +56,10 @@ def main(argv: list[str]) -> int:
             raise RequestError("an idempotency key is for one digest, the image has several")
         with connect(args) as client, Attaching() as attaching:
             shelf = Shelf(attaching)
-            signing = Signing(args, client, verifier, annotations, shelf)
-            results = signing.sign(targets)
+            targets, hidden = uncovered(targets, args, client, verifier, annotations)
+            results = Signing(args, client, verifier, annotations, shelf).sign(targets)
             outcomes = shelf.outcomes()
+    refused += hidden
     for name, error in refused:
         _say_no(name, error, as_json=args.json)
     ok = [_say(one, outcomes, args) for one in results]

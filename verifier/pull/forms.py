@@ -21,6 +21,7 @@ from verifier.digest import Digest
 from verifier.errors import MalformedError, VerificationError
 from verifier.pull import kinds
 from verifier.pull.errors import (
+    ContentTrustError,
     ImagesError,
     NoImageError,
     TooManySignaturesError,
@@ -65,11 +66,15 @@ class Form(NamedTuple):
 
 
 class Odd(NamedTuple):
-    """What is listed and cannot be taken: it is missing, something else, or about another."""
+    """What is listed and cannot be taken: missing, hidden, something else, or about another.
+
+    `listed` is what was said of the artifact that it is, or is in.
+    """
 
     where: str
     digest: Digest
     error: VerificationError
+    listed: Descriptor
 
 
 class Found(NamedTuple):
@@ -137,7 +142,7 @@ def _referrers(
             if about != digest:
                 raise MalformedError(f"expected a referrer of {digest}, found one of {about}")
         except VerificationError as e:
-            odd.append(_odd(where, one.digest, e))
+            odd.append(_odd(where, one.digest, e, one))
         else:
             yield Artifact(where, manifest, one)
 
@@ -162,7 +167,7 @@ def _forms(
             try:
                 content = images.small_blob(layer, limits.BUNDLE)
             except VerificationError as e:
-                odd.append(_odd(artifact.where, layer.digest, e))
+                odd.append(_odd(artifact.where, layer.digest, e, artifact.listed))
                 continue
             identity = kinds.identify(kind, layer, content)
             yield Form(identity.kind, artifact, layer, content, identity)
@@ -173,12 +178,15 @@ def _bound(found: int, most: int, what: str) -> None:
         raise TooManySignaturesError(f"expected at most {most} {what}, found {found}")
 
 
-def _odd(where: str, digest: Digest, error: VerificationError) -> Odd:
+def _odd(where: str, digest: Digest, error: VerificationError, listed: Descriptor) -> Odd:
     """Take note of content that is not what it should be; nothing else is passed by.
+
+    Content trust is about one manifest, too: what is no signature for it, it hides.
 
     Raises:
         ImagesError: `error`, when it is about the place, where the next one would fail too.
     """
-    if isinstance(error, ImagesError) and not isinstance(error, NoImageError | WrongContentError):
+    of_one = NoImageError | WrongContentError | ContentTrustError
+    if isinstance(error, ImagesError) and not isinstance(error, of_one):
         raise error
-    return Odd(where, digest, error)
+    return Odd(where, digest, error, listed)

@@ -31,10 +31,15 @@ def push(directory: Path, repository: str, tag: str = TAG) -> Image:
 
 
 def made(
-    service: Running, repository: str, digests: Sequence[Descriptor], forms: Sequence[str] = ALL
+    service: Running,
+    repository: str,
+    digests: Sequence[Descriptor],
+    forms: Sequence[str] = ALL,
+    *,
+    renew: bool = False,
 ) -> list[tuple[Descriptor, list[Made]]]:
     """Have digests signed in all of `forms`, for `repository`."""
-    items = [Item(one.digest, one.size, one.media_type) for one in digests]
+    items = [Item(one.digest, one.size, one.media_type, renew=renew) for one in digests]
     found = []
     with service.client() as client:
         answers = client.sign_batch(Repository(repository), items, forms=list(forms))
