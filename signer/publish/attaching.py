@@ -43,14 +43,14 @@ class Attacher:
         destinations: Callable[[], Destinations],
         open_: Open,
         stopping: Stopping,
-        patience: Patience | None = None,
+        patience: Callable[[], Patience] = Patience,
     ) -> None:
         """Attach what `gathering` finds, to images that `open_` opens for `destinations`."""
         self._gathering = gathering
         self._destinations = destinations
         self._open = open_
         self._stopping = stopping
-        self._patience = patience or Patience()
+        self._patience = patience
 
     def __call__(
         self, repository: Repository, publications: Sequence[Publication]
@@ -66,7 +66,7 @@ class Attacher:
         with ExitStack() as stack:
             stack.callback(images.close)
             scratch = Path(stack.enter_context(TemporaryDirectory(prefix="sealbook-publish-")))
-            attaching = stack.enter_context(Attaching(self._patience))
+            attaching = stack.enter_context(Attaching(self._patience()))
             guarded = self._stopping.guard(images)
             yield from self._attach(guarded, publications, attaching, scratch)
 

@@ -9,6 +9,7 @@ from typing import Self
 import structlog
 
 from ledger.ledger import Ledger
+from signer.attach import Patience
 from signer.audit_trail.trail import Trail
 from signer.config import Config
 from signer.configuring.live import Install, Live
@@ -46,6 +47,7 @@ class Publications:
         """Attach what `store` has waiting, and `gathering` finds in `ledger`."""
         self.store = store
         self.open: Open = open_registry
+        self.patience = Patience()
         self._destinations = Live(Destinations.of, config)
         self._section = Live(lambda config: config.publish, config)
         self._stopping = Stopping()
@@ -58,7 +60,9 @@ class Publications:
             most=self._most,
             wake=self._wake,
         )
-        attacher = Attacher(gathering, destinations, self._opened, self._stopping)
+        attacher = Attacher(
+            gathering, destinations, self._opened, self._stopping, lambda: self.patience
+        )
         self.working = Working(
             store, attacher, workers=config.publish.workers, settled=self.asking.settled
         )
