@@ -39,6 +39,7 @@ UNKNOWN = "application/vnd.dev.sealbook.check.v1+json"
 TAG = "check"
 _MANIFEST_SIZES = (4 << 20, 1 << 20, 256 << 10, 64 << 10)
 _LAYER_SIZES = (24 << 20, 8 << 20, 1 << 20)
+Step = Callable[[], Iterator[Finding]]
 _NEEDED = (names.REACHED, names.LET_IN, names.PUSH)
 _SIGNATURES, _CERTIFICATES = 128, 8 << 10  # layers of a `.sig`, and what stands beside each
 
@@ -61,25 +62,31 @@ class Trial:
 
     def run(self, told: Callable[[int, int], None] = lambda _done, _total: None) -> list[str]:
         """Try everything; return what could not be deleted. `found` has what was found out."""
-        steps = (
-            self._hello,
-            self._push,
-            self._read,
-            self._overwrite,
-            self._signature_tag,
-            self._referrers,
-            self._fallback,
-            self._media_types,
-            self._sizes,
-            self._mount,
-            self._lists,
-            self._delete,
-        )
+        steps: list[tuple[Step, tuple[str, ...]]] = [
+            (self._hello, (names.REACHED, names.TOKENS, names.LET_IN)),
+            (self._push, (names.PUSH,)),
+            (self._read, (names.READ,)),
+            (self._overwrite, (names.OVERWRITE,)),
+            (self._signature_tag, (names.SIGNATURE_TAG, names.SIGNATURE_TAG_AGAIN)),
+            (
+                self._referrers,
+                (names.REFERRERS_API, names.REFERRERS_LISTED, names.REFERRERS_READ),
+            ),
+            (self._fallback, (names.FALLBACK_TAG, names.FALLBACK_TAG_AGAIN)),
+            (
+                self._media_types,
+                (names.NOTATION_TYPES, names.NOTATION_READ, names.READ_SIGNED, names.MEDIA_TYPES),
+            ),
+            (self._sizes, (names.MANIFEST_SIZE, names.LAYER_SIZE, names.ANNOTATION_SIZE)),
+            (self._mount, (names.MOUNT,)),
+            (self._lists, (names.TAGS, names.CATALOG)),
+            (self._delete, (names.DELETE_TAG, names.DELETE_REFERRER, names.DELETE_SIGNATURES)),
+        ]
         left: list[str] = []
         try:
-            for done, step in enumerate(steps):
+            for done, (step, asked) in enumerate(steps):
                 told(done, len(steps))
-                self._tried(step)
+                self._tried(step, asked)
                 if any(one.name in _NEEDED and one.outcome == NO for one in self.found):
                     break  # without these there is nothing to try
         finally:
@@ -87,9 +94,9 @@ class Trial:
         told(len(steps), len(steps))
         return left
 
-    def _tried(self, step: Callable[[], Iterator[Finding]]) -> None:
+    def _tried(self, step: Step, asked: tuple[str, ...]) -> None:
         """Take what a step finds; what a request raises is the answer to its next question."""
-        open_ = list(_ASKED[step.__name__])
+        open_ = list(asked)
         try:
             for one in step():
                 self.found.append(one)
@@ -115,12 +122,12 @@ class Trial:
         self._image, said = self._scratch.image("first", TAG)
         yield answered(names.PUSH, said)
 
-    def _read(self) -> Iterator[Finding]:
+    def _read(self, name: str = names.READ) -> Iterator[Finding]:
         said = self._scratch.get(self._image.digest)
         if said.is_good and Digest.of(said.content) != self._image.digest:
-            yield Finding(names.READ, NO, "shows other bytes than were pushed", "wrong-content")
+            yield Finding(name, NO, "shows other bytes than were pushed", "wrong-content")
             return
-        yield answered(names.READ, said)
+        yield answered(name, said)
 
     def _overwrite(self) -> Iterator[Finding]:
         moving = f"{TAG}-moving"
@@ -207,7 +214,7 @@ class Trial:
         yield answered(names.NOTATION_TYPES, said)
         if said.is_good:
             yield answered(names.NOTATION_READ, self._scratch.get(envelope.digest))
-        yield answered(names.READ_SIGNED, self._scratch.get(self._image.digest))
+        yield from self._read(names.READ_SIGNED)
         yield answered(names.MEDIA_TYPES, self._artifact(EMPTY, UNKNOWN, UNKNOWN)[1])
 
     def _artifact(
@@ -267,25 +274,3 @@ class Trial:
         signatures = self._scratch.tagged(f"{fallback_tag(self._image.digest)}.sig")
         if signatures is not None:
             yield answered(names.DELETE_SIGNATURES, self._scratch.delete(signatures))
-
-
-# Which questions a step answers, in their order, for one that is cut off.
-_ASKED = {
-    "_hello": (names.REACHED, names.TOKENS, names.LET_IN),
-    "_push": (names.PUSH,),
-    "_read": (names.READ,),
-    "_overwrite": (names.OVERWRITE,),
-    "_signature_tag": (names.SIGNATURE_TAG, names.SIGNATURE_TAG_AGAIN),
-    "_referrers": (names.REFERRERS_API, names.REFERRERS_LISTED, names.REFERRERS_READ),
-    "_fallback": (names.FALLBACK_TAG, names.FALLBACK_TAG_AGAIN),
-    "_media_types": (
-        names.NOTATION_TYPES,
-        names.NOTATION_READ,
-        names.READ_SIGNED,
-        names.MEDIA_TYPES,
-    ),
-    "_sizes": (names.MANIFEST_SIZE, names.LAYER_SIZE, names.ANNOTATION_SIZE),
-    "_mount": (names.MOUNT,),
-    "_lists": (names.TAGS, names.CATALOG),
-    "_delete": (names.DELETE_TAG, names.DELETE_REFERRER, names.DELETE_SIGNATURES),
-}
