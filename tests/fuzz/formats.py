@@ -9,7 +9,6 @@ import json
 from base64 import b64decode
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import (
@@ -34,7 +33,9 @@ from verifier.errors import VerificationError
 from verifier.note import Note, NoteKey
 from verifier.proof import TlogProof
 from verifier.publickey import PublicKey
-from verifier.pull import layout
+from verifier.pull import tar
+from verifier.pull.images import IMAGE, INDEX, Manifest
+from verifier.pull.layout_index import LayoutIndex
 from verifier.quorum import Quorum
 from verifier.rekor_v1 import Promise
 from verifier.repository import Repository, Scope
@@ -257,19 +258,26 @@ def scan(data: bytes) -> None:
     same(found, Scan.parse(_object(found.predicate())))
 
 
-_KINDS = [layout.MANIFEST_TYPES[0], layout.INDEX_TYPES[0]]
-
-
-def _children(data: bytes, media_type: str) -> None:
-    layout._children(data, seeds.IMAGE, media_type)
+_KINDS = [IMAGE, INDEX]
 
 
 @TARGETS.add(*(seeds.compact(manifest) for manifest in seeds.MANIFESTS))
 def manifest(data: bytes) -> None:
     """A manifest is an image or an index, as its own media type says, and never both."""
     said = _object(data).get("mediaType")
-    taken = [kind for kind in _KINDS if verdict(partial(_children, data, kind)) == "yes"]
+    taken = [kind for kind in _KINDS if verdict(partial(Manifest.parse, data, kind)) == "yes"]
     assert len(taken) < 2
     assert said is None or not taken or taken == [said]
     if taken != _KINDS[:1]:
-        layout._choose(data, Path("image"), None)
+        index = LayoutIndex.parse(data, "index.json")
+        assert index.json() == LayoutIndex.parse(index.json(), "index.json").json()
+
+
+@TARGETS.add(seeds.TAR)
+def tar_file(data: bytes) -> None:
+    """Whatever is in a tar file, what is found in it lies in it, under a plain name."""
+    found = tar.members(lambda size, offset: data[offset : offset + size], len(data))
+    for name, span in found.items():
+        assert not name.startswith("/")
+        assert ".." not in name.split("/")
+        assert 0 <= span.offset <= span.offset + span.size <= len(data)

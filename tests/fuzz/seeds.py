@@ -30,6 +30,7 @@ from verifier._strict import b64encode
 from verifier.evidence import Evidence
 from verifier.merkle import Hash
 from verifier.note import COSIGNATURE, ML_DSA, NoteKey, NoteSignature
+from verifier.pull import tar
 from verifier.quorum import Quorum
 from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry, Promise
 from verifier.repository import Scope
@@ -176,3 +177,12 @@ def enveloped(payload_type: str, payload: bytes, signature: bytes) -> bytes:
     line = {"sig": b64encode(signature), "keyid": "k"}
     value = {"payload": b64encode(payload), "payloadType": payload_type, "signatures": [line]}
     return compact(value)
+
+
+TAR = b"".join(
+    (
+        tar.header("blobs/", 0, directory=True),
+        tar.header("oci-layout", 2) + tar.padded(b"{}"),
+        tar.ending(),
+    )
+)
