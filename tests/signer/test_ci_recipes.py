@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from verifier.pull.opening import open_images
 
 from tests.interop import peers
 from tests.interop.image import TAG, Image
@@ -31,6 +30,7 @@ from tests.signer.github_standin import GitHub
 from tests.signer.issuer_standin import Issuer
 from verifier.digest import Digest
 from verifier.pull.forms import find_forms
+from verifier.pull.opening import open_images
 from verifier.pull.place import registry_place
 from verifier.pull.registry.settings import Registries
 from verifier.repository import Repository
@@ -339,6 +339,24 @@ def test_a_step_that_is_left_out(site: Site) -> None:
 
     assert done.returncode != 0, done.stdout
     assert [] == site.forms(image.index.digest)
+
+
+def test_an_image_that_is_not_there(site: Site) -> None:
+    """
+    Signed and not attached is not done: the recipe with curl fails, and shows why. The service
+    goes on trying; here it is not waited for as long as on the page.
+    """
+    nowhere = str(Digest.of(b"pushed by nobody"))
+    script = recipe(CURL).script
+    hasty = script.replace('"waitMs":60000', '"waitMs":300')
+    assert script != hasty
+
+    done = site.run(CURL, [nowhere], hasty)
+
+    assert 0 != done.returncode, done.stdout
+    assert f"signed {nowhere}" in done.stdout
+    assert '"STATE_WAITING"' in done.stderr
+    assert '"no-image"' in done.stderr
 
 
 def test_what_is_installed() -> None:

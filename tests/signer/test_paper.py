@@ -13,6 +13,7 @@ import pytest
 from signer import cli
 from signer.config.access import BindingSection, IssuerSection
 from signer.config.agreeing import GateSection, ProtectedSection
+from signer.config.registries import RegistrySection
 from tests.signer.commands import ROOT, sealbook
 
 PAGES = (
@@ -20,6 +21,7 @@ PAGES = (
     "README.zh-CN.md",
     "SECURITY.md",
     "COMPLIANCE.zh-CN.md",
+    "CI.md",
     "signer/README.md",
     "ledger/README.md",
 )
@@ -111,7 +113,7 @@ def test_commands(page: str) -> None:
     assert [] == [f"{wrong}: {' '.join(words)}" for words in found if (wrong := amiss(words))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "CI.md"])
 def test_configurations(page: str) -> None:
     """
     Whatever a page shows of sealbook.toml can be said there.
@@ -129,7 +131,9 @@ def test_configurations(page: str) -> None:
             GateSection.model_validate(section)
         for section in said.get("protected", []):
             ProtectedSection.model_validate(section)
-        count += len({"issuers", "gates", "protected"} & set(said))
+        for section in said.get("registries", []):
+            RegistrySection.model_validate(section)
+        count += len({"issuers", "gates", "protected", "registries"} & set(said))
 
     assert count
 
