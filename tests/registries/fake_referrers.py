@@ -11,9 +11,11 @@ tag. Tests derive from it and override `refuses` for rules that are somebody's o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -94,6 +96,7 @@ class FakeReferrersRegistry:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._server.hang_up()
 
     def kept(self, name: str) -> Kept:
         """Return what a repository holds, for tests that look or spoil."""
@@ -286,6 +289,24 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, registry: FakeReferrersRegistry) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.registry = registry
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().close_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections of those who go on asking, as a process's end does."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who hung up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
