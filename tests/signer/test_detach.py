@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from signer.attach import Attaching, Made, Patience
 from signer.cli import detaching
+from signer.errors import ServiceError
 from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
 from tests.signer.commands import Done, check_refused, one
 from tests.signer.running import InProcess, running
@@ -368,6 +370,50 @@ def test_somebody_signs_meanwhile(service: InProcess, tmp_path: Path, *, deletes
         with opened(place) as images:
             found = find_forms(images, image.digest).forms
         assert [b"theirs"] == [one.content for one in found if one.kind == THEIRS]
+
+
+def test_what_the_service_publishes(registry: Spoiled, tmp_path: Path) -> None:
+    """
+    What is detached the service does not attach again, when it is asked to publish, and the
+    lookaside has it no more: of a revoked entry that one, of a revoked image nothing.
+    """
+    world = found_in(tmp_path / "service", FORMS)
+    with world.config.open("a") as file:
+        file.write(f'\n[[registries]]\nprefix = "{registry.address}"\npublish = true\n')
+    place = f"{registry.address}/team/app"
+    image = push(place, "published")
+    with running(world) as service, service.client() as client:
+        sign(service, place, image)
+        [first] = client.publish(place, [image.digest], wait_s=20)
+        assert KINDS == kinds(place, image)
+        assert 200 == lookaside(service, place, image)
+        legacy_entry = next(
+            one.record.index
+            for one in client.listed(image.digest)
+            if one.record.form == "simplesigning"
+        )
+
+        done = revoke(service, "--entry", legacy_entry, "--detach", place)
+        assert 0 == done.returncode, done.stdout
+        assert 404 == lookaside(service, place, image)
+        client.publish(place, [image.digest], wait_s=20)
+        assert ["bundle", "certificate", "notation"] == kinds(place, image)
+
+        revoke(service, "--digest", image.digest, "--detach", place)
+        with pytest.raises(ServiceError) as refusal:
+            client.publish(place, [image.digest], wait_s=20)
+        assert [] == kinds(place, image)
+
+    assert "revoked" == refusal.value.code
+    assert legacy_entry in first.entries
+
+
+def lookaside(service: InProcess, place: str, image: Descriptor) -> int:
+    """Ask for the image's first signature as Podman does; return the status."""
+    hexadecimal = image.digest.partition(":")[2]
+    url = f"http://{service.addresses.http}/lookaside/{place}@sha256={hexadecimal}/signature-1"
+    headers = {"authorization": f"Bearer {service.token}"}
+    return httpx.get(url, headers=headers, trust_env=False).status_code
 
 
 def test_a_registry_that_is_down(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
