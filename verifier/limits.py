@@ -53,6 +53,7 @@ DOCKER_CONFIG = 4 << 20
 ARCHIVE_MEMBERS = 200_000  # files and directories of one tar file
 ARCHIVE_HEADER = 64 << 10  # of pax, for one member
 REFERRERS = 1024  # that are listed for one digest
+FETCHED = 64 << 20  # a page of bundles, of a service
 CARRIED = 8192  # referrers of one image, and theirs
 SIGNATURE_LAYERS = 1024  # under one tag `.sig` or `.att`
 SIGNATURES = 64 << 20  # of one digest, all that are read together

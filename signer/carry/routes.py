@@ -95,6 +95,17 @@ class Routes:
             )
         return [self._leg(start, target, under=under) for start in starts], failed
 
+    def leg(self, source: Place, target: Place) -> Leg:
+        """Return the way of one image.
+
+        Raises:
+            NoImageError: it is not there, or it is not clear which is meant.
+            RequestError: the words do not fit together.
+        """
+        _check((source,), target, all_tags=False, under=False)
+        [start] = self._one(source)
+        return self._leg(start, target, under=False)
+
     def _one(self, place: Place) -> Iterator[Leg]:
         images = self.open(place)
         if isinstance(place, RegistryPlace):

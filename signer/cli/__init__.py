@@ -37,6 +37,8 @@ registries
   check-registry try what a registry lets signatures do, and say what to configure
   inventory    list its images with what signs them: how much is covered
   copy         carry images with all that is attached: registries, layouts, one tar
+  promote      approve an image in the next repository, once it is approved in the last
+  push         the gate before a registry: only what is approved goes through
 
 audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
@@ -81,6 +83,8 @@ _COMMANDS = {
     "check-registry": "check_registry",
     "inventory": "inventory",
     "copy": "copy",
+    "promote": "promote",
+    "push": "push",
     "access": "access",
     "access-review": "access_review",
     "apikey": "apikey",
@@ -107,6 +111,7 @@ _OWN_EXTRAS = {
     "check-registry": "pull",
     "inventory": "pull",
     "copy": "pull",
+    "push": "pull",
     "evidence": "audit",
     "report": "audit",
     "trust": "audit",

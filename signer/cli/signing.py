@@ -59,13 +59,19 @@ class Signing:
         verifier: Verifier | None,
         annotations: Mapping[str, str],
         shelf: Shelf,
+        *,
+        asked: Callable[[Item], Item] = lambda item: item,
     ) -> None:
-        """Ask `client`, and hand what is to be attached to `shelf`."""
+        """Ask `client`, and hand what is to be attached to `shelf`.
+
+        `asked` may change what is asked for each manifest.
+        """
         self._args = args
         self._client = client
         self._verifier = verifier
         self._annotations = annotations
         self._shelf = shelf
+        self._asked = asked
         self._results: dict[tuple[Repository, Digest], Result] = {}
         self._lock = threading.Lock()
 
@@ -119,7 +125,8 @@ class Signing:
     def _item(self, manifest: Descriptor) -> Item:
         args = self._args
         described = (manifest.digest, manifest.size, manifest.media_type)
-        return Item(*described, args.tag, self._annotations, args.renew, args.idempotency_key)
+        item = Item(*described, args.tag, self._annotations, args.renew, args.idempotency_key)
+        return self._asked(item)
 
     def _kept(self, target: Target, digest: Digest, answer: Signed | SealbookError) -> Result:
         """Verify an answer, and write it into files where that is wanted."""
