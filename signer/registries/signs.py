@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from verifier import limits
 from verifier.bundle import Bundle
 from verifier.digest import Digest
-from verifier.errors import VerificationError
+from verifier.errors import LimitError, VerificationError
 from verifier.publickey import PublicKey
 from verifier.pull import kinds
-from verifier.pull.forms import Form, Found, find_forms
+from verifier.pull.errors import NoImageError, TooManySignaturesError, WrongContentError
+from verifier.pull.forms import Form, find_forms
 from verifier.pull.images import Images
 from verifier.repository import Repository
 from verifier.verify import Verifier
@@ -66,23 +68,58 @@ class Look:
         Raises:
             ImagesError, MalformedError: it cannot be told; that is not "by nothing".
         """
-        found = find_forms(images, digest, read=bool(self._verifier or self._hints))
-        ways = {way for form in found.forms if (way := _WAY.get(form.kind))}
-        attestations = sum(form.kind == kinds.ATTESTATION for form in found.forms)
-        proof, code, message = self._ours(found, digest, repository)
+        found = find_forms(images, digest, read=False)
+        forms, odd = list(found.forms), len(found.odd)
+        if self._verifier is not None or self._hints:
+            forms, spoiled = _with_bundles(images, forms)
+            odd += spoiled
+        ways = {way for form in forms if (way := _WAY.get(form.kind))}
+        attestations = sum(form.kind == kinds.ATTESTATION for form in forms)
+        proof, code, message = self._ours(forms, digest, repository)
         by = tuple(way for way in WAYS if way in ways or (way == OURS and proof))
-        return Signs(by, proof, attestations, len(found.odd), code, message)
+        return Signs(by, proof, attestations, odd, code, message)
 
-    def _ours(self, found: Found, digest: Digest, repository: Repository) -> tuple[str, str, str]:
+    def _ours(
+        self, forms: Sequence[Form], digest: Digest, repository: Repository
+    ) -> tuple[str, str, str]:
         """Return how it is known that one of them is ours, or with which code it is not."""
+        bundles = [form.content for form in forms if form.content]
         if self._verifier is not None:
-            return _judged(self._verifier, _bundles(found.forms), digest, repository)
+            return _judged(self._verifier, bundles, digest, repository)
         if self._hints:
-            is_ours = any(_names(content, self._hints) for content in _bundles(found.forms))
+            is_ours = any(_names(content, self._hints) for content in bundles)
             return (BY_KEY if is_ours else ""), "", ""
-        signing = [form for form in found.forms if form.kind in _WAY]
+        signing = [form for form in forms if form.kind in _WAY]
         is_ours = any(kinds.LOG_ID in form.artifact.manifest.annotations for form in signing)
         return (BY_LISTING if is_ours else ""), "", ""
+
+
+def _with_bundles(images: Images, forms: Sequence[Form]) -> tuple[list[Form], int]:
+    """Return the forms with bundles read, less those that cannot be, and how many these are.
+
+    Nothing else is read: neither notation's envelopes nor payloads are judged here.
+
+    Raises:
+        TooManySignaturesError: more bytes than anybody needs.
+    """
+    read: list[Form] = []
+    left = limits.SIGNATURES
+    for form in forms:
+        if not form.layer.media_type.startswith(kinds.BUNDLE_TYPES):
+            read.append(form)
+            continue
+        left -= form.layer.size
+        if left < 0:
+            raise TooManySignaturesError(
+                f"expected at most {limits.SIGNATURES} bytes of bundles, found more"
+            )
+        try:
+            content = images.small_blob(form.layer, limits.ATTESTATION)
+        except (NoImageError, WrongContentError, LimitError):
+            continue
+        kind = kinds.identify(form.kind, form.layer, content).kind
+        read.append(form._replace(kind=kind, content=content))
+    return read, len(forms) - len(read)
 
 
 def _judged(
@@ -95,14 +132,6 @@ def _judged(
     except VerificationError as e:
         return "", e.code, e.message
     return VERIFIED, "", ""
-
-
-def _bundles(forms: Sequence[Form]) -> list[bytes]:
-    return [
-        form.content
-        for form in forms
-        if form.content and form.layer.media_type.startswith(kinds.BUNDLE_TYPES)
-    ]
 
 
 def _names(content: bytes, hints: Collection[str]) -> bool:
