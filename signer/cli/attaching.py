@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from signer.attach import Attached, Attaching, Made
+from signer.attach import Attached, Attaching, Made, Patience
+from signer.attach.settling import PATIENCE
 from signer.cli.images import Target
 from signer.cli.progress import progress
 from signer.client import Client
@@ -26,6 +27,7 @@ from verifier.repository import Repository
 
 ADDED, THERE = "attached", "there"
 _WAIT_MS = 20_000
+_MOST_SETTLE_S = 30.0
 
 
 class Outcome(NamedTuple):
@@ -58,10 +60,30 @@ def add_attaching(made: argparse.ArgumentParser) -> None:
         help="attach what keys of other algorithms sign also, which few readers know",
     )
     made.add_argument(
+        "--settle",
+        type=_seconds,
+        default=PATIENCE.settle_s,
+        metavar="SECONDS",
+        help="how long others may take between reading a tag and writing it: so long it is looked"
+        " whether signatures stay where they were put (default: 2)",
+    )
+    made.add_argument(
         "--publish",
         action="store_true",
         help="let the service do that, as itself, and wait until it has",
     )
+
+
+def patience(args: argparse.Namespace) -> Patience:
+    """Return how patient the options are."""
+    return PATIENCE._replace(settle_s=args.settle)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _MOST_SETTLE_S:
+        raise ValueError
+    return seconds
 
 
 def check_attaching(args: argparse.Namespace, given: Sequence[str]) -> None:

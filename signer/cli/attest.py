@@ -26,6 +26,7 @@ from signer.cli.attaching import (
     add_attaching,
     attaches,
     check_attaching,
+    patience,
     publish,
     tell_errors,
 )
@@ -120,7 +121,7 @@ def _attached(
         for one, path in zip(made, paths, strict=True)
         if args.also or is_read(one.signed.record)
     ]
-    with Attaching() as attaching:
+    with Attaching(patience(args)) as attaching:
         shelf = Shelf(attaching)
         for target in targets:
             for manifest in target.manifests:

@@ -19,6 +19,7 @@ from signer.cli.attaching import (
     Shelf,
     add_attaching,
     check_attaching,
+    patience,
     tell_errors,
     told,
 )
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
         targets, refused = _resolved(places, given, args.repository)
         if args.idempotency_key and len(digests(targets)) > 1:
             raise RequestError("an idempotency key is for one digest, the image has several")
-        with connect(args) as client, Attaching() as attaching:
+        with connect(args) as client, Attaching(patience(args)) as attaching:
             shelf = Shelf(attaching)
             targets, hidden = uncovered(targets, args, client, verifier, annotations)
             results = Signing(args, client, verifier, annotations, shelf).sign(targets)

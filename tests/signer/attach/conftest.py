@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,14 @@ from tests.signer.attach.shelves import repository
 from tests.signer.running import InProcess, running
 from tests.signer.world import found_in
 from verifier.pull.registry.client import Registry
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees what this machine knows of registries."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("SEALBOOK_REGISTRIES", raising=False)
 
 
 @pytest.fixture(scope="session")
