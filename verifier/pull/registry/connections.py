@@ -53,6 +53,12 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.netloc}"
 
 
+def is_web(url: httpx.URL) -> bool:
+    """Whether `url` is one that we go to: HTTP, to a host, and without a password in it."""
+    port = url.port or 1
+    return url.scheme in _PORTS and bool(url.host) and not url.userinfo and 0 < port < 65536
+
+
 class Connections:
     """Sends requests of one registry; safe in many threads."""
 

@@ -36,6 +36,14 @@ class Deadline:
             raise self.passed()
         return left
 
+    def step_s(self) -> float:
+        """Return how long one step may take in which nothing moves, however much was earned.
+
+        Raises:
+            RegistryTimeoutError: no time is left.
+        """
+        return min(self.left_s(), self._total_s)
+
     def passed(self) -> RegistryTimeoutError:
         """Return the error that says so."""
         return RegistryTimeoutError(

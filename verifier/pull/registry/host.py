@@ -10,7 +10,7 @@ from verifier import limits
 from verifier.pull.errors import RedirectError, RegistryAnswerError
 from verifier.pull.registry.addresses import is_loopback
 from verifier.pull.registry.answers import Answer
-from verifier.pull.registry.connections import Connections, Headers, Origin
+from verifier.pull.registry.connections import Connections, Headers, Origin, is_web
 from verifier.pull.registry.credentials import DOCKER_HUB, find_credential
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.settings import Registries, RegistrySettings
@@ -141,7 +141,7 @@ class Host:
             found = url.join(location).copy_with(fragment=None)
         except (httpx.InvalidURL, ValueError):
             found = httpx.URL("")
-        if found.scheme not in ("http", "https") or not found.host or found.userinfo:
+        if not is_web(found):
             raise RedirectError(f"{self.name} redirects to {location[:200]!r}")
         if found.scheme == "http" and url.scheme == "https":
             raise RedirectError(f"{self.name} redirects away from TLS, to {location[:200]!r}")

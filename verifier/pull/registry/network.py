@@ -89,7 +89,7 @@ class _Stream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         deadline = _deadline(timeout)
         try:
-            self._socket.settimeout(deadline.left_s())
+            self._socket.settimeout(deadline.step_s())
             return self._socket.recv(max_bytes)
         except TimeoutError:
             raise deadline.passed() from None
@@ -101,8 +101,10 @@ class _Stream(httpcore.NetworkStream):
         left = memoryview(buffer)
         try:
             while left:
-                self._socket.settimeout(deadline.left_s())
-                left = left[self._socket.send(left) :]
+                self._socket.settimeout(deadline.step_s())
+                taken = self._socket.send(left)
+                deadline.earn(taken)
+                left = left[taken:]
         except TimeoutError:
             raise deadline.passed() from None
         except OSError as e:
@@ -117,7 +119,7 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         deadline = _deadline(timeout)
         try:
-            self._socket.settimeout(deadline.left_s())
+            self._socket.settimeout(deadline.step_s())
             return _Stream(ssl_context.wrap_socket(self._socket, server_hostname=server_hostname))
         except TimeoutError:
             self.close()

@@ -32,7 +32,7 @@ from verifier.pull.errors import (
     TokenRealmError,
 )
 from verifier.pull.registry.challenges import Challenge, choose
-from verifier.pull.registry.connections import Connections, Origin
+from verifier.pull.registry.connections import Connections, Origin, is_web
 from verifier.pull.registry.credentials import DOCKER_HUB, Credential
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.settings import RegistrySettings
@@ -188,16 +188,17 @@ class Access:
             realm = httpx.URL(said)
         except httpx.InvalidURL:
             realm = httpx.URL("")
-        if realm.scheme not in ("http", "https") or not realm.host or realm.userinfo:
+        if not is_web(realm):
             raise TokenRealmError(f"{self._host} sends us for a token to {said[:200]!r}")
         origin = Origin.of(realm)
         if origin == own:
             return realm
-        if realm.scheme != "https" and not (own.scheme == "http" and self._is_named(origin)):
+        if realm.scheme == "http" and own.scheme == "https":
             raise TokenRealmError(
                 f"{self._host} sends us for a token to {origin}, where everybody would read it"
             )
-        if not self._is_named(origin) and origin.netloc not in PRESET.get(self._host, ()):
+        named = (*self._settings.token_hosts, *PRESET.get(self._host, ()))
+        if origin.netloc not in named:
             hosts = ", ".join(f'"{one}"' for one in (*self._settings.token_hosts, origin.netloc))
             raise TokenRealmError(
                 f"{self._host} sends us for a token to {origin.netloc}, which is not configured",
@@ -205,9 +206,6 @@ class Access:
                 f'under prefix = "{self._host}": token_hosts = [{hosts}]',
             )
         return realm
-
-    def _is_named(self, origin: Origin) -> bool:
-        return origin.netloc in self._settings.token_hosts
 
     def _no_token(
         self, status: int, realm: httpx.URL, credential: Credential | None

@@ -14,6 +14,7 @@ Spec: OCI distribution-spec, "Pushing Blobs".
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
@@ -131,16 +132,13 @@ def checked(descriptor: Descriptor, pieces: Iterable[bytes], deadline: Deadline)
         WrongContentError: they are not.
     """
     digest, size, held = hashlib.sha256(), 0, b""
-    for piece in pieces:
-        if not piece:
-            continue
+    for piece in _not_counted(pieces, deadline):
         digest.update(piece)
         size += len(piece)
         if size > descriptor.size:
             raise WrongContentError(f"{descriptor.digest}: expected {descriptor.size} bytes")
         if held:
             yield held
-        deadline.earn(len(piece))
         held = piece
     if size != descriptor.size or f"sha256:{digest.hexdigest()}" != descriptor.digest:
         raise WrongContentError(
@@ -149,6 +147,19 @@ def checked(descriptor: Descriptor, pieces: Iterable[bytes], deadline: Deadline)
         )
     if held:
         yield held
+
+
+def _not_counted(pieces: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
+    """Yield what is in `pieces`; where they come from has a deadline of its own."""
+    source = iter(pieces)
+    while True:
+        before = time.monotonic()
+        piece = next(source, None)
+        deadline.pause(time.monotonic() - before)
+        if piece is None:
+            return
+        if piece:
+            yield piece
 
 
 def check_digest(answer: Answer, descriptor: Descriptor, where: str) -> None:
