@@ -413,6 +413,8 @@ def test_labels_that_share_a_key(path: Path) -> None:
     expected = list(range(0, 60, 3))
     assert expected == store.search("digest", "d0", -1, 99)
     assert expected[5:9] == store.search("digest", "d0", expected[4], 4)
+    assert expected[::-1] == store.newest("digest", "d0", 60, 99)
+    assert expected[3:7][::-1] == store.newest("digest", "d0", expected[7], 4)
     assert [[], 57] == [store.search("digest", "d0", 57, 9), store.last("digest", "d0")]
     store.close()
 
@@ -433,6 +435,7 @@ def test_labels_that_all_share_a_few_keys(path: Path, monkeypatch: pytest.Monkey
         found = store.search(name, value, -1, 99)
         assert [i for n, v, i in every if (n, v) == (name, value)] == found
         assert found[-1] == store.last(name, value)
+        assert found[::-1] == store.newest(name, value, 40, 99)
         assert index in found
     names = [labels.body_name(e.entry) or "" for e in logged]
     assert list(range(40)) == [store.body(name) for name in names]

@@ -24,6 +24,7 @@ from tests.signer.asking import REPOSITORY, SIGN, annotations, digest, item, ord
 from tests.signer.messaging import CUSTOM, prepared, statement
 from tests.signer.revoking import Image, Key, revoke
 from tests.signer.running import InProcess, running
+from tests.signer.trails import told
 from tests.signer.world import found_in
 from verifier.repository import Repository
 from verifier.statement import PROMOTES
@@ -217,7 +218,8 @@ def test_approvers_see_it(service: InProcess) -> None:
     with service.client() as client:
         first = client.sign(digest(10), REPOSITORY).record.index
         renewed = client.sign(digest(10), REPOSITORY, renew=True).record.index
-        id_ = asked(client, first)
+        stage = client.sign(digest(10), STAGE, promotes=first).record.index
+        id_ = asked(client, stage)
         request = client.request(id_).request
         assert request is not None
         approve(service, client, id_, "alice")
@@ -226,13 +228,26 @@ def test_approvers_see_it(service: InProcess) -> None:
         done = client.sign(digest(10), PAYMENTS, promotes=first)
         kept = record(client.entry(done.record.index).record)
 
-    assert isinstance(request.asked.what["items"], list)
+    assert isinstance(request.asked.what["items"], list)  # of the entry that was there first
     assert [str(first)] == [one["promotes"] for one in request.asked.what["items"]]
     assert 2 == len(others - {id_})
     assert is_behind(request, kept)
     for other in other_requests:
         assert other is not None
         assert not is_behind(other, kept)
+
+
+def test_trail(service: InProcess) -> None:
+    """
+    The audit trail says what was promoted, and nothing of it where nothing was.
+    """
+    first = sign(service, 18).record.index
+    promoted(service, 18, promoted(service, 18, first, STAGE).record.index)
+    service.server._trail.flush()
+    decisions = told(service.directory, "decision")
+    lines = [line for line in decisions if [digest(18)] == line.get("digests")]
+
+    assert [None, [first], [first]] == [line.get("promotes") for line in lines]
 
 
 def test_what_one_may_not_see(service: InProcess) -> None:
