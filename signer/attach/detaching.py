@@ -39,7 +39,7 @@ _PARALLEL = 8
 # Another who attaches gives up after a minute; then what we took out stays out.
 PATIENCE = Patience(total_s=180.0)
 
-Choose = Callable[[Digest], Revoked]
+Choose = Callable[[Found], Revoked]
 Tell = Callable[[int, int], object]
 
 
@@ -126,7 +126,7 @@ def _look(images: Images, work: _Work, choose: Choose) -> None:
     work.unions, work.artifacts = [], {}
     try:
         found = find_forms(images, work.image)
-        revoked = choose(work.image)
+        revoked = choose(found)
         gone = [
             (form, entry) for form in found.forms if (entry := revoked.entry_of(form)) is not None
         ]

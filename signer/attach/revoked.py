@@ -1,7 +1,9 @@
 """What the ledger has about an image and somebody took back, so that it is known in a registry.
 
 A signature is told by its own bytes, which the ledger keeps: under whatever digest an artifact
-holds it, and however its proof has grown since. What the ledger does not have is somebody else's.
+holds it, and however its proof has grown since. That is so of what others signed and logged here,
+as cosign does, whose entries do not say what they are about. What the ledger does not have is
+somebody else's.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from typing import NamedTuple
 from ledger import labels
 from verifier import jws
 from verifier.digest import Digest
-from verifier.entry import Entry, parse_any
+from verifier.entry import parse_any
 from verifier.errors import RevokedError
+from verifier.publickey import PublicKey
 from verifier.pull import kinds
 from verifier.pull.forms import Form
 from verifier.record import Record
-from verifier.rekor_v1 import EnvelopeEntry, LegacyEntry
+from verifier.rekor_v1 import EnvelopeEntry
 from verifier.repository import Repository
 from verifier.trust.revocation import Revocations
 
@@ -42,7 +45,7 @@ class Revoked(NamedTuple):
         place: Repository | None = None,
         log_ids: Iterable[bytes] = (),
     ) -> Revoked:
-        """Choose of `records`, all that the ledger has about `digest`.
+        """Choose of `records`, all that the ledger has of what may be attached to `digest`.
 
         An image that is revoked in `place`, the repository that is looked into, is not to run from
         there, whatever repository it was signed for.
@@ -72,7 +75,8 @@ def _is_revoked(
     if record.body:
         names += labels.of(record.entry, record.body).get("repository", [])
     try:
-        revocations.check_entry(record.index, _logged(record).key.hint)
+        for _, key in _signers(record):
+            revocations.check_entry(record.index, key.hint)
         revocations.check_digest(digest, *names)
     except RevokedError:
         return True
@@ -81,16 +85,21 @@ def _is_revoked(
 
 def _signatures(record: Record) -> list[bytes]:
     """Return the bytes by which `kinds.identify` tells this signature from others."""
-    logged = _logged(record)
-    if record.form == labels.SIMPLESIGNING:
-        return [logged.signature + f"sha256:{logged.data_digest.hex()}".encode()]
-    if record.form == labels.NOTATION:
-        raw = jws.raw_signature(logged.key.algorithm.name, logged.signature)
-        return [urlsafe_b64encode(raw).rstrip(b"=")]
-    return [logged.signature]
-
-
-def _logged(record: Record) -> Entry | LegacyEntry:
     logged = parse_any(record.entry)
-    assert not isinstance(logged, EnvelopeEntry)  # has no form that is listed
-    return logged
+    found = []
+    for signature, key in _signers(record):
+        if record.form == labels.NOTATION:
+            raw = jws.raw_signature(key.algorithm.name, signature)
+            found.append(urlsafe_b64encode(raw).rstrip(b"="))
+            continue
+        found.append(signature)
+        if not isinstance(logged, EnvelopeEntry):  # under `.sig`, where the payload is the layer
+            found.append(signature + f"sha256:{logged.data_digest.hex()}".encode())
+    return found
+
+
+def _signers(record: Record) -> list[tuple[bytes, PublicKey]]:
+    logged = parse_any(record.entry)
+    if isinstance(logged, EnvelopeEntry):
+        return list(logged.signatures)
+    return [(logged.signature, logged.key)]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from signer.cli.arguments import add_service, connect_admin, parser, show
-from signer.cli.detaching import HELP, METAVAR, detach_all, opened
+from signer.cli.detaching import HELP, METAVAR, detach_all, log_ids, opened
 from signer.config import Config
 from verifier.trust import TrustRoot
 from verifier.trust.status import Status
@@ -33,9 +33,7 @@ def main(argv: list[str]) -> int:
     args = made.parse_args(argv[1:])
     trust, status = _files(args)
     with opened(args.places) as targets, connect_admin(args) as client:
-        revocations = status.payload.revocations
-        log_ids = [log.checkpoint_key.log_id for log in trust.logs]
-        outcomes = detach_all(targets, client, revocations, log_ids)
+        outcomes = detach_all(targets, client, status.payload.revocations, log_ids(trust))
     for outcome in outcomes:
         show(outcome.json(), as_json=args.json, text=outcome.text())
     return 0 if all(outcome.is_clean for outcome in outcomes) else 1

@@ -16,14 +16,18 @@ from signer.attach.revoked import Revoked
 from signer.attach.subjects import Subjects, subjects
 from signer.cli.progress import progress
 from signer.client import Client
+from signer.client.answer import record
 from signer.errors import ServiceError
 from verifier.digest import Digest
 from verifier.errors import SealbookError
+from verifier.pull.forms import Found
 from verifier.pull.images import Images
 from verifier.pull.opening import open_images
 from verifier.pull.place import Place, RegistryPlace, parse_place
 from verifier.pull.registry.reading import read_registries
+from verifier.record import Record
 from verifier.repository import EVERYWHERE, Repository
+from verifier.trust import TrustRoot
 from verifier.trust.revocation import Revocation, Revocations
 
 METAVAR = "PLACE"
@@ -112,6 +116,16 @@ def add_detach(made: argparse.ArgumentParser) -> None:
     )
 
 
+def log_ids(trust: TrustRoot) -> list[bytes]:
+    """Return what our logs are called beside signatures: by checkpoint key, and by promise key."""
+    found = []
+    for log in trust.logs:
+        found.append(log.checkpoint_key.log_id)
+        if log.promise_key is not None:
+            found.append(bytes.fromhex(log.promise_key.fingerprint))
+    return found
+
+
 @contextmanager
 def opened(places: Sequence[str]) -> Iterator[list[Target]]:
     """Open each of `places`, before anything is revoked.
@@ -134,30 +148,31 @@ def detach_all(
     targets: Sequence[Target],
     client: Client,
     revocations: Sequence[Revocation],
-    log_ids: Sequence[bytes] = (),
+    logs: Sequence[bytes] = (),
 ) -> list[Outcome]:
     """Take what `revocations` take back out of each place; say what became of it.
 
     What the ledger has is asked of `client`'s service, and nobody else's signature is touched.
+    `logs` are `log_ids` of its trust file.
     """
-    return [_detach(target, client, revocations, log_ids) for target in targets]
+    return [_detach(target, client, revocations, logs) for target in targets]
 
 
 def _detach(
-    target: Target, client: Client, revocations: Sequence[Revocation], log_ids: Sequence[bytes]
+    target: Target, client: Client, revocations: Sequence[Revocation], logs: Sequence[bytes]
 ) -> Outcome:
     known = Revocations(revocations)
 
-    def choose(digest: Digest) -> Revoked:
+    def choose(found: Found) -> Revoked:
         # Which repository a signature is for, its body alone says.
         narrow = any(
-            one.kind == "digest" and one.target == digest and one.repository != EVERYWHERE
+            one.kind == "digest" and one.target == found.digest and one.repository != EVERYWHERE
             for one in revocations
         )
         where = (lambda _: Path(os.devnull)) if narrow else None
-        listed = client.listed(digest, where=where)
-        records = [one.record for one in listed]
-        return Revoked.of(digest, records, known, target.repository, log_ids)
+        records = [one.record for one in client.listed(found.digest, where=where)]
+        records += _uploads(client, found, {one.index for one in records}, logs)
+        return Revoked.of(found.digest, records, known, target.repository, logs)
 
     found = Subjects([], [])
     try:
@@ -193,6 +208,19 @@ def _subjects(target: Target, client: Client, revocations: Sequence[Revocation])
     return Subjects(sorted(named), [])
 
 
+def _uploads(
+    client: Client, found: Found, known: set[int], logs: Sequence[bytes]
+) -> Iterator[Record]:
+    """Yield what others signed and logged here, and attached, if the caller may read it."""
+    for form in found.forms:
+        said = form.identity
+        if said is not None and said.log_id in logs and said.index not in known:
+            try:
+                yield record(client.entry(said.index).record)
+            except ServiceError:
+                continue  # there is no such entry, or it is not shown
+
+
 def _labels(client: Client, index: int) -> labels.Labels | None:
     """Return what an entry is about; None when this caller may not read that."""
     try:
@@ -208,10 +236,9 @@ def _signed_here(target: Target, client: Client, one: Revocation) -> Iterator[Di
     fingerprint = base64.b64decode(one.target).hex()
     also = (("repository", str(target.repository)),)
     try:
-        for record in client.search("key", fingerprint, one.after, also=also):
-            if record.body:
-                digests = labels.of(record.entry, record.body).get("digest", [])
-                yield from map(Digest, digests)
+        for found in client.search("key", fingerprint, one.after, also=also):
+            if found.body:
+                yield from map(Digest, labels.of(found.entry, found.body).get("digest", ()))
     except ServiceError:
         return
 

@@ -86,10 +86,9 @@ def _detached(
     if not targets:
         return []
     revocation = Revocation.claimed(Fields(claim, "claim"), index)
-    logs = _trust(place).logs if isinstance(place, Config) else ()
-    log_ids = [log.checkpoint_key.log_id for log in logs]
+    logs = detaching.log_ids(_trust(place)) if isinstance(place, Config) else []
     with operator.client(place) as client:
-        return detaching.detach_all(targets, client, [revocation], log_ids)
+        return detaching.detach_all(targets, client, [revocation], logs)
 
 
 def _parser() -> argparse.ArgumentParser:

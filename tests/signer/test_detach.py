@@ -18,16 +18,23 @@ import pytest
 from signer.attach import Attaching, Made, Patience
 from signer.cli import detaching
 from signer.errors import ServiceError
+from tests.registries.fake_harbor import FakeHarborRules
 from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
+from tests.signer import uploading
 from tests.signer.commands import Done, check_refused, one
 from tests.signer.running import InProcess, running
+from tests.signer.uploading import Hand, Log
 from tests.signer.world import found_in
+from verifier import simplesigning
 from verifier.digest import Digest
+from verifier.publickey import PublicKey
 from verifier.pull.forms import SIG, find_forms
 from verifier.pull.images import EMPTY, EMPTY_CONTENT, IMAGE, Descriptor, Images, fallback_tag
 from verifier.pull.opening import open_images
 from verifier.pull.place import parse_place
 from verifier.pull.registry.settings import Registries
+from verifier.repository import Repository, Scope
+from verifier.trust.listed import TrustedKey, keys_by_hint
 
 FORMS = ("bundle", "simplesigning", "certificate", "notation")
 KINDS = sorted(FORMS)
@@ -155,15 +162,15 @@ def signed(service: InProcess, place: str, name: str, folder: Path) -> Descripto
     return image
 
 
-def others(place: str, image: Descriptor) -> dict[str, Any]:
-    """Attach what somebody else signed, before anybody; return the layer under `.sig`."""
+def others(place: str, image: Descriptor, *layers: dict[str, Any]) -> dict[str, Any]:
+    """Attach these, or what somebody signed, before anybody; return the last layer of `.sig`."""
     with opened(place) as images:
         payload, config = Descriptor.of(SIMPLE, b"theirs"), Descriptor.of(CONFIG, b'{"a":1}')
         images.put_blob(payload, [b"theirs"])
         images.put_blob(config, [b'{"a":1}'])
         layer = payload.json() | {"annotations": SIGNATURE, "odd": {"b": 1, "a": [2]}}
         value = {"schemaVersion": 2, "mediaType": IMAGE, "annotations": {"theirs": "too"}}
-        value |= {"config": config.json(), "layers": [layer]}
+        value |= {"config": config.json(), "layers": layers or [layer]}
         images.put_manifest(json.dumps(value).encode(), IMAGE, fallback_tag(image.digest) + SIG)
     return layer
 
@@ -315,6 +322,66 @@ def test_an_attestation(tmp_path: Path, registry: Spoiled) -> None:
 
         assert 0 == done.returncode, done.stdout
         assert KINDS == kinds(place, image)
+
+
+def test_what_others_logged_here(tmp_path: Path, registry: Spoiled) -> None:
+    """
+    What cosign signed by a key of trust.json, and logged, goes when that key is revoked, though its
+    entry does not say what it is about; what cosign signed by another key stays.
+    """
+    world = found_in(tmp_path / "service", FORMS)
+    trusted, other = Hand.of("ecdsa-p256"), Hand.of("ecdsa-p256")
+    key = TrustedKey("outside", "approve", PublicKey(trusted.spki), (Scope("*"),))
+    keys = keys_by_hint([*world.trust.keys.values(), key])
+    (world.directory / "trust.json").write_bytes(world.trust._replace(keys=keys).json())
+    with running(world) as service:
+        place = f"{registry.address}/team/app"
+        image = push(place, "uploaded")
+        layers = [uploaded(service, place, hand, image) for hand in (trusted, other)]
+        others(place, image, *layers)
+
+        done = revoke(service, "--key", "outside", "--after", 0, "--detach", place)
+        [said] = one(done)["detached"]
+
+        assert ["simplesigning"] == removed(said)
+        assert layers[1:] == legacy(place, image)["layers"]
+
+
+def uploaded(service: InProcess, place: str, hand: Hand, image: Descriptor) -> dict[str, Any]:
+    """Sign an image and log that, as cosign 2 does; return the layer, its payload put there."""
+    payload = simplesigning.payload(Repository(place), image.digest, {})
+    request = uploading.legacy(hand, payload)
+    [logged] = Log(service).post(request, uploading.V1).raise_for_status().json().values()
+    promised = {
+        "SignedEntryTimestamp": logged["verification"]["signedEntryTimestamp"],
+        "Payload": {name: logged[name] for name in ("body", "integratedTime", "logIndex", "logID")},
+    }
+    described = Descriptor.of(SIMPLE, payload)
+    with opened(place) as images:
+        images.put_blob(described, [payload])
+    signature = request["spec"]["signature"]["content"]
+    beside = {simplesigning.SIGNATURE: signature, simplesigning.BUNDLE: json.dumps(promised)}
+    return described.json() | {"annotations": beside}
+
+
+def test_a_tag_that_is_written_once(service: InProcess, tmp_path: Path) -> None:
+    """
+    Where Harbor lets `.sig` tags be written once and never deleted, that signature stays, which is
+    told with what to do about it; the rest goes.
+    """
+    with FakeHarborRules(immutable=("sha256-*",)) as registry:
+        place = f"{registry.address}/team/app"
+        image = signed(service, place, "immutable", tmp_path / "image")
+
+        done = revoke(service, "--digest", image.digest, "--detach", place)
+        [said] = one(done)["detached"]
+
+        assert 1 == done.returncode
+        assert ["bundle", "certificate", "notation"] == removed(said)
+        assert [("simplesigning", "immutable-tag")] == [
+            (piece["kind"], piece["error"]) for piece in said["stays"]
+        ]
+        assert ["simplesigning"] == kinds(place, image)
 
 
 def test_a_place_that_is_not_meant(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
