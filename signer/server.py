@@ -70,6 +70,11 @@ class Server(Prepared):
         self._exit_code = 0
         self._ready = False
 
+    @property
+    def left_behind(self) -> bool:
+        """Whether something still waits for a registry, which nobody needs any more."""
+        return self._publications.left_behind
+
     async def run(self, started: Callable[[listening.Addresses], None]) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit code.
 

@@ -47,7 +47,12 @@ def main(argv: list[str]) -> int:
         if not args.json:
             print(f"serving gRPC on {addresses.grpc}, HTTP on {addresses.http}", flush=True)
 
-    return asyncio.run(server.run(started))
+    code = asyncio.run(server.run(started))
+    if server.left_behind:  # all is closed, and the interpreter would wait for it
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    return code
 
 
 def _log(*, as_json: bool) -> None:

@@ -68,6 +68,7 @@ class Publications:
         )
         self._healing = Healing(ledger, store, destinations, most=self._most, wake=self._wake)
         self._late = False
+        self.left_behind = False
 
     @classmethod
     def over(
@@ -114,7 +115,11 @@ class Publications:
         """Return once nothing is under way, after a few seconds at the latest."""
         self.say_stopping()
         self._healing.stop()
-        self.working.stop(_PATIENCE_S)
+        self.left_behind = not self.working.stop(_PATIENCE_S)
+        if self.left_behind:
+            log.warning(
+                "a registry takes too long: what waits for it is tried after the next start"
+            )
 
     def close(self) -> None:
         """Close the database."""

@@ -10,7 +10,9 @@ from signer.config import Config
 from signer.config.registries import RegistrySection
 from signer.errors import ConfigError, NotPublishedHereError
 from signer.keys.secret_files import read_secret
+from signer.publish.rows import host_of
 from verifier.pull.registry.settings import Registries, RegistrySettings
+from verifier.pull.registry.tls import trusted
 from verifier.repository import Repository, Scope
 
 _SYSTEMD = "systemd:"
@@ -28,7 +30,7 @@ class Destinations(NamedTuple):
         """Read what `config` says.
 
         Raises:
-            ConfigError: a file that it names is not there.
+            ConfigError, RegistrySettingsError: a file that it names cannot be used.
             KeyFileError: a credential cannot be read, or others can read it too.
         """
         settings = [_settings(config, one) for one in config.registries]
@@ -67,7 +69,7 @@ def _settings(config: Config, section: RegistrySection) -> RegistrySettings:
         name: _there(config, getattr(section, name), f"{where}: {name}")
         for name in ("ca", "client_certificate", "client_key")
     }
-    return RegistrySettings(
+    settings = RegistrySettings(
         Scope(section.prefix),
         _credential(config, section),
         **files,
@@ -75,6 +77,9 @@ def _settings(config: Config, section: RegistrySection) -> RegistrySettings:
         plain_http=section.plain_http,
         redirect_hosts=section.redirect_hosts,
     )
+    if any(files.values()):
+        trusted(host_of(section.prefix), settings, docker=False).context(show=True)
+    return settings
 
 
 def _credential(config: Config, section: RegistrySection) -> Path | None:

@@ -10,7 +10,6 @@ missing is made anew: nothing is lost but what waited, and publishing again make
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,58 +17,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-from ledger.errors import LedgerBusyError, LedgerError, StorageFullError
 from ledger.lock import LedgerLock
-from ledger.store.connection import (
-    Connection,
-    Migration,
-    be_durable,
-    connect,
-    migrate,
-    transaction,
-    translated,
-    version,
-)
+from ledger.store.connection import transaction, translated
 from signer.errors import PublicationsError
 from signer.publish import rows
 from signer.publish.rows import Counts, Image, Outcome, Publication, Run, State
+from signer.publish.schema import open_database, ours
 from verifier.digest import Digest
 from verifier.errors import SealbookError
 from verifier.repository import Repository
 
-_NAME = "sealbook-publish"
-_APPLICATION_ID = 0x5EA1B004
-_ANEW = "move it away and start again: it is made anew; then publish again what waited"
 _HORIZON_MS = 600_000  # nothing is put off for longer: what says so was written by another clock
-
-# A released migration never changes.
-_MIGRATIONS: tuple[Migration, ...] = (
-    (
-        """
-        CREATE TABLE publication (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            repository TEXT NOT NULL,
-            digest TEXT NOT NULL,
-            state INTEGER NOT NULL,
-            asked INTEGER NOT NULL,
-            looks INTEGER NOT NULL,
-            attempts INTEGER NOT NULL,
-            asked_at INTEGER NOT NULL,
-            next_at INTEGER NOT NULL,
-            done_at INTEGER NOT NULL,
-            code TEXT NOT NULL,
-            message TEXT NOT NULL,
-            hint TEXT NOT NULL,
-            entries TEXT NOT NULL
-        ) STRICT
-        """,
-        "CREATE UNIQUE INDEX waiting ON publication (repository, digest) WHERE state = 1",
-        "CREATE INDEX next ON publication (repository, next_at) WHERE next_at > 0",
-        "CREATE INDEX done ON publication (done_at) WHERE done_at > 0",
-        "CREATE TABLE told (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        f"PRAGMA application_id = {_APPLICATION_ID}",
-    ),
-)
 
 
 class Store:
@@ -85,19 +43,10 @@ class Store:
         self._clock = clock
         self._lock = Lock()
         self._closed = False
-        with ExitStack() as undo:
+        with ours("opening"), ExitStack() as undo:
             undo.callback(LedgerLock(path.with_suffix(".lock")).close)
-            with _ours("opening"):
-                if not os.path.lexists(path):
-                    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                    self._connection = connect(path, "rw")
-                    undo.callback(self._connection.close)
-                    be_durable(self._connection)
-                    migrate(self._connection, _NAME, _MIGRATIONS)
-                else:
-                    self._connection = connect(path, "rw")
-                    undo.callback(self._connection.close)
-                    _check_whole(path, self._connection)
+            self._connection = open_database(path)
+            undo.callback(self._connection.close)
             self._opened = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -306,13 +255,13 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Run]:
-        with self._lock, _ours("reading"), translated("reading"):
+        with self._lock, ours("reading"), translated("reading"):
             self._check_open()
             yield self._connection.execute
 
     @contextmanager
     def _writing(self) -> Iterator[Run]:
-        with self._lock, _ours("writing"), translated("commit", commit=True):
+        with self._lock, ours("writing"), translated("commit", commit=True):
             self._check_open()
             with transaction(self._connection):
                 yield self._connection.execute
@@ -320,26 +269,3 @@ class Store:
     def _check_open(self) -> None:
         if self._closed:
             raise PublicationsError("what waits to be attached was closed")
-
-
-@contextmanager
-def _ours(what: str) -> Iterator[None]:
-    """Turn what keeps us from the database into `PublicationsError`."""
-    try:
-        yield
-    except (StorageFullError, LedgerBusyError):
-        raise
-    except LedgerError as e:
-        raise PublicationsError(f"{what} what waits to be attached: {e.message}", hint=_ANEW) from e
-    except OSError as e:
-        raise PublicationsError(f"{what} what waits to be attached: {e.strerror}") from e
-
-
-def _check_whole(path: Path, connection: Connection) -> None:
-    with translated(f"reading {path}"):
-        if version(path, connection, _APPLICATION_ID, len(_MIGRATIONS)) < len(_MIGRATIONS):
-            migrate(connection, _NAME, _MIGRATIONS)
-        verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise PublicationsError(f"{path}: {verdict}", hint=_ANEW)
-        be_durable(connection)

@@ -12,7 +12,6 @@ leaves everything as it waited, and attaching again what is attached changes not
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, Thread
@@ -22,6 +21,7 @@ import structlog
 
 from ledger.errors import LedgerError
 from signer.errors import NothingSignedError, NotPublishedHereError, PublicationsError
+from signer.publish.hosts import Hosts, pause_ms
 from signer.publish.rows import Outcome, Publication, State, host_of
 from signer.publish.store import Store
 from verifier.errors import RevokedError, SealbookError
@@ -39,7 +39,7 @@ from verifier.repository import Repository
 log = structlog.get_logger()
 
 BATCH = 64  # images of one repository at a time
-_LONGEST_PAUSE_S, _LONGEST_REST_S = 300.0, 30.0
+_LONGEST_PAUSE_S = 300.0
 _DOWN = (RegistryUnreachableError.code, RegistryTimeoutError.code, RegistryBusyError.code)
 # Trying again would not help, until somebody does something about it.
 _FINAL = (
@@ -54,7 +54,6 @@ _PASSING = (RegistryUnreachableError, BusyTagError, LedgerError, PublicationsErr
 # Of the rest it may: an image that is pushed soon, a credential that is being replaced.
 _PATIENCE_MS = 3_600_000
 _LOOKS_MS = (15_000, 3_000)  # until it is looked at again: before the last time, and before that
-_PROBING_MS = 120_000  # nobody else asks a registry that did not answer while somebody does
 _AGAIN_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
@@ -88,8 +87,7 @@ class Working:
         self._clock = clock
         self._turn = Condition()
         self._busy: set[str] = set()
-        self._resting: dict[str, int] = {}
-        self._failures: dict[str, int] = {}
+        self._hosts = Hosts(self._now)
         self._told_to_stop = False
         self._wakes = 0
         self.attached = self.failed = self.refused = 0
@@ -115,13 +113,17 @@ class Working:
             self._told_to_stop = True
             self._turn.notify_all()
 
-    def stop(self, patience_s: float) -> None:
-        """Return once nothing is under way; what still is after a while is left as it waited."""
+    def stop(self, patience_s: float) -> bool:
+        """Return whether nothing is under way any more; at the latest after a while.
+
+        What still is then, is tried again after the next start.
+        """
         self.say_stopping()
         end = time.monotonic() + patience_s
         for thread in self._threads:  # perhaps none of them was started
             if thread.ident is not None:
                 thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while not self._is_stopping():
@@ -143,15 +145,14 @@ class Working:
             if self._is_stopping():
                 return []
             seen = self._wakes
-            taken, wait_ms = self._store.due(self._busy, self._resting, BATCH)
+            taken, wait_ms = self._store.due(self._busy, self._hosts.resting, BATCH)
             if not taken:
                 wait_s = min(wait_ms / 1000, _LONGEST_WAIT_S) if wait_ms else _LONGEST_WAIT_S
                 self._turn.wait_for(lambda: self._wakes != seen or self._is_stopping(), wait_s)
                 return []
             host = host_of(taken[0].repository)
-            if host in self._failures:
+            if self._hosts.begin(host):
                 taken = taken[:1]
-                self._resting[host] = self._now() + _PROBING_MS
             self._busy.add(taken[0].repository)
             return taken
 
@@ -191,38 +192,41 @@ class Working:
             self.refused += 1
             log.warning("not attached", **told, code=error.code, error=error.message)
             return Outcome(publication, one.entries, error)
-        return Outcome(publication, one.entries, error, pause_ms(publication.attempts))
+        return Outcome(
+            publication, one.entries, error, pause_ms(publication.attempts, _LONGEST_PAUSE_S)
+        )
 
     def _given(self, taken: Sequence[Publication], why: Exception) -> None:
         """Try all of `taken` later, because of something that nobody expected."""
         error = PublicationsError(f"attaching failed: {type(why).__name__}")
         try:
-            self._store.settle(Outcome(one, (), error, pause_ms(one.attempts)) for one in taken)
+            self._store.settle(
+                Outcome(one, (), error, pause_ms(one.attempts, _LONGEST_PAUSE_S)) for one in taken
+            )
         except PublicationsError as e:
             log.warning("what was tried cannot be written down", error=e.message)
 
     def _free(self, repository: Repository, tried: Sequence[Tried]) -> None:
         """Let others work on the repository, unless its registry is to rest."""
         host = host_of(repository)
-        down = next((t.error for t in tried if isinstance(t.error, RegistryUnreachableError)), None)
-        answered = any(t.error is None or isinstance(t.error, ImagesError) for t in tried)
+        errors = [one.error for one in tried]
+        down = next((e for e in errors if isinstance(e, RegistryUnreachableError)), None)
+        rest_ms, back = 0, False
         with self._turn:
             self._busy.discard(repository)
-            was_down = host in self._failures
+            known = self._hosts.is_down(host)
             if down is not None:
-                self._failures[host] = self._failures.get(host, 0) + 1
-                rest_ms = pause_ms(self._failures[host] - 1, _LONGEST_REST_S)
-                self._resting[host] = self._now() + rest_ms
+                rest_ms = self._hosts.failed(host)
+            elif any(error is None or isinstance(error, ImagesError) for error in errors):
+                back = self._hosts.answered(host)
             else:
-                self._resting.pop(host, None)
-                if answered:
-                    self._failures.pop(host, None)
+                self._hosts.asked(host)
         try:
-            if down is not None:
-                if not was_down:
+            if down is not None and rest_ms:
+                if not known:
                     log.warning("a registry does not answer", host=host, error=down.message)
                 self._store.put_off(host, down, rest_ms)
-            elif was_down and answered:
+            elif back:
                 log.info("a registry answers again", host=host)
                 self._store.wake(host, _DOWN)
         except PublicationsError as e:
@@ -239,9 +243,3 @@ class Working:
 def is_final(error: SealbookError) -> bool:
     """Whether trying again would not help."""
     return isinstance(error, _FINAL)
-
-
-def pause_ms(failures: int, longest_s: float = _LONGEST_PAUSE_S) -> int:
-    """Return how long to wait after so many failures before: longer each time, and never alike."""
-    pause_s = min(longest_s, 2.0 ** min(failures, 16))
-    return int(1000 * pause_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret

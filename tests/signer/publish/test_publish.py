@@ -24,6 +24,7 @@ from tests.signer.second import beside
 from tests.signer.trails import told
 from tests.signer.world import World, found_in
 from verifier.pull.images import fallback_tag
+from verifier.repository import Repository
 
 FORMS = ("bundle", "simplesigning", "certificate", "notation")
 PUBLISH = "/sealbook.v1.Signer/Publish"
@@ -367,6 +368,38 @@ def test_configuration(world: World) -> None:
     assert 0 == checked.returncode, checked.stderr
     assert ["registries"] == reloaded.sections
     assert "attached" == found.state
+
+
+def test_late(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """
+    The log says once when something waits longer than it should, and once when that is over.
+    """
+    monkeypatch.setattr("signer.publish.publications._LOOK_S", 0.05)
+    said = ""
+
+    def says(text: str) -> bool:
+        nonlocal said
+        said += capfd.readouterr().err
+        return text in said
+
+    with Registry() as registry:
+        configure(world, registry.address)
+        with world.config.open("a") as file:
+            file.write("\n[publish]\nlate_s = 1\n")
+        registry.broken = "team"
+        with publishing(world) as service:
+            wanted = image(registry, 1, "other/app")._replace(
+                repository=Repository(f"{registry.address}/team/app")
+            )
+            sign(service, wanted)
+            publish(service, wanted)
+            eventually(lambda: says("images wait to have their signatures attached"))
+            service.command("publish", "drop", "--all")
+            eventually(lambda: says("images no longer wait"))
+
+    assert 1 == said.count("images wait to have")
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,17 @@ def test_not_ours(tmp_path: Path) -> None:
         refused("ledger-busy", lambda: Store(path))
 
 
+def test_half_made(tmp_path: Path, clock: Clock) -> None:
+    """
+    A database that was being made when the process died is made, and nobody has to help.
+    """
+    path = tmp_path / "publish.db"
+    path.touch()
+
+    with Store(path, clock) as store:
+        assert 1 == len(store.ask(APP, [digest(1)], MOST))
+
+
 def test_closed(store: Store) -> None:
     """
     Whoever comes late, when the service is down already, gets an error and nothing else.
