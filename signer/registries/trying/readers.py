@@ -42,13 +42,18 @@ def readers(found: Findings) -> list[Reader]:
     notation = _listed(found, names.NOTATION_TYPES, names.NOTATION_READ)
     simple = _simple(found)
     return [
-        Reader("cosign 3, sealbook verify", "bundle", *bundle),
+        Reader("sealbook verify, cosign 3", "bundle", *bundle),
+        Reader("cosign 3, under a key", "bundle, .sig", *min(bundle, simple, key=_order)),
         Reader("cosign 2", ".sig", *simple),
         Reader("Podman, CRI-O, skopeo", ".sig", *simple),
         Reader("Podman, CRI-O", "lookaside", YES, "from the service, whatever the registry does"),
         Reader("notation", "notation", *notation),
         Reader("containerd", "service", YES, "asks the service by digest"),
     ]
+
+
+def _order(found: tuple[str, str]) -> int:
+    return (YES, FIRST, NO).index(found[0])
 
 
 def all_found(found: Findings) -> bool:
