@@ -123,7 +123,7 @@ def detach(
 
 def _look(images: Images, work: _Work, choose: Choose) -> None:
     """See what is to be done for one image, and begin with its tags."""
-    work.unions, work.artifacts = [], {}
+    work.unions, work.artifacts, work.error = [], {}, None
     try:
         found = find_forms(images, work.image)
         revoked = choose(found)

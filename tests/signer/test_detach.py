@@ -19,7 +19,7 @@ from signer.attach import Attaching, Made, Patience
 from signer.cli import detaching
 from signer.errors import ServiceError
 from tests.registries.fake_harbor import FakeHarborRules
-from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
+from tests.registries.fake_referrers import Answer, Asked, FakeReferrersRegistry, Kept, Refusal
 from tests.signer import uploading
 from tests.signer.commands import Done, check_refused, one
 from tests.signer.running import InProcess, running
@@ -42,6 +42,7 @@ THEIRS = "simplesigning"  # what somebody else attached
 PATIENT = Patience(settle_s=0.05, total_s=20)
 REASON = ("--reason", "a mistake")
 SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
+BUNDLE = b"application/vnd.dev.sigstore.bundle.v0.3+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
@@ -481,6 +482,66 @@ def lookaside(service: InProcess, place: str, image: Descriptor) -> int:
     url = f"http://{service.addresses.http}/lookaside/{place}@sha256={hexadecimal}/signature-1"
     headers = {"authorization": f"Bearer {service.token}"}
     return httpx.get(url, headers=headers, trust_env=False).status_code
+
+
+class Returning(Spoiled):
+    """As `Spoiled`; once somebody puts an artifact back that was deleted, as a mirror may."""
+
+    gone: tuple[str, bytes] | None = None
+    returned = False
+
+    def deleted(self, kept: Kept, reference: str, digest: str) -> Answer:
+        self.gone = (digest, kept.manifests[digest][1])
+        return super().deleted(kept, reference, digest)
+
+    def refuses(self, asked: Asked) -> Refusal | None:
+        if asked.kind == "referrers" and self.gone is not None and not self.returned:
+            self.returned = True
+            self.kept(asked.name).manifests[self.gone[0]] = (IMAGE, self.gone[1])
+        return super().refuses(asked)
+
+
+def test_an_untagged_image(tmp_path: Path) -> None:
+    """
+    What a key signed of an image that nothing in the registry names is found by the ledger, and is
+    gone, though somebody puts it back once.
+    """
+    with (
+        running(found_in(tmp_path / "service", ("bundle",))) as service,
+        Returning() as registry,
+    ):
+        place = f"{registry.address}/team/app"
+        image = signed(service, place, "untagged", tmp_path / "image")
+        registry.kept("team/app").tags.clear()
+        assert ["bundle"] == kinds(place, image)
+
+        done = revoke(service, "--key", "release", "--after", 0, "--detach", place)
+
+        assert 0 == done.returncode, done.stdout
+        assert registry.returned
+        assert [] == kinds(place, image)
+
+
+def test_an_artifact_of_two(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
+    """
+    An artifact that holds what somebody else signed, too, is left as it is, and told.
+    """
+    place = f"{registry.address}/team/app"
+    image = signed(service, place, "two", tmp_path / "image")
+    kept = registry.kept("team/app")
+    digest = next(d for d, (_, raw) in kept.manifests.items() if BUNDLE in raw)
+    value = json.loads(kept.manifests.pop(digest)[1])
+    kept.blobs[Digest.of(b"{}")] = b"{}"
+    value["layers"].append(Descriptor.of(BUNDLE.decode(), b"{}").json())
+    content = json.dumps(value).encode()
+    kept.manifests[Digest.of(content)] = (IMAGE, content)
+
+    done = revoke(service, "--digest", image.digest, "--detach", place)
+    [said] = one(done)["detached"]
+
+    assert 1 == done.returncode
+    assert [Digest.of(content)] == [piece["digest"] for piece in said["stays"]]
+    assert (IMAGE, content) == kept.manifests[Digest.of(content)]
 
 
 def test_a_registry_that_is_down(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
