@@ -5,6 +5,8 @@ Spec: OCI distribution-spec 1.1, "Push" and "Content Management".
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterable
 
 from verifier.digest import Digest
@@ -12,13 +14,14 @@ from verifier.errors import MalformedError
 from verifier.pull.errors import ReadOnlyError, RefusedContentError
 from verifier.pull.images import Descriptor, Written
 from verifier.pull.registry.asking import in_url
-from verifier.pull.registry.faults import fault
+from verifier.pull.registry.faults import fault, read_said
 from verifier.pull.registry.fetching import MANIFESTS, Fetching
 from verifier.pull.registry.tokens import Scope
 from verifier.pull.registry.uploading import Upload, check_digest
 from verifier.repository import Repository
 
 _MOST_KNOWN = 1000
+_ATTEMPTS, _PAUSE_S = 4, 0.05
 
 
 class Registry(Fetching):
@@ -48,13 +51,16 @@ class Registry(Fetching):
             RefusedContentError: the registry does not take it.
         """
         self._writes = True
-        if descriptor.digest in self._known or self.has_blob(descriptor.digest):
-            self._know(descriptor.digest)
+        digest, what = descriptor.digest, f"putting {descriptor.digest} into {self.repository}"
+        if digest in self._known:
             return
-        if mount_from is None or not self.mount(descriptor, mount_from):
-            deadline = self._deadline(f"putting {descriptor.digest} into {self.repository}")
-            Upload(self._host, self._path, self._push).put(descriptor, pieces, deadline)
-        self._know(descriptor.digest)
+        with self._host.turns.of((self._path, digest), self._deadline(what)):
+            if not self.has_blob(digest) and not (
+                mount_from is not None and self.mount(descriptor, mount_from)
+            ):
+                upload = Upload(self._host, self._path, self._push)
+                upload.put(descriptor, pieces, self._deadline(what))
+        self._know(digest)
 
     def mount(self, descriptor: Descriptor, source: Repository) -> bool:
         """Have the registry take a blob from another of its repositories; whether it did."""
@@ -80,13 +86,18 @@ class Registry(Fetching):
         self._writes = True
         descriptor = Descriptor.of(media_type, content)
         what = f"{self.repository}, {tag or descriptor.digest}"
-        answer = self._send(
-            "PUT",
-            f"manifests/{in_url(tag or descriptor.digest)}",
-            headers=[("Content-Type", media_type)],
-            content=content,
-        )
-        said = answer.discard()
+        for attempt in range(_ATTEMPTS):
+            answer = self._send(
+                "PUT",
+                f"manifests/{in_url(tag or descriptor.digest)}",
+                headers=[("Content-Type", media_type)],
+                content=content,
+            )
+            said = answer.discard()
+            # Its digest is right: the registry read the link of a blob while it was written.
+            if answer.status != 400 or read_said(said).code != "DIGEST_INVALID":
+                break
+            time.sleep(random.uniform(0.5, 1.5) * _PAUSE_S * 2**attempt)  # noqa: S311  no secret
         if answer.status not in (200, 201, 202):
             error = fault(what, answer.status, said, writes=True)
             if isinstance(error, RefusedContentError):

@@ -16,6 +16,7 @@ from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.settings import Registries, RegistrySettings
 from verifier.pull.registry.tls import Trusted, trusted
 from verifier.pull.registry.tokens import Access, Scopes
+from verifier.pull.registry.turns import Turns
 
 _HUB = "registry-1.docker.io"  # where docker.io answers
 _REDIRECTS = 5
@@ -44,6 +45,7 @@ class Host:
             lambda deadline: find_credential(name, settings, registries, deadline),
         )
         self.without_referrers: set[str] = set()  # paths of repositories: their lists are in tags
+        self.turns = Turns()
 
     def send(
         self,
