@@ -102,9 +102,7 @@ class _Stream(httpcore.NetworkStream):
         try:
             while left:
                 self._socket.settimeout(deadline.step_s())
-                taken = self._socket.send(left)
-                deadline.earn(taken)
-                left = left[taken:]
+                left = left[self._socket.send(left) :]
         except TimeoutError:
             raise deadline.passed() from None
         except OSError as e:

@@ -28,6 +28,7 @@ from verifier.pull.registry.tokens import Scopes
 from verifier.repository import Repository
 
 _PART = 16 << 20
+_SLICE = 256 << 10
 _TYPE = ("Content-Type", "application/octet-stream")
 _TOO_LARGE = 413
 
@@ -97,6 +98,7 @@ class Upload:
     ) -> Answer:
         where, sent = self._begin(deadline), 0
         for part in _parts(checked(descriptor, pieces, deadline)):
+            deadline.earn(len(part))
             answer = self._host.send(
                 "PATCH",
                 where,
@@ -137,16 +139,22 @@ def checked(descriptor: Descriptor, pieces: Iterable[bytes], deadline: Deadline)
         size += len(piece)
         if size > descriptor.size:
             raise WrongContentError(f"{descriptor.digest}: expected {descriptor.size} bytes")
-        if held:
-            yield held
+        yield from _earning(held, deadline)
         held = piece
     if size != descriptor.size or f"sha256:{digest.hexdigest()}" != descriptor.digest:
         raise WrongContentError(
             f"expected {descriptor.digest} of {descriptor.size} bytes, "
             f"found sha256:{digest.hexdigest()} of {size}"
         )
-    if held:
-        yield held
+    yield from _earning(held, deadline)
+
+
+def _earning(piece: bytes, deadline: Deadline) -> Iterator[bytes]:
+    """Yield a piece in slices; whoever asks for the next has sent the one before."""
+    for start in range(0, len(piece), _SLICE):
+        part = piece[start : start + _SLICE]
+        yield part
+        deadline.earn(len(part))
 
 
 def _not_counted(pieces: Iterable[bytes], deadline: Deadline) -> Iterator[bytes]:
