@@ -15,15 +15,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.interop import peers
+from tests.interop.conftest import _program
 from tests.interop.image import TAG, Image
 from tests.interop.judging import Verdict, ask_at
 from tests.interop.product import sealbook
 from tests.interop.pushing import Shelf
 from tests.interop.readers import Home, Programs, There
+from tests.interop.registry import serving_registry
 from tests.registries.fake_harbor import COSIGN, FakeHarborRules
 from tests.registries.fake_referrers import FakeReferrersRegistry
 
 APP = "payments/app"
+# The password is robot-secret, as bcrypt with as few rounds as there can be.
+HTPASSWD = "robot:$2b$04$Xe7aKMWdpT9kcGcgMuHoWOzluGnNfT7Dk.H/gPPfbQQ6OnxEwlZ1m\n"
 # Which form each reads, as check-registry calls it.
 READS = {
     "cosign": "bundle, .sig",
@@ -34,10 +39,10 @@ READS = {
 }
 
 
-def checked(address: str) -> dict[str, Any]:
+def checked(address: str, *more: str | Path) -> dict[str, Any]:
     """Return what check-registry says of a registry."""
     command = (sys.executable, "-m", "signer", "check-registry", f"{address}/{APP}", "--json")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run((*command, *more), capture_output=True, text=True, check=False)
     assert "" == done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
     assert said["all_found"] == (done.returncode == 0)
@@ -54,6 +59,12 @@ class Rules(NamedTuple):
 
     address: str
     works: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def registry_program() -> Path:
+    """The program docker-registry."""
+    return _program(peers.docker_registry)
 
 
 @pytest.fixture(scope="module", params=["immutable", "content-trust"])
@@ -111,6 +122,28 @@ def test_a_real_registry(registry: str) -> None:
     assert {"yes"} == set(works(said).values())
     assert [] == said["left"]
     assert 0 == json.loads(left.splitlines()[-1])["coverage"]["images"]
+
+
+def test_a_real_registry_that_asks(registry_program: Path, tmp_path: Path) -> None:
+    """
+    A real registry that asks who we are lets nobody in whose credential is not configured, which is
+    said with the lines to add; with these and the credential all is tried.
+    """
+    with serving_registry(registry_program, tmp_path, htpasswd=HTPASSWD) as address:
+        nobody = checked(address)
+        [advice] = nobody["configure"]
+        path = tmp_path / "registries.toml"
+        path.write_text("\n".join(advice["lines"]))
+        (tmp_path / "robot").write_text("robot:robot-secret\n")
+        (tmp_path / "robot").chmod(0o600)
+        robot = checked(address, "--registries", path)
+
+    asked = {one["name"]: (one["outcome"], one["code"]) for one in nobody["findings"]}
+    let_in = ("no", "registry-denied")
+    assert {"reached": ("yes", ""), "tokens": ("yes", ""), "let-in": let_in} == asked
+    assert 'Basic realm="tests"' == nobody["findings"][1]["detail"]
+    assert "registries.toml" == advice["where"]
+    assert {"yes"} == set(works(robot).values())
 
 
 class Signer:

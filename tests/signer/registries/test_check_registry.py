@@ -14,6 +14,7 @@ from signer.config.registries import RegistrySection
 from signer.registries.trying import scratch_below, try_registry
 from signer.registries.trying.findings import QUESTIONS
 from signer.registries.trying.steps import Trial
+from tests.pull.hostile import HostileRegistry, answer
 from tests.registries.fake_harbor import COSIGN, NOTATION, FakeHarborRules
 from tests.registries.fake_referrers import Answer, Asked, FakeReferrersRegistry, Kept, Refusal
 from tests.signer.commands import Done, sealbook
@@ -62,7 +63,9 @@ class Strange(FakeReferrersRegistry):
         return answer
 
 
-def checked(registry: FakeReferrersRegistry, *more: object) -> tuple[int, dict[str, Any]]:
+def checked(
+    registry: FakeReferrersRegistry | HostileRegistry, *more: object
+) -> tuple[int, dict[str, Any]]:
     """Run the command; return its exit code and what it says."""
     done = sealbook("check-registry", f"{registry.address}/{APP}", "--json", *more)
     assert "" == done.stderr
@@ -338,3 +341,26 @@ def test_the_scratch_repository() -> None:
     assert scratch_below(app) != scratch_below(app)
     hub = scratch_below(Repository("docker.io/team/app"))
     assert hub.startswith("docker.io/team/sealbook-check-")
+
+
+def test_a_realm_that_is_elsewhere(tmp_path: Path) -> None:
+    """
+    A registry that sends us for a token to a host that nobody configured answers us, asks who we
+    are, and does not let us in; the line to add is printed.
+    """
+    path = tmp_path / "registries.toml"
+    (tmp_path / "robot").write_text("robot:secret\n")
+    (tmp_path / "robot").chmod(0o600)
+    with HostileRegistry() as registry:
+        said = {"WWW-Authenticate": 'Bearer realm="https://auth.bank.example/token",service="r"'}
+        registry.sends[f"/v2/{APP}/manifests/check"] = lambda _: answer(401, b"", said)
+        path.write_text(f'[[registry]]\nprefix = "{registry.address}"\ncredential = "robot"\n')
+        scratch = ("--scratch", f"{registry.address}/{APP}")
+        code, found = checked(registry, "--registries", path, *scratch)
+
+    assert 1 == code
+    assert [("yes", ""), ("yes", ""), ("no", "token-realm")] == outcomes(
+        found, "reached", "tokens", "let-in"
+    )
+    assert 'realm="https://auth.bank.example/token"' in found["findings"][1]["detail"]
+    assert 'token_hosts = ["auth.bank.example"]' in found["findings"][-1]["hint"]
