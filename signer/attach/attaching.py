@@ -3,10 +3,11 @@
 For each image:
 1. See what is there. A signature that is there already is not put there again, under whatever
    digest: re-runs add nothing.
-2. Put the layers there, and then the manifests that refer to the image. Where the registry keeps
-   the list of referrers, it answers so, and that was all: nobody can take it away.
-3. Add the rest to the index under the tag `sha256-<hex>`, and the legacy signatures, all in one
-   push, to the image under `sha256-<hex>.sig`.
+2. Put the manifests there that refer to the image. Where the registry keeps the list of
+   referrers, it answers so, and that was all: nobody can take it away. Else add them to the index
+   under the tag `sha256-<hex>`.
+3. Add the legacy signatures, all in one push, to the image under the tag `sha256-<hex>.sig`: first
+   of all where the image is not shown without.
 Then, for all images at once:
 4. Wait until the tags have settled (`signer.attach.settling`).
 """
@@ -60,6 +61,10 @@ class _Job:
         known = {one.identity for one, _ in self.refused}
         self.refused += [(one, error) for one in made if one.identity not in known]
 
+    def described(self) -> Descriptor:
+        """Return the descriptor of the image; of one that was not readable, as it is now."""
+        return self.subject if self.subject.size else self.images.resolve(self.subject.digest)
+
     def result(self) -> Attached:
         refused = {one.identity for one, _ in self.refused}
         there = {one.identity for one in self.there}
@@ -96,7 +101,11 @@ class Attaching:
         self._executor.shutdown(cancel_futures=True)
 
     def start(self, images: Images, subject: Descriptor, made: Iterable[Made]) -> Future[None]:
-        """Begin to attach `made` to `subject`, which is in `images`."""
+        """Begin to attach `made` to `subject`, which is in `images`.
+
+        Of an image that nobody may read yet the digest alone will do, with size 0: it is read
+        once its legacy signature is there.
+        """
         job = _Job(images, subject, made)
         future = self._executor.submit(self._attach, job)
         self._started.append((job, future))
@@ -139,25 +148,38 @@ class Attaching:
         job.there = [one for one in job.made if _is_there(one, found)]
         there = {one.identity for one in job.there}
         missing = [one for one in job.made if one.identity not in there]
-        unlisted = [
-            (one, item) for one in missing if one.refers and (item := self._refer(job, one))
-        ]
+        referring = [one for one in missing if one.refers]
         legacy = [one for one in missing if not one.refers]
-        for one in legacy:
-            self._put_blob(job.images, one.described, one)
-        tag = fallback_tag(digest)
-        index = Union(job.images, tag, index=True)
-        index.start(found.fallback)
-        self._write(job, index, unlisted)
-        image = Union(job.images, f"{tag}{SIG}")
-        image.start(next((one.manifest for one in found.artifacts if one.where == SIG), None))
-        self._write(job, image, [(one, one.described) for one in legacy])
+        if not job.subject.size:  # it may be shown once it has a legacy signature
+            self._legacy(job, found, legacy)
+        try:
+            self._referring(job, found, referring)
+        except ContentTrustError as e:
+            job.refuse(referring, e)
+        if job.subject.size:
+            self._legacy(job, found, legacy)
 
-    def _refer(self, job: _Job, made: Made) -> Descriptor | None:
+    def _referring(self, job: _Job, found: Found, made: Sequence[Made]) -> None:
+        if not made:
+            return
+        subject = job.described()
+        listed = [(one, self._refer(job, subject, one)) for one in made]
+        index = Union(job.images, fallback_tag(subject.digest), index=True)
+        index.start(found.fallback)
+        self._write(job, index, [(one, item) for one, item in listed if item is not None])
+
+    def _legacy(self, job: _Job, found: Found, made: Sequence[Made]) -> None:
+        for one in made:
+            self._put_blob(job.images, one.described, one)
+        image = Union(job.images, f"{fallback_tag(job.subject.digest)}{SIG}")
+        image.start(next((one.manifest for one in found.artifacts if one.where == SIG), None))
+        self._write(job, image, [(one, one.described) for one in made])
+
+    def _refer(self, job: _Job, subject: Descriptor, made: Made) -> Descriptor | None:
         """Put what refers to the image there; return what to list, if the registry does not."""
         self._put_blob(job.images, made.described, made)
         self._put_blob(job.images, made.config, None)
-        content = made.manifest(job.subject)
+        content = made.manifest(subject)
         described = Descriptor.of(IMAGE, content)
         if job.images.put_manifest(content, IMAGE).listed:
             return None

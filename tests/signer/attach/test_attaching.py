@@ -212,6 +212,25 @@ def test_an_immutable_tag(signer: InProcess) -> None:
         assert (first, []) == (list(again.there), list(again.refused))
 
 
+def test_what_is_not_shown_yet(signer: InProcess) -> None:
+    """
+    Of an image that a registry does not show before it is signed the digest is enough: the legacy
+    signature is first, and then the rest; where that opens nothing, the rest is refused.
+    """
+    ends = []
+    for rule in ("cosign", "notation"):
+        with FakeHarborRules() as harbor, repository(harbor.address) as app:
+            image = pushed(app)
+            made = signed(signer, app, image)[:3]
+            harbor.content_trust = rule
+            ends.append(attach(app, Descriptor("", image.digest, 0), made))
+
+    shown, hidden = ends
+    assert (3, []) == (len(shown.added), list(shown.refused))
+    assert [kinds.SIMPLESIGNING] == [one.form for one in hidden.added]
+    assert ["content-trust"] * 2 == [error.code for _, error in hidden.refused]
+
+
 def test_nobody_there(signer: InProcess) -> None:
     """
     When a registry is down, every image of it is refused, and it is asked once, not each time.
