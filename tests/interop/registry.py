@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -25,12 +25,18 @@ STOP_TIMEOUT_S = 30
 
 @contextmanager
 def serving_registry(
-    program: Path, scratch: Path, *, on_disk: bool = False, htpasswd: str = ""
+    program: Path,
+    scratch: Path,
+    *,
+    on_disk: bool = False,
+    htpasswd: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve an empty registry meanwhile; give its `host:port`. What it has is lost with it.
 
     `on_disk`: it keeps files below `scratch`, as in earnest. `htpasswd`: lines of user and bcrypt,
-    who alone may do anything; without it nobody is asked who they are.
+    who alone may do anything; without it nobody is asked who they are. `environment`: more of its
+    configuration, as REGISTRY_HTTP_TLS_KEY.
 
     Raises:
         AssertionError: it ended before it listened; the text is its log.
@@ -46,7 +52,7 @@ def serving_registry(
     process = subprocess.Popen(
         [program, "serve", config],
         cwd=scratch,
-        env={"HOME": str(scratch)},
+        env={"HOME": str(scratch), **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

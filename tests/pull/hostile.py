@@ -66,11 +66,13 @@ class HostileRegistry:
         self.sends: dict[str, Sends] = {}
         self.holds: dict[str, threading.Event] = {}  # whose bodies are not read before it is set
         self.asked: list[Asked] = []
+        self.connections = 0
         self._over = threading.Event()
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                outer.connections += 1
                 with contextlib.suppress(OSError):
                     while outer._one(self):
                         pass
@@ -122,6 +124,8 @@ class HostileRegistry:
         self.asked.append(asked)
         send = self.sends.get(f"{method} {asked.path}") or self.sends.get(asked.path)
         for piece in send(asked) if send else answer(404):
+            if method == "HEAD":  # is answered without its body
+                piece = piece.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"  # noqa: PLW2901
             handler.wfile.write(piece)
             handler.wfile.flush()
         return True

@@ -92,6 +92,30 @@ def test_o8_other_host_learns_nothing(
     assert ["/blob?x=1"] == [one.target for one in other.asked]
 
 
+def test_connections_are_used_again(hostile: HostileRegistry) -> None:
+    """
+    One after the other, requests of one repository, and of the next, share a connection.
+    """
+    said = {"Content-Type": IMAGE, "Docker-Content-Digest": Digest.of(b"{}")}
+    hostile.sends["HEAD /v2/app/manifests/1.0"] = lambda _: answer(200, b"{}", said)
+    hostile.sends[f"GET {PATH}"] = lambda _: answer(200, CONTENT)
+    hostile.sends[f"HEAD {PATH}"] = lambda _: answer(200, CONTENT)
+    hostile.sends["/v2/app/tags/list"] = lambda _: told({"tags": ["1.0"]})
+    hostile.sends["POST /v2/app/blobs/uploads/"] = lambda _: answer(202, b"", {"Location": "/up"})
+    hostile.sends["/up"] = lambda _: answer(201)
+
+    for _ in range(5):
+        with opened(hostile) as registry:
+            assert Digest.of(b"{}") == registry.resolve("1.0").digest
+            assert registry.has_blob(BLOB.digest)
+            assert not registry.has_blob(Digest.of(b"none"))
+            assert CONTENT == registry.small_blob(BLOB, 100)
+            assert ["1.0"] == list(registry.tags())
+            registry.put_blob(Descriptor.of("a/b", b"x"), [b"x"])
+
+    assert 1 == hostile.connections
+
+
 def test_o8_own_host_knows_us(hostile: HostileRegistry, robot: Path) -> None:
     """
     O8: where the registry sends us to itself, we are still who we were.

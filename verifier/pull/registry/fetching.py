@@ -131,7 +131,10 @@ class Fetching(Asking):
         answer = self._send("HEAD", f"blobs/{digest}")
         answer.discard()
         if answer.status not in (200, 404):
-            raise self._unread(f"{self.repository}, blob {digest}", answer)
+            answer = self._send("GET", f"blobs/{digest}")  # which has words that say why
+            if answer.status not in (200, 404):
+                raise self._unread(f"{self.repository}, blob {digest}", answer)
+            answer.close()
         return answer.status == 200
 
     def tags(self) -> Iterator[str]:
