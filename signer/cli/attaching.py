@@ -18,15 +18,15 @@ from signer.attach.settling import PATIENCE
 from signer.cli.images import Target
 from signer.cli.progress import progress
 from signer.client import Client
+from signer.client.publishing import Publication
 from signer.errors import RequestError, ServiceError
-from signer.v1 import signer_pb2
 from verifier.digest import Digest
 from verifier.errors import SealbookError
 from verifier.pull.images import Descriptor
 from verifier.repository import Repository
 
 ADDED, THERE = "attached", "there"
-_WAIT_MS = 20_000
+_WAIT_S = 60.0
 _MOST_SETTLE_S = 30.0
 
 
@@ -117,21 +117,14 @@ def publish(
     Raises:
         SealbookError: the service does not do that there, or not for us.
     """
-    request = signer_pb2.PublishRequest(
-        digests=digests, repository=repository, wait_ms=_WAIT_MS, reason=args.reason
-    )
-    answer = client.call("/sealbook.v1.Signer/Publish", request, signer_pb2.PublishResponse)
-    return {Digest(one.digest): _published(one) for one in answer.publications}
+    answers = client.publish(repository, digests, wait_s=_WAIT_S, reason=args.reason)
+    return {Digest(one.digest): _published(one) for one in answers}
 
 
-def _published(one: signer_pb2.Publication) -> Outcome:
-    if one.state == signer_pb2.Publication.STATE_ATTACHED:
-        return Outcome(ADDED)
-    state = signer_pb2.Publication.State.Name(one.state).removeprefix("STATE_").lower()
-    refusal = one.refusal
-    if not refusal.code:
-        return Outcome(state)
-    return Outcome(state, ServiceError(refusal.code, refusal.message, refusal.hint))
+def _published(one: Publication) -> Outcome:
+    if one.state == ADDED or not one.code:
+        return Outcome(one.state)
+    return Outcome(one.state, ServiceError(one.code, one.message, one.hint))
 
 
 class Shelf:

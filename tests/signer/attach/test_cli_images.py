@@ -16,7 +16,9 @@ from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusa
 from tests.signer.asking import PATIENCE_S, REPOSITORY, digest
 from tests.signer.attach.shelves import attached, pushed, pushed_index, repository, signed, under
 from tests.signer.commands import SEALBOOK, Done, check_refused, lines, one
+from tests.signer.publish.publishing import configure, publishing
 from tests.signer.running import InProcess
+from tests.signer.world import found_in
 from verifier.pull.forms import SIG, find_forms
 from verifier.pull.layouts import Layout
 from verifier.pull.registry.client import Registry
@@ -242,6 +244,36 @@ def test_attached_in_part(signer: InProcess) -> None:
         told = check_refused(done, "immutable-tag")
         assert ["attached", "immutable-tag"] == states(done)
         assert "hint:" in told
+
+
+def test_the_service_attaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    With --publish the service attaches, and the command says when it has; where it does not, that
+    is the answer, and nothing is attached by anybody.
+    """
+    predicate = tmp_path / "predicate.json"
+    predicate.write_text("{}")
+    world = found_in(tmp_path / "service")
+    with FakeReferrersRegistry() as registry, FakeReferrersRegistry() as elsewhere:
+        configure(world, registry.address)
+        with (
+            publishing(world) as service,
+            repository(registry.address) as app,
+            repository(elsewhere.address) as other,
+        ):
+            monkeypatch.setenv("SEALBOOK_SERVICE", service.addresses.grpc)
+            image, unwanted = pushed(app), pushed(other)
+            done = sign(service, f"{app.name}:1.0", "--publish")
+            words = ("attest", f"{app.name}:1.0", "--type", "https://example.com/x/v1", "--publish")
+            attested = service.command(*words, "--predicate", predicate, "--json")
+            refused = sign(service, f"{other.name}:1.0", "--publish")
+
+            assert (0, 0) == (done.returncode, attested.returncode), done.stderr + attested.stderr
+            assert "attached" == one(done)["publication"]
+            assert {image.digest: "attached"} == one(attested)["attached"]
+            assert {"bundle", "simplesigning", "attestation"} == attached(app, image).keys()
+            check_refused(refused, "not-published-here")
+            assert {} == attached(other, unwanted)
 
 
 @pytest.mark.parametrize(
