@@ -19,8 +19,8 @@ start here
   serve        run it
 
 sign and verify
-  sign         approve an image: a digest, or an OCI image layout
-  attest       say more about an image: provenance, an SBOM, a scanner's report
+  sign         approve images in registries, in layouts or by digest, and attach to them
+  attest       say more about images: provenance, an SBOM, a scanner's report
   publish      have the service attach it to images in registries; list, retry, drop
   approve      agree to what others want signed or changed, where one alone may not
   verify       check a bundle offline; exit code 0 means yes
