@@ -105,18 +105,7 @@ def advice(found: Findings) -> Iterator[Advice]:
     if any(found.is_no(name, "immutable-tag") for name in _TAGS):
         yield _immutable(found)
     works = {reader.form: reader.works for reader in readers(found)}
-    attached = works[".sig"] == YES
-    yield Advice(
-        "Podman, CRI-O and skopeo look for signatures only where they are told to",
-        "/etc/containers/registries.d/sealbook.yaml",
-        [
-            "docker:",
-            f"  {found.repository}:",
-            "    use-sigstore-attachments: true"
-            if attached
-            else f"    lookaside: {_SERVICE}/lookaside",
-        ],
-    )
+    yield _podman(found, attached=works[".sig"] == YES)
     if found.is_no(names.REFERRERS_API) and works["bundle"] == YES:
         yield Advice(
             "without the referrers API parallel signers overwrite each other's index: "
@@ -144,6 +133,25 @@ _TAGS = (
     names.FALLBACK_TAG_AGAIN,
     names.DELETE_SIGNATURES,
 )
+
+
+def _podman(found: Findings, *, attached: bool) -> Advice:
+    host = found.repository.partition("/")[0]
+    where = "use-sigstore-attachments: true"
+    option = "--attachments"
+    if not attached:
+        where = f'lookaside: "{_SERVICE}/lookaside/{host}"'
+        option = f"--lookaside {_SERVICE}"
+    return Advice(
+        "Podman, CRI-O and skopeo look for signatures only where they are told to",
+        "/etc/containers/registries.d/sealbook.yaml",
+        [
+            f"# sealbook trust podman trust.json --registry {host} {option} --out /etc/containers",
+            "docker:",
+            f'  "{found.repository}":',
+            f"    {where}",
+        ],
+    )
 
 
 def _immutable(found: Findings) -> Advice:

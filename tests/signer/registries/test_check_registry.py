@@ -24,6 +24,7 @@ from verifier.pull.registry.settings import Registries
 from verifier.repository import Repository
 
 APP = "team/app"
+PODMAN = "/etc/containers/registries.d/sealbook.yaml"
 
 
 class Strange(FakeReferrersRegistry):
@@ -106,11 +107,9 @@ def test_a_registry_that_can_do_everything(tmp_path: Path) -> None:
     assert "no" == answers.pop("tokens"), "it lets anybody in"
     assert {"yes"} == set(answers.values())
     assert {"yes"} == set(works(said).values())
-    assert [
-        "docker:",
-        f"  {registry.address}/{APP}:",
-        "    use-sigstore-attachments: true",
-    ] == lines(said, "/etc/containers/registries.d/sealbook.yaml")
+    assert ["docker:", f'  "{registry.address}/{APP}":', "    use-sigstore-attachments: true"] == (
+        lines(said, PODMAN)[1:]
+    )
     assert ([], {}, {}) == (said["left"], kept.manifests, kept.tags)
     assert all(f"/{scratch}/" in one for one in written), "the repository itself is only read"
 
@@ -147,8 +146,8 @@ def test_immutable_tags() -> None:
     assert {"yes"} == {works(said)[form] for form in ("bundle", "notation", "lookaside")}
     [where] = [one["where"] for one in said["configure"] if one["where"].startswith("Harbor")]
     assert any("excluding  sha256-*" in line for line in lines(said, where))
-    podman = lines(said, "/etc/containers/registries.d/sealbook.yaml")
-    assert podman[-1].startswith("    lookaside: https://")
+    last = f'    lookaside: "https://SEALBOOK:PORT/lookaside/{registry.address}"'
+    assert last == lines(said, PODMAN)[-1]
     assert len(scratch.manifests) == len(said["left"]) > 0
     for tag in scratch.tags:
         assert any(f"{tag} (" in one for one in said["left"]), tag
