@@ -9,7 +9,7 @@ from verifier import limits
 from verifier.certified import CertificateJudge
 from verifier.errors import MissingExtraError
 from verifier.policy import Policy
-from verifier.pull.trust_directory import TrustDirectory
+from verifier.pull.trust_directory import TrustDirectory, Trusted
 from verifier.trust import TrustRoot
 from verifier.trust.status import Status
 from verifier.trusted_root import trusted_root
@@ -31,11 +31,11 @@ def add_believing(made: argparse.ArgumentParser) -> None:
     add("--example-keys", action="store_true", help="accept the public keys of keys-example/")
 
 
-def verifier_of(args: argparse.Namespace) -> Verifier:
-    """Return who judges as `args` say.
+def trust_of(args: argparse.Namespace) -> Trusted:
+    """Return the files that `args` name.
 
     Raises:
-        VerificationError: a file is not good, or they do not fit together.
+        VerificationError: one of them is not good, or is public to everybody.
     """
     status: Status | None = None
     policy: Policy | None = None
@@ -50,6 +50,16 @@ def verifier_of(args: argparse.Namespace) -> Verifier:
     if not args.example_keys:
         for public in trust.publics():
             public.refuse_example()
+    return Trusted(trust, status, policy)
+
+
+def verifier_of(trusted: Trusted) -> Verifier:
+    """Return who judges by these files.
+
+    Raises:
+        VerificationError: they do not fit together.
+    """
+    trust, status, policy = trusted
     certificates = _certificates(trust, status)
     return Verifier(trust, status=status, policy=policy, certificates=certificates)
 

@@ -16,7 +16,7 @@ from signer.carry.routes import Leg, Routes
 from signer.cli.arguments import add_service, connect, parser
 from signer.cli.asking import add_waiting
 from signer.cli.attaching import Outcomes, Shelf
-from signer.cli.believing import add_believing, verifier_of
+from signer.cli.believing import add_believing, trust_of, verifier_of
 from signer.cli.copy import say
 from signer.cli.images import Target, add_registries
 from signer.cli.progress import progress
@@ -26,13 +26,14 @@ from signer.client import Client, Item
 from signer.errors import RequestError
 from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
-from verifier.errors import SealbookError
-from verifier.note import Note
+from verifier.errors import SealbookError, VerificationError
+from verifier.note import Note, verify
 from verifier.pull.images import Manifest
 from verifier.pull.place import Place, RegistryPlace, parse_place
 from verifier.pull.registry.reading import read_registries
 from verifier.pull.whole import whole_image
 from verifier.repository import Repository
+from verifier.trust import TrustRoot
 from verifier.verdict import Verdict
 
 FROM = "promoted-from"  # the annotation where there is no entry of this ledger to name
@@ -52,7 +53,8 @@ def main(argv: list[str]) -> int:
     source, target = parse_place(args.source), parse_place(args.target)
     if not isinstance(target, RegistryPlace):
         raise RequestError(f"expected a repository in a registry, found {target}")
-    verifier, signed_for = verifier_of(args), _signed_for(args, source)
+    trusted, signed_for = trust_of(args), _signed_for(args, source)
+    verifier = verifier_of(trusted)
     with (
         Routes(read_registries(args.registries)) as routes,
         connect(args) as client,
@@ -71,7 +73,10 @@ def main(argv: list[str]) -> int:
         if not done.is_whole:
             say(done, as_json=args.json)
             return 1
-        signed = _Promotion(args, client, target, leg).sign(manifests, judged, signed_for)
+        origin = _origin(client, trusted.trust)
+        stands_on = dict(_entries(judged, origin))
+        promotion = _Promotion(args, client, target, leg, stands_on)
+        signed = promotion.sign(manifests, signed_for)
     say(done, as_json=args.json)
     return 0 if _say(signed, args) else 1
 
@@ -98,15 +103,18 @@ class _Promotion:
     """The second half: signing for the target, attaching, and the tag last."""
 
     def __init__(
-        self, args: argparse.Namespace, client: Client, target: RegistryPlace, leg: Leg
+        self,
+        args: argparse.Namespace,
+        client: Client,
+        target: RegistryPlace,
+        leg: Leg,
+        stands_on: Mapping[Digest, int],
     ) -> None:
         self._args, self._client, self._target, self._leg = args, client, target, leg
+        self._stands_on = stands_on
 
-    def sign(
-        self, manifests: Sequence[Manifest], judged: Sequence[Judged], signed_for: Repository
-    ) -> _Signed:
-        origin = Checkpoint.parse(Note.parse(self._client.checkpoint()).text).origin
-        stands_on = dict(_entries(judged, origin))
+    def sign(self, manifests: Sequence[Manifest], signed_for: Repository) -> _Signed:
+        stands_on = self._stands_on
 
         def asked(item: Item) -> Item:
             index = stands_on.get(Digest(item.digest))
@@ -127,6 +135,20 @@ class _Promotion:
             put = self._leg.target.put_manifest
             put(top.content, top.descriptor.media_type, self._leg.tag)
         return signed
+
+
+def _origin(client: Client, trust: TrustRoot) -> str:
+    """Return the origin of the service's own ledger, if it is one that approved the image.
+
+    Another ledger may have the same name; its entries would be somebody else's.
+    """
+    note = Note.parse(client.checkpoint())
+    origin = Checkpoint.parse(note.text).origin
+    try:
+        verify(note, trust.log_keys(origin))
+    except VerificationError:
+        return ""
+    return origin
 
 
 def _entries(judged: Sequence[Judged], origin: str) -> Iterator[tuple[Digest, int]]:

@@ -15,7 +15,7 @@ from signer.carry.copying import Copying
 from signer.carry.judging import Fetch, Judged, fetching, judge
 from signer.carry.routes import Leg, Routes
 from signer.cli.arguments import parser
-from signer.cli.believing import add_believing, verifier_of
+from signer.cli.believing import add_believing, trust_of, verifier_of
 from signer.cli.copy import say
 from signer.cli.images import add_registries
 from signer.cli.progress import progress
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     source, target = parse_place(args.source), parse_place(args.target)
     if not isinstance(source, FilePlace) or not isinstance(target, RegistryPlace):
         raise RequestError("expected oci:DIR or oci-archive:FILE, and then a repository")
-    verifier = verifier_of(args)
+    verifier = verifier_of(trust_of(args))
     with (
         Routes(read_registries(args.registries)) as routes,
         progress("pushed") as tell,
