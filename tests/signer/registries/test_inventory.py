@@ -12,13 +12,19 @@ from typing import Any, NamedTuple
 import pytest
 
 from signer.registries.listing import WINDOW
+from signer.registries.trying.scratch import manifest
 from tests.interop.image import TAG, Image
-from tests.interop.pushing import Shelf
+from tests.interop.pushing import BUNDLE, Shelf
 from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
 from tests.signer.commands import Done, sealbook
 from tests.signer.registries.signing import attach, made, manifests, push
 from tests.signer.running import InProcess
 from verifier.digest import Digest
+from verifier.pull.images import EMPTY, IMAGE, Descriptor
+from verifier.pull.kinds import PREDICATE_TYPE
+from verifier.pull.registry.client import Registry
+from verifier.pull.registry.settings import Registries
+from verifier.repository import Repository
 
 
 class Uncatalogued(FakeReferrersRegistry):
@@ -136,6 +142,28 @@ def test_a_public_key_recognises_what_names_it(stock: Stock, tmp_path: Path) -> 
     assert 6 == theirs["signed_by"]["bundle"]
 
 
+def test_what_says_more_is_no_signature(tmp_path: Path) -> None:
+    """
+    An attestation is counted apart, and any other artifact not at all: neither signs the image.
+    """
+    with FakeReferrersRegistry() as registry:
+        image = push(tmp_path, f"{registry.address}/team/app")
+        [index] = manifests(image, children=False)
+        with Registry(Repository(f"{registry.address}/team/app"), Registries()) as app:
+            empty = Descriptor.of(EMPTY, b"{}")
+            app.put_blob(empty, [b"{}"])
+            for kind, said in ((BUNDLE, "https://slsa.dev/provenance/v1"), ("text/plain", "")):
+                layer = Descriptor.of(kind, b"{}")
+                annotations = {PREDICATE_TYPE: said}
+                told = {"artifact_type": kind, "annotations": annotations}
+                made = json.dumps(manifest(empty, [layer], subject=index, **told))
+                app.put_manifest(made.encode(), IMAGE)
+        done = sealbook("inventory", registry.address, "--json")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()][:-1]
+    assert [([], 1), ([], 0), ([], 0)] == [(row["signed_by"], row["attestations"]) for row in rows]
+
+
 def test_the_table_and_csv_say_the_same(stock: Stock) -> None:
     """
     The table has a line for each image and the coverage in percent; CSV has the rows of --json.
@@ -191,6 +219,27 @@ def test_what_cannot_be_read_is_not_unsigned(service: InProcess, tmp_path: Path)
     assert "wrong-content" == codes["app", "image"]
     assert "too-many-signatures" == codes["other", "index"]
     assert (2, 2) == (last["coverage"]["unread"], last["coverage"]["none"])
+
+
+def test_a_bundle_that_is_gone_hides_no_other(service: InProcess, tmp_path: Path) -> None:
+    """
+    A bundle that is listed and cannot be had is odd; what else signs the image counts.
+    """
+    with FakeReferrersRegistry() as registry:
+        repository = f"{registry.address}/team/app"
+        image = push(tmp_path, repository)
+        index = manifests(image, children=False)
+        first = made(service, repository, index, ("bundle", "simplesigning"))
+        attach(repository, [*first, *made(service, repository, index, ("bundle",), renew=True)])
+        [_, [bundle, _]] = first[0]
+        del registry.kept("team/app").blobs[bundle.described.digest]
+        trust = service.directory / "trust.json"
+        done = sealbook("inventory", f"{repository}", "--trust", trust, "--json")
+
+    row = json.loads(done.stdout.splitlines()[0])
+    assert (["ours", "bundle", ".sig"], "verified") == (row["signed_by"], row["proof"])
+    assert 1 == row["odd"]
+    assert 0 == done.returncode
 
 
 def test_a_registry_without_a_catalog(stock: Stock, tmp_path: Path) -> None:
