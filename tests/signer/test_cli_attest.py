@@ -11,7 +11,7 @@ from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest
 from tests.signer.commands import Done, check_refused, lines, one
 from tests.signer.running import Process
 from tests.signer.world import init
-from tests.verifier.test_layout import Layout, tagged
+from tests.verifier.laid_out import LaidOut, tagged
 from verifier import limits
 from verifier.bundle import Bundle
 from verifier.statement import Statement
@@ -65,7 +65,7 @@ def test_layout(site: Process, sbom: Path, tmp_path: Path) -> None:
     """
     Of a layout every manifest is named, each once, in one attestation.
     """
-    layout = Layout(tmp_path / "image")
+    layout = LaidOut(tmp_path / "image")
     children = [layout.image("a"), layout.image("b")]
     layout.top(tagged(layout.index(*children), "1.4"))
     image = f"oci:{layout.directory}:1.4"

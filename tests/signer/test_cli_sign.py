@@ -11,15 +11,15 @@ from tests.signer.asking import OTHER_REPOSITORY, REPOSITORY, digest
 from tests.signer.commands import bundle_path, check_refused, lines, one, sealbook
 from tests.signer.running import Process
 from tests.signer.world import init
-from tests.verifier.test_layout import Layout, tagged
+from tests.verifier.laid_out import LaidOut, tagged
 
 TRUST = ("--trust", "trust.json")
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> tuple[Layout, list[str]]:
+def image(tmp_path: Path) -> tuple[LaidOut, list[str]]:
     """A layout with an index tagged 1.4, its two children, and another image."""
-    layout = Layout(tmp_path / "image")
+    layout = LaidOut(tmp_path / "image")
     children = [layout.image(str(tmp_path)), layout.image("arm64")]
     index = layout.index(*children)
     layout.top(tagged(index, "1.4"), tagged(layout.image("other"), "1.3"))
@@ -99,7 +99,7 @@ def test_sign_with_idempotency_key(site: Process, tmp_path: Path) -> None:
     assert not bundle_path(tmp_path, digest(6)).exists()
 
 
-def test_layout(site: Process, image: tuple[Layout, list[str]], tmp_path: Path) -> None:
+def test_layout(site: Process, image: tuple[LaidOut, list[str]], tmp_path: Path) -> None:
     """
     An index is signed with both its children, in one commit, and each of them verifies.
     """
@@ -121,7 +121,7 @@ def test_layout(site: Process, image: tuple[Layout, list[str]], tmp_path: Path) 
     ] * 2 == [one_of.annotations["sealbook.media-type"] for one_of in verified]
 
 
-def test_layout_in_text(site: Process, image: tuple[Layout, list[str]], tmp_path: Path) -> None:
+def test_layout_in_text(site: Process, image: tuple[LaidOut, list[str]], tmp_path: Path) -> None:
     """
     People are told of each manifest and where its bundle is; a relative directory will do.
     """
@@ -134,7 +134,7 @@ def test_layout_in_text(site: Process, image: tuple[Layout, list[str]], tmp_path
     ]
 
 
-def test_bad_layout(site: Process, image: tuple[Layout, list[str]], tmp_path: Path) -> None:
+def test_bad_layout(site: Process, image: tuple[LaidOut, list[str]], tmp_path: Path) -> None:
     """
     A layout that is not whole is refused before anything is signed.
     """
