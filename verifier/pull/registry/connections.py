@@ -96,7 +96,7 @@ class Connections:
             httpcore.URL(
                 scheme=origin.scheme.encode(),
                 host=origin.host.encode(),
-                port=origin.port,
+                port=None if origin.port == _PORTS[origin.scheme] else origin.port,
                 target=target.encode("ascii"),
             ),
             headers=[

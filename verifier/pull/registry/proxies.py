@@ -61,4 +61,5 @@ def _covers(exception: str, host: str, port: int) -> bool:
     if (written := address_of(exception.strip("[]"))) is not None:
         return written == address
     bare = exception.removeprefix("*").removeprefix(".")
-    return exception == "*" or bool(bare and f".{host}".endswith(f".{bare}"))
+    under = bool(bare) and address is None and f".{host}".endswith(f".{bare}")
+    return exception == "*" or under

@@ -1,0 +1,282 @@
+"""registries.toml, the proxies of the environment, and what refusals mean."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.pull.hostile import HostileRegistry, answer
+from verifier.pull.errors import RegistrySettingsError
+from verifier.pull.images import Descriptor
+from verifier.pull.registry.client import Registry
+from verifier.pull.registry.faults import fault
+from verifier.pull.registry.proxies import proxy_for
+from verifier.pull.registry.reading import read_registries
+from verifier.pull.registry.settings import Registries, RegistrySettings
+from verifier.repository import Repository, Scope
+
+WHOLE = """\
+docker = false
+[[registry]]
+prefix = "harbor.bank.example/payments"
+credential = "robot"
+ca = "harbor-ca.pem"
+client_certificate = "client.pem"
+client_key = "/keys/client.key"
+token_hosts = ["auth.bank.example", "auth.bank.example:8443"]
+redirect_hosts = ["s3.bank.example"]
+plain_http = false
+[[registry]]
+prefix = "harbor.bank.example"
+credential = "systemd:harbor"
+"""
+
+
+def test_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Every field is read; paths start at the file, credentials at the unit's directory.
+    """
+    path = tmp_path / "registries.toml"
+    path.write_text(WHOLE)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/unit")
+
+    found = read_registries(path)
+
+    payments = RegistrySettings(
+        Scope("harbor.bank.example/payments"),
+        tmp_path / "robot",
+        tmp_path / "harbor-ca.pem",
+        tmp_path / "client.pem",
+        Path("/keys/client.key"),
+        ("auth.bank.example", "auth.bank.example:8443"),
+        plain_http=False,
+        redirect_hosts=("s3.bank.example",),
+    )
+    rest = RegistrySettings(Scope("harbor.bank.example"), Path("/run/credentials/unit/harbor"))
+    assert Registries((payments, rest), docker=False) == found
+    assert payments == found.of(Repository("harbor.bank.example/payments/app"))
+    assert rest == found.of(Repository("harbor.bank.example/payments-evil/app"))
+    assert RegistrySettings() == found.of(Repository("harbor.bank.example.evil.example/app"))
+
+
+def test_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A file that is named is read before one at home, and must be there.
+    """
+    assert Registries() == read_registries()
+    home = tmp_path / "config" / "sealbook" / "registries.toml"
+    home.parent.mkdir(parents=True)
+    home.write_text('[[registry]]\nprefix = "a.example"\n')
+    assert ["a.example"] == [one.prefix for one in read_registries().configured]
+    named = tmp_path / "named.toml"
+    monkeypatch.setenv("SEALBOOK_REGISTRIES", str(named))
+    with pytest.raises(RegistrySettingsError):
+        read_registries()
+    named.write_text("")
+    assert Registries() == read_registries()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1",
+        "[[registry]]\n",
+        '[[registry]]\nprefix = "A.example"\n',
+        '[[registry]]\nprefix = "a.example"\ncredentials = "x"\n',
+        '[[registry]]\nprefix = "a.example"\nplain_http = "yes"\n',
+        '[[registry]]\nprefix = "a.example"\ntoken_hosts = "b.example"\n',
+        '[[registry]]\nprefix = "a.example"\ntoken_hosts = ["https://b.example"]\n',
+        '[[registry]]\nprefix = "a.example"\nclient_key = "x"\n',
+        '[[registry]]\nprefix = "*"\ncredential = "x"\n',
+        '[[registry]]\nprefix = "a.example"\n[[registry]]\nprefix = "a.example"\n',
+        '[[registry]]\nprefix = "a.example"\ncredential = "systemd:../x"\n',
+        '[[registry]]\nprefix = "a.example"\ncredential = "systemd:x"\n',
+        "[registry]\n",
+        "x",
+        "#" * 300_000,
+    ],
+)
+def test_refused(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What is not understood is refused, by a message that names the file.
+    """
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = tmp_path / "registries.toml"
+    path.write_text(text)
+
+    with pytest.raises(RegistrySettingsError) as caught:
+        read_registries(path)
+
+    assert "bad-registries" == caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "direct"),
+    [
+        ("", False),
+        ("*", True),
+        ("registry.example", True),
+        ("example", True),
+        (".example", True),
+        ("*.example", True),
+        ("other.example, registry.example", True),
+        ("registry.example:5000", True),
+        ("registry.example:443", False),
+        ("gistry.example", False),
+        ("registry.example.evil", False),
+        ("10.0.0.0/8", False),
+        (",", False),
+    ],
+)
+def test_no_proxy(exceptions: str, *, direct: bool) -> None:
+    """
+    NO_PROXY means what it means to the other clients of registries.
+    """
+    environment = {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": exceptions}
+
+    found = proxy_for("https", "registry.example", 5000, environment)
+
+    assert direct == (found is None)
+
+
+@pytest.mark.parametrize(
+    ("host", "exceptions", "direct"),
+    [
+        ("10.1.2.3", "10.0.0.0/8", True),
+        ("11.1.2.3", "10.0.0.0/8", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("10.1.2.3", "10.1.2.3:5000", True),
+        ("10.1.2.3", "10.1.2.3:443", False),
+        ("10.1.2.3", "2.3", False),
+        ("localhost", "", True),
+        ("127.0.0.1", "", True),
+    ],
+)
+def test_no_proxy_for_addresses(host: str, exceptions: str, *, direct: bool) -> None:
+    """
+    Networks and addresses are excepted as such, and this machine always is.
+    """
+    environment = {"https_proxy": "proxy.example:3128", "no_proxy": exceptions}
+
+    assert direct == (proxy_for("https", host, 5000, environment) is None)
+
+
+@pytest.mark.parametrize("said", ["socks5://proxy.example", "http://", "http://u:secret@:x/"])
+def test_proxy_that_is_none(said: str) -> None:
+    """
+    A proxy that we cannot use is an error, and is not shown: it may hold a password.
+    """
+    with pytest.raises(RegistrySettingsError) as caught:
+        proxy_for("https", "registry.example", 443, {"ALL_PROXY": said})
+
+    assert "secret" not in str(caught.value)
+
+
+def test_through_a_proxy(hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Through a proxy the registry is reached by its name, which only the proxy can resolve; who
+    we are at the proxy is not told to the registry.
+    """
+    blob = Descriptor.of("a/b", b"x")
+    monkeypatch.setenv("HTTP_PROXY", f"http://us:secret@{hostile.address}")
+    hostile.sends[f"http://registry.invalid/v2/app/blobs/{blob.digest}"] = lambda _: answer(
+        200, b"x"
+    )
+    settings = RegistrySettings(Scope("registry.invalid"), plain_http=True)
+
+    with Registry(
+        Repository("registry.invalid/app"), Registries((settings,), docker=False), deadline_s=5
+    ) as registry:
+        assert b"x" == registry.small_blob(blob, 10)
+
+    basic = "Basic " + base64.b64encode(b"us:secret").decode()
+    assert basic == hostile.asked[0].headers["proxy-authorization"]
+
+
+def test_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    To a registry that speaks TLS a proxy is asked for a tunnel, and for nothing else.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        said: list[bytes] = []
+
+        def once() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                said.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.1 403 no\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with (
+            Registry(
+                Repository("registry.invalid/app"), Registries((), docker=False), deadline_s=5
+            ) as registry,
+            pytest.raises(Exception, match="403") as caught,
+        ):
+            registry.resolve("1.0")
+        thread.join()
+
+    assert "registry-unreachable" == getattr(caught.value, "code", "")
+    assert said[0].startswith(b"CONNECT registry.invalid:443 HTTP/1.1\r\n")
+    assert b"/v2/" not in said[0]
+
+
+@pytest.mark.parametrize(
+    ("writes", "status", "code", "message", "expected"),
+    [
+        (False, 404, "MANIFEST_UNKNOWN", "", "no-image"),
+        (False, 401, "UNAUTHORIZED", "", "registry-denied"),
+        (False, 403, "DENIED", "", "registry-denied"),
+        (False, 429, "TOOMANYREQUESTS", "", "registry-busy"),
+        (False, 503, "", "", "registry-busy"),
+        (False, 418, "", "", "bad-registry-answer"),
+        (
+            False,
+            412,
+            "PROJECTPOLICYVIOLATION",
+            "The image is not signed by cosign.",
+            "content-trust",
+        ),
+        (
+            False,
+            412,
+            "PROJECTPOLICYVIOLATION",
+            "vulnerabilities cannot be pulled",
+            "registry-denied",
+        ),
+        (True, 412, "PRECONDITION", "'app:1' configured as immutable.", "immutable-tag"),
+        (True, 400, "TAG_INVALID", "because the tag is immutable", "immutable-tag"),
+        (True, 409, "DENIED", "tag immutability", "immutable-tag"),
+        (True, 400, "ImageTagAlreadyExistsException", "", "immutable-tag"),
+        (True, 405, "UNSUPPORTED", "The operation is unsupported.", "read-only"),
+        (True, 403, "DENIED", "", "registry-denied"),
+        (True, 400, "MANIFEST_INVALID", "", "registry-refused"),
+        (True, 413, "", "", "registry-refused"),
+        (True, 404, "NAME_UNKNOWN", "", "no-image"),
+        (True, 507, "", "", "registry-busy"),
+    ],
+)
+def test_faults(status: int, code: str, message: str, expected: str, *, writes: bool) -> None:
+    """
+    Each refusal has a code by what can be done about it, and tells the registry's own words.
+    """
+    said = {"errors": [{"code": code, "message": message}]} if code else {}
+
+    found = fault("app", status, json.dumps(said).encode(), writes=writes)
+
+    assert expected == found.code
+    assert message in found.message
+
+
+def test_fault_without_words() -> None:
+    """
+    A HEAD has no words; a 412 to it is content trust, for nothing else answers a read so.
+    """
+    assert "content-trust" == fault("app", 412, b"", writes=False).code
