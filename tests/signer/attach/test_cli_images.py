@@ -17,7 +17,8 @@ from tests.signer.asking import PATIENCE_S, REPOSITORY, digest
 from tests.signer.attach.shelves import attached, pushed, pushed_index, repository, signed, under
 from tests.signer.commands import SEALBOOK, Done, check_refused, lines, one
 from tests.signer.publish.publishing import configure, publishing
-from tests.signer.running import InProcess
+from tests.signer.running import InProcess, running
+from tests.signer.second import beside
 from tests.signer.world import found_in
 from verifier.pull.forms import SIG, find_forms
 from verifier.pull.layouts import Layout
@@ -244,6 +245,29 @@ def test_attached_in_part(signer: InProcess) -> None:
         told = check_refused(done, "immutable-tag")
         assert ["attached", "immutable-tag"] == states(done)
         assert "hint:" in told
+
+
+def test_what_keys_sign_also(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What an ML-DSA key signs also stays out of the registry, where few could read it, until that
+    is asked for.
+    """
+    world = found_in(tmp_path / "service")
+    beside(world)
+    with (
+        running(world) as service,
+        FakeReferrersRegistry() as registry,
+        repository(registry.address) as app,
+    ):
+        monkeypatch.setenv("SEALBOOK_SERVICE", service.addresses.grpc)
+        image = pushed(app)
+        first, _, second = one(sign(service, f"{app.name}:1.0"))["signatures"]
+        before = attached(app, image)["bundle"]
+        sign(service, f"{app.name}:1.0", "--also")
+
+        assert ("attached", None) == (first["attached"], second.get("attached"))
+        assert [first["index"]] == before
+        assert {first["index"], second["index"]} == set(attached(app, image)["bundle"])
 
 
 def test_the_service_attaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
