@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger import labels
 from signer.attach import Attaching
-from signer.cli.attaching import Shelf, attaches
+from signer.cli.attaching import Shelf, attaches, patience
 from signer.cli.images import Target, looked_at
 from signer.cli.signing import Signing
 from signer.client import Client
@@ -39,8 +39,9 @@ def uncovered(
             print(f"note: {one.given} is hidden: what is under it is not signed", file=sys.stderr)
     if not hidden:
         return list(targets), []
-    first = argparse.Namespace(**{**vars(args), "forms": [labels.SIMPLESIGNING], "out": None})
-    with Attaching() as attaching:
+    other = {"forms": [labels.SIMPLESIGNING], "out": None, "idempotency_key": ""}
+    first = argparse.Namespace(**{**vars(args), **other})
+    with Attaching(patience(args)) as attaching:
         shelf = Shelf(attaching)
         results = Signing(first, client, verifier, annotations, shelf).sign(hidden)
         outcomes = shelf.outcomes()

@@ -124,11 +124,13 @@ class Places:
 
 
 def found(places: Places, given: Sequence[str], repository: str | None) -> list[Target]:
-    """Return what the names came to; raises as `Places.resolved`, and when one came to nothing."""
+    """Return what the names came to; raises as `Places.resolved`, and when one is not shown."""
     targets = []
     for one in places.resolved(given, repository):
         if not isinstance(one, Target):
             raise one[1]
+        if one.hidden is not None:  # nothing can refer to what is not described
+            raise one.hidden
         targets.append(one)
     return targets
 

@@ -25,7 +25,7 @@ def sign(service: InProcess, image: str, *more: object, forms: tuple[str, ...] =
     """Run `sealbook sign` for an image in a registry, as somebody who has the service's token."""
     asked = [word for form in forms for word in ("--form", form)]
     where = ("--service", service.addresses.grpc, "--token-file", service.directory / "token")
-    return sealbook("sign", image, *where, *asked, *more, "--json")
+    return sealbook("sign", image, *where, *asked, *more, "--settle", "0", "--json")
 
 
 def outcomes(done: Done) -> list[dict[str, str]]:
@@ -121,6 +121,30 @@ def test_content_trust_by_tag(service: InProcess, tmp_path: Path) -> None:
     assert "not signed by cosign" in done.stderr
     assert "digest" in done.stderr
     assert before == service.tree_size, "nothing was signed"
+
+
+def test_attesting_what_is_hidden(service: InProcess, tmp_path: Path) -> None:
+    """
+    An image that is hidden is not attested, not even by digest, as nothing can refer to it; once
+    it is signed it is.
+    """
+    predicate = tmp_path / "predicate.json"
+    predicate.write_text('{"buildDefinition":{},"runDetails":{}}')
+    where = ("--service", service.addresses.grpc, "--token-file", service.directory / "token")
+    with FakeHarborRules(content_trust=COSIGN) as harbor:
+        repository = f"{harbor.address}/{PROJECT}"
+        image = push(tmp_path, repository)
+        named = f"{repository}@{image.index.digest}"
+        words = ("attest", named, "--type", "custom", "--predicate", predicate, *where, "--json")
+        before = service.tree_size
+        hidden = sealbook(*words)
+        meanwhile = service.tree_size
+        sign(service, named)
+        shown = sealbook(*words)
+
+    assert (1, before) == (hidden.returncode, meanwhile)
+    assert "content-trust" == json.loads(hidden.stdout)["error"]
+    assert 0 == shown.returncode, shown.stderr
 
 
 def test_content_trust_that_only_notation_satisfies(service: InProcess, tmp_path: Path) -> None:
