@@ -91,10 +91,15 @@ def programs(cosign: Path, cosign2: Path, notation: Path, containers: peers.Cont
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def docker_registry() -> Path:
+    """The program `docker-registry`, 2.8."""
+    return _program(peers.docker_registry)
+
+
+@pytest.fixture(scope="session")
+def registry(docker_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The `host:port` of a registry that runs while the tests do; plain HTTP, nobody asked."""
-    program = _program(peers.docker_registry)
-    with serving_registry(program, tmp_path_factory.mktemp("registry")) as address:
+    with serving_registry(docker_registry, tmp_path_factory.mktemp("registry")) as address:
         yield address
 
 

@@ -15,6 +15,7 @@ from signer.config.access import BindingSection, IssuerSection
 from signer.config.agreeing import GateSection, ProtectedSection
 from signer.config.registries import RegistrySection
 from tests.signer.commands import ROOT, sealbook
+from verifier.pull.registry.reading import read_registries
 
 PAGES = (
     "README.md",
@@ -23,7 +24,20 @@ PAGES = (
     "COMPLIANCE.zh-CN.md",
     "CI.md",
     "signer/README.md",
+    "signer/access/README.md",
+    "signer/attach/README.md",
+    "signer/carry/README.md",
+    "signer/plugins/README.md",
+    "signer/registries/README.md",
+    "verifier/pull/README.md",
     "ledger/README.md",
+)
+CONFIGURED = (
+    "README.md",
+    "README.zh-CN.md",
+    "CI.md",
+    "signer/access/README.md",
+    "verifier/pull/README.md",
 )
 _BLOCK = re.compile(r"^```(?:console|sh|yaml|ini)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -113,10 +127,10 @@ def test_commands(page: str) -> None:
     assert [] == [f"{wrong}: {' '.join(words)}" for words in found if (wrong := amiss(words))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "CI.md"])
-def test_configurations(page: str) -> None:
+@pytest.mark.parametrize("page", CONFIGURED)
+def test_configurations(page: str, tmp_path: Path) -> None:
     """
-    Whatever a page shows of sealbook.toml can be said there.
+    Whatever a page shows of sealbook.toml, or of registries.toml, can be said there.
     """
     count = 0
     for block in _TOML.findall((ROOT / page).read_text()):
@@ -133,7 +147,11 @@ def test_configurations(page: str) -> None:
             ProtectedSection.model_validate(section)
         for section in said.get("registries", []):
             RegistrySection.model_validate(section)
-        count += len({"issuers", "gates", "protected", "registries"} & set(said))
+        if "registry" in said:
+            (tmp_path / "registries.toml").write_text(block)
+            assert read_registries(tmp_path / "registries.toml").configured
+        sections = {"issuers", "gates", "protected", "registries", "registry"}
+        count += len(sections & set(said))
 
     assert count
 
