@@ -288,6 +288,30 @@ def test_token_by_password(guarded: str, tokens: FakeTokenServer, robot: Path) -
     assert [[SERVICE], [SERVICE]] == [one["service"] for one in tokens.asked]
 
 
+def test_helper_is_asked_once(
+    guarded: str, tokens: FakeTokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    For tokens of many repositories docker's helper is asked once who we are.
+    """
+    docker_config(tmp_path, {"credsStore": "tests"})
+    program = tmp_path / "bin" / "docker-credential-tests"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\necho >>{tmp_path}/asked\n"
+        f'echo \'{{"Username":"{USER}","Secret":"{PASSWORD}"}}\'\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    settings: dict[str, Any] = {"docker": True, "token_hosts": hosts(tokens)}
+    for number in range(5):
+        with opened(guarded, f"app{number}", **settings) as registry:
+            assert not registry.has_blob(BLOB.digest)
+
+    assert 5 == len(tokens.asked)
+    assert "\n" == (tmp_path / "asked").read_text()
+
+
 def test_token_by_identity(guarded: str, tokens: FakeTokenServer, tmp_path: Path) -> None:
     """
     An identity token is exchanged for one, and sent as nothing else.

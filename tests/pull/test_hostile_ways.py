@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.pull.hostile import IMAGE, HostileRegistry, answer, bounded, moved, told
+from tests.pull.hostile import IMAGE, Asked, HostileRegistry, answer, bounded, moved, told
 from verifier.digest import Digest
 from verifier.errors import RepositoryError, VerificationError
 from verifier.pull.errors import (
@@ -19,6 +19,7 @@ from verifier.pull.errors import (
     RedirectError,
     RegistryAccessError,
     RegistryAnswerError,
+    RegistryBusyError,
     TokenRealmError,
 )
 from verifier.pull.images import Descriptor
@@ -92,6 +93,45 @@ def test_o8_other_host_learns_nothing(
     assert ["/blob?x=1"] == [one.target for one in other.asked]
 
 
+def test_token_before_it_is_asked_for(hostile: HostileRegistry) -> None:
+    """
+    Of many repositories the first alone is turned away, for want of a token of its own.
+    """
+    said = {"WWW-Authenticate": f'Bearer realm="http://{hostile.address}/token",service="s"'}
+    turned_away = []
+
+    def send(asked: Asked) -> list[bytes]:
+        if let_in(asked):
+            return answer(200, CONTENT)
+        turned_away.append(asked)
+        return answer(401, b"", said)
+
+    hostile.sends["/token"] = lambda _: told({"token": "abc"})
+    settings = RegistrySettings(Scope(hostile.address))
+    for number in range(5):
+        hostile.sends[f"/v2/app{number}/blobs/{BLOB.digest}"] = send
+        repository = Repository(f"{hostile.address}/app{number}")
+        assert CONTENT == fetch(Registry(repository, Registries((settings,), docker=False)))
+
+    assert 1 == len(turned_away)
+    assert 5 == len(hostile.to("/token"))
+
+
+def test_busy_for_a_moment(hostile: HostileRegistry) -> None:
+    """
+    A registry that says when to come again is asked again then, and not for ever.
+    """
+    answers = [answer(429, b"", {"Retry-After": "0"}), answer(503, b"", {"Retry-After": "0"})]
+    hostile.sends[PATH] = lambda _: answers.pop(0) if answers else answer(200, CONTENT)
+    assert CONTENT == fetch(opened(hostile))
+
+    for later in ("0", "86400", "-1", "soon"):
+        hostile.sends[PATH] = lambda _, later=later: answer(429, b"", {"Retry-After": later})
+        with pytest.raises(RegistryBusyError):
+            fetch(opened(hostile))
+    assert 3 + 4 + 3 == len(hostile.to(PATH))
+
+
 def test_connections_are_used_again(hostile: HostileRegistry) -> None:
     """
     One after the other, requests of one repository, and of the next, share a connection.
@@ -140,6 +180,7 @@ def test_o8_back_from_another_host(
 
     assert CONTENT == fetch(opened(hostile, credential=robot))
     assert [False] == [let_in(one) for one in other.asked]
+    assert [False] == [let_in(one) for one in hostile.to("/back")]
 
 
 @pytest.mark.parametrize(

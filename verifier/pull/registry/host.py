@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+import time
 from collections.abc import Iterable
 
 import httpx
@@ -22,6 +25,9 @@ _HUB = "registry-1.docker.io"  # where docker.io answers
 _REDIRECTS = 5
 _MOVED = (301, 302, 303, 307, 308)
 _SAFE = ("GET", "HEAD")
+_BUSY = (429, 503)
+_WAITS, _LONGEST_WAIT_S = 3, 20
+_SECONDS = re.compile(r"[0-9]{1,4}", re.ASCII)
 _OWN_URL = "does it know its own URL? http.host of docker-registry, external_url of Harbor"
 
 
@@ -70,11 +76,10 @@ class Host:
         headers = list(headers)
         if size or method not in _SAFE:
             headers.append(("Content-Length", str(size)))
-        sent = self.access.header(scopes)
+        sent = self.access.early(scopes, deadline)
         for attempt in range(3):
-            answer = self._connections.send(
+            answer = self._patiently(
                 method,
-                self.origin,
                 target,
                 headers=[*headers, ("Authorization", sent)] if sent else headers,
                 content=content,
@@ -97,6 +102,34 @@ class Host:
             )
         return answer
 
+    def _patiently(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Headers,
+        content: bytes | Iterable[bytes],
+        deadline: Deadline,
+    ) -> Answer:
+        """Send a request, and again, if the registry says that it can soon answer it."""
+        for left in reversed(range(_WAITS + 1)):
+            answer = self._connections.send(
+                method,
+                self.origin,
+                target,
+                headers=headers,
+                content=content,
+                deadline=deadline,
+            )
+            pause = _pause_s(answer)
+            if not left or pause is None or not isinstance(content, bytes):
+                break
+            if pause >= deadline.left_s():
+                break
+            answer.discard()
+            time.sleep(pause)
+        return answer
+
     def _follow(
         self,
         *,
@@ -108,7 +141,7 @@ class Host:
         deadline: Deadline,
     ) -> Answer:
         """Go where `answer` leads; what says who we are is `sent` to the registry alone."""
-        url = httpx.URL(f"{self.origin}{target}")
+        url, known = httpx.URL(f"{self.origin}{target}"), bool(sent)
         for _ in range(_REDIRECTS):
             location = answer.headers.get("location", "")
             answer.discard()
@@ -116,13 +149,12 @@ class Host:
                 raise RedirectError(f"{self.name} redirects what was to be written there")
             url = self.led_to(url, location)
             origin = Origin.of(url)
+            known = known and origin == self.origin  # whoever was elsewhere comes back as nobody
             answer = self._connections.send(
                 method,
                 origin,
                 url.raw_path.decode("ascii"),
-                headers=[*headers, ("Authorization", sent)]
-                if sent and origin == self.origin
-                else headers,
+                headers=[*headers, ("Authorization", sent)] if known else headers,
                 content=b"",
                 deadline=deadline,
             )
@@ -169,6 +201,15 @@ class Host:
     def close(self) -> None:
         """Close every connection."""
         self._connections.close()
+
+
+def _pause_s(answer: Answer) -> float | None:
+    """Return how long a registry that is busy wants us to wait, if that is not long."""
+    said = answer.headers.get("retry-after", "")
+    if answer.status not in _BUSY or not _SECONDS.fullmatch(said):
+        return None
+    pause = int(said) + random.uniform(0.1, 0.5)  # noqa: S311  so that not all come back at once
+    return pause if pause <= _LONGEST_WAIT_S else None
 
 
 def _origin(name: str, settings: RegistrySettings, found: Trusted) -> Origin:

@@ -80,6 +80,8 @@ class Access:
         self._lock = threading.Lock()
         self._held: dict[Scopes, _Held] = {}
         self._basic = ""
+        self._who: tuple[Credential | None] | None = None  # once somebody wanted to know
+        self._tokens: Sequence[str] = ()  # the challenge that was answered with a token
         self.challenge = ""  # the last one, as it came: for who looks into a registry's set-up
 
     def header(self, scopes: Scopes) -> str:
@@ -88,6 +90,15 @@ class Access:
             return self._basic
         held = self._held.get(scopes)
         return held.header if held is not None and held.until > time.monotonic() else ""
+
+    def early(self, scopes: Scopes, deadline: Deadline) -> str:
+        """Return what to send with a request: also a token that the registry will ask for."""
+        if (now := self.header(scopes)) or not self._tokens:
+            return now
+        try:
+            return self.challenged(self._tokens, scopes, "", deadline)
+        except RegistryAccessError:
+            return ""  # it may not ask this time
 
     def challenged(
         self, challenges: Sequence[str], scopes: Scopes, sent: str, deadline: Deadline
@@ -99,7 +110,9 @@ class Access:
             TokenRealmError: the realm is on a host that was not configured.
             RegistryAnswerError: the challenge, or the realm's answer, cannot be read.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=deadline.left_s()):
+            raise deadline.passed()
+        try:
             # Of many threads that were turned away, one asks.
             if (now := self.header(scopes)) and now != sent:
                 return now
@@ -110,10 +123,17 @@ class Access:
                 raise RegistryAnswerError(
                     f"{self._host} answers 401, and asks for neither Basic nor Bearer"
                 )
-            credential = self._find(deadline)
+            if sent or self._who is None:
+                self._who = (self._find(deadline),)
             if challenge.scheme == "basic":
-                return self._with_basic(credential, sent)
-            return self._with_token(challenge, credential, scopes, deadline)
+                return self._with_basic(self._who[0], sent)
+            self._tokens = challenges
+            return self._with_token(challenge, self._who[0], scopes, deadline)
+        except RegistryAccessError:
+            self._who = None  # who we are may be set right meanwhile
+            raise
+        finally:
+            self._lock.release()
 
     def refused(self, why: str) -> RegistryAccessError:
         """Return the error that says that we may not."""
