@@ -7,6 +7,7 @@ from pathlib import Path
 
 from signer.cli.arguments import add_service, connect_admin, parser, show
 from signer.cli.detaching import HELP, METAVAR, detach_all, log_ids, opened
+from signer.cli.images import add_registries
 from signer.config import Config
 from verifier.trust import TrustRoot
 from verifier.trust.status import Status
@@ -24,6 +25,7 @@ def main(argv: list[str]) -> int:
     )
     add_service(made)
     made.add_argument("places", nargs="+", metavar=METAVAR, help=HELP)
+    add_registries(made)
     made.add_argument(
         "--trust",
         type=Path,
@@ -32,7 +34,7 @@ def main(argv: list[str]) -> int:
     )
     args = made.parse_args(argv[1:])
     trust, status = _files(args)
-    with opened(args.places) as targets, connect_admin(args) as client:
+    with opened(args.places, args.registries) as targets, connect_admin(args) as client:
         outcomes = detach_all(targets, client, status.payload.revocations, log_ids(trust))
     for outcome in outcomes:
         show(outcome.json(), as_json=args.json, text=outcome.text())

@@ -14,6 +14,7 @@ from ledger import labels
 from signer.attach.detaching import PATIENCE, Detached, detach
 from signer.attach.revoked import Revoked
 from signer.attach.subjects import Subjects, subjects
+from signer.cli.images import add_registries
 from signer.cli.progress import progress
 from signer.client import Client
 from signer.client.answer import record
@@ -106,7 +107,7 @@ class Outcome(NamedTuple):
 
 
 def add_detach(made: argparse.ArgumentParser) -> None:
-    """Add the option that says where to take out what is revoked."""
+    """Add the options that say where to take out what is revoked."""
     made.add_argument(
         "--detach",
         nargs="+",
@@ -114,6 +115,7 @@ def add_detach(made: argparse.ArgumentParser) -> None:
         metavar=METAVAR,
         help=f"take it out of there too, for whoever reads no status file: {HELP}",
     )
+    add_registries(made)
 
 
 def log_ids(trust: TrustRoot) -> list[bytes]:
@@ -127,18 +129,19 @@ def log_ids(trust: TrustRoot) -> list[bytes]:
 
 
 @contextmanager
-def opened(places: Sequence[str]) -> Iterator[list[Target]]:
+def opened(places: Sequence[str], registries: Path | None = None) -> Iterator[list[Target]]:
     """Open each of `places`, before anything is revoked.
 
     Raises:
-        ImagesError: it is no place, or a layout or archive that is not there.
+        ImagesError: it is no place, or a layout or archive that is not there; or the file
+            `registries` cannot be used.
     """
-    registries = read_registries()
+    settings = read_registries(registries)
     with ExitStack() as stack:
         targets = []
         for text in places:
             place = parse_place(text)
-            images = open_images(place, registries)
+            images = open_images(place, settings)
             stack.callback(images.close)
             targets.append(Target(text, place, images))
         yield targets

@@ -38,7 +38,9 @@ def main(argv: list[str]) -> int:
     args = _parser().parse_args(argv[1:])
     place = operator.place(args)
     request = _request(args, place)
-    with detaching.opened(args.detach) as targets:  # a place that is none is said before
+    with detaching.opened(
+        args.detach, args.registries
+    ) as targets:  # a place that is none is said before
         return send(place, request, as_json=args.json, targets=targets)
 
 

@@ -21,7 +21,7 @@ from signer.errors import ServiceError
 from tests.registries.fake_harbor import FakeHarborRules
 from tests.registries.fake_referrers import Answer, Asked, FakeReferrersRegistry, Kept, Refusal
 from tests.signer import uploading
-from tests.signer.commands import Done, check_refused, one
+from tests.signer.commands import Done, check_refused, lines, one
 from tests.signer.running import InProcess, running
 from tests.signer.uploading import Hand, Log
 from tests.signer.world import found_in
@@ -276,17 +276,27 @@ def test_a_key_from_a_position_on(tmp_path: Path) -> None:
         late = signed(service, place, "late", tmp_path / "late")
         sign(service, place, early, renew=True)
         attach(service, place, early, tmp_path / "early")
-        del registry.kept("team/app").tags["late"]
+        mirror = f"{registry.address}/mirror/app"  # nothing was signed for it
+        attach(service, mirror, push(mirror, "late"), tmp_path / "late")
+        for name in ("team/app", "mirror/app"):
+            del registry.kept(name).tags["late"]
         assert sorted(2 * KINDS) == kinds(place, early)
 
         done = revoke(service, "--key", "release", "--after", position)
         assert 0 == done.returncode, done.stderr
         assert "detached" not in one(done)
-        said = detach(service, place)
+        said = detach(service, place, mirror)
 
         assert (0, 2, 8) == (said["exit"], said["images"], len(said["removed"]))
         assert (KINDS, []) == (kinds(place, early), kinds(place, late))
+        assert [] == kinds(mirror, late)
         assert all(piece["entry"] >= position for piece in said["removed"])
+
+        down = service.command("detach", "127.0.0.1:9/team/app", place, "--json")
+        assert 1 == down.returncode
+        first, second = lines(down)
+        assert ["registry-unreachable"] == [one["error"] for one in first["failed"]]
+        assert (2, [], []) == (second["images"], second["removed"], second["failed"])
 
 
 def test_an_entry(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
@@ -388,7 +398,7 @@ def test_a_tag_that_is_written_once(service: InProcess, tmp_path: Path) -> None:
 def test_a_place_that_is_not_meant(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
     """
     An image that is revoked elsewhere stays signed here; its signature for elsewhere, that came
-    with a copy, goes here too.
+    with a copy, goes here too. Of one that is revoked here nothing stays, for wherever it is.
     """
     place = f"{registry.address}/team/app"
     image = push(place, "copied")
@@ -402,6 +412,13 @@ def test_a_place_that_is_not_meant(service: InProcess, registry: Spoiled, tmp_pa
 
     assert 0 == done.returncode, done.stdout
     assert KINDS == kinds(place, image)
+
+    sign(service, "registry.example/third/app", image)
+    attach(service, place, image, tmp_path / "image")
+    done = revoke(service, "--digest", image.digest, "--repository", place, "--detach", place)
+
+    assert 0 == done.returncode, done.stdout
+    assert [] == kinds(place, image)
 
 
 def test_a_layout(service: InProcess, tmp_path: Path) -> None:

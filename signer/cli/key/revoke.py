@@ -39,5 +39,7 @@ def main(argv: list[str]) -> int:
         key.valid_through_tree_size = position("--after", args.after)
     request = operator_pb2.RevokeRequest(reason=args.reason, key=key)
     place = operator.place(args)
-    with detaching.opened(args.detach) as targets:  # a place that is none is said before
+    with detaching.opened(
+        args.detach, args.registries
+    ) as targets:  # a place that is none is said before
         return send(place, request, as_json=args.json, targets=targets)
