@@ -97,6 +97,7 @@ class Listing:
                     for child in found.children:
                         self._take_child(child, digest)
                 else:
+                    del self.images[digest]
                     self.unread.append(Unread(digest, found))
 
     def _manifests(self, references: Sequence[str]) -> Iterator[Manifest | VerificationError]:

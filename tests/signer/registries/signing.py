@@ -24,7 +24,8 @@ PATIENCE = Patience(settle_s=0.0, total_s=30.0)
 
 def push(directory: Path, repository: str, tag: str = TAG) -> Image:
     """Put an image of two platforms, another one for each repository, into a registry."""
-    image = Image.made(directory / repository.replace("/", "-").replace(":", "-"), repository)
+    place = directory / repository.replace("/", "-").replace(":", "-")
+    image = Image.made(place, f"{repository} {tag}")
     with Shelf(repository) as shelf:
         shelf.image(image.layout, tag)
     return image

@@ -20,7 +20,7 @@ from tests.signer.commands import Done, sealbook
 from tests.signer.registries.signing import attach, made, manifests, push
 from tests.signer.running import InProcess
 from verifier.digest import Digest
-from verifier.pull.images import EMPTY, IMAGE, Descriptor
+from verifier.pull.images import EMPTY, IMAGE, INDEX, Descriptor
 from verifier.pull.kinds import PREDICATE_TYPE
 from verifier.pull.registry.client import Registry
 from verifier.pull.registry.settings import Registries
@@ -296,6 +296,41 @@ def test_an_image_without_a_tag_is_found_by_its_signature(
     assert 3 == last["coverage"]["images"]
     assert 0 == json.loads(gone.stdout.splitlines()[-1])["coverage"]["images"]
     assert 0 == gone.returncode
+
+
+def test_an_index_of_indexes(tmp_path: Path) -> None:
+    """
+    What is under an index that is under an index counts; what buildx puts beside platforms does
+    not; a platform with a tag of its own is an image.
+    """
+    with FakeReferrersRegistry() as registry:
+        repository = f"{registry.address}/team/app"
+        inner = manifests(push(tmp_path, repository))
+        beside = manifests(push(tmp_path / "beside", repository, "beside"))[1]
+        marked = beside._replace(annotations={"vnd.docker.reference.type": "attestation-manifest"})
+        listed = [inner[0].json(), marked.json()]
+        outer = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
+        kept = registry.kept("team/app")
+        with Shelf(repository) as shelf:
+            shelf.manifest(INDEX, json.dumps(outer).encode(), "outer")
+        kept.tags = {"outer": kept.tags["outer"], "second": inner[2].digest}
+        done = sealbook("inventory", repository, "--json")
+        del kept.manifests[inner[0].digest]
+        broken = sealbook("inventory", repository, "--json")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()][:-1]
+    assert {
+        ("index", "outer", ""),
+        ("child", "", kept.tags["outer"]),
+        ("child", "", inner[0].digest),
+        ("image", "second", ""),
+    } == {(row["kind"], " ".join(row["tags"]), row["parent"]) for row in rows}
+    assert 4 == len(rows)
+    assert 0 == done.returncode
+    assert 1 == broken.returncode, "what is under an index that is gone is not known"
+    [lost, *_, told] = map(json.loads, broken.stdout.splitlines())
+    assert (inner[0].digest, "no-image") == (lost["digest"], lost["code"])
+    assert (2, 1) == (told["coverage"]["images"], told["coverage"]["unread"])
 
 
 def test_what_tags_do_not_name_is_not_asked_for(tmp_path: Path) -> None:
