@@ -128,7 +128,10 @@ class Server(Prepared):
             self._state, self._issuers, events, self._trail, lambda: self._live_config.now
         )
         calls = told(
-            flows.table(metrics) | self._pulls.table() | logins.table() | self._publishes.table()
+            self._publishes.noting(flows.table(metrics))
+            | self._pulls.table()
+            | logins.table()
+            | self._publishes.table()
         )
         purging = Purging(
             self._trail, ledger, events, lambda: self._live_config.now.trail.retain_days
@@ -154,7 +157,9 @@ class Server(Prepared):
                 self._trail,
             ).table()
             | ConfigurationService(reloading).table()
-            | flows.table(metrics)  # to read; an admin may not sign by that alone
+            | self._publishes.noting(
+                flows.table(metrics)
+            )  # to read; an admin may not sign by that alone
             | flows.approvals()
             | logins.table()
             | self._publishes.table()

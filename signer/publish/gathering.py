@@ -50,13 +50,21 @@ class Gathering:
     """Finds them in one ledger. Safe in many threads."""
 
     def __init__(
-        self, ledger: Ledger, in_force: InForce, seconds: Callable[[], Collection[str]]
+        self,
+        ledger: Ledger,
+        in_force: InForce,
+        seconds: Callable[[], Collection[str]],
+        named: Callable[[tuple[Repository, Digest]], Collection[int]] = lambda _: (),
     ) -> None:
-        """Find in `ledger` what counts by `in_force`; `seconds` are second keys, by fingerprint."""
+        """Find in `ledger` what counts by `in_force`; `seconds` are second keys, by fingerprint.
+
+        `named` returns the entries that are about an image without saying in which repository.
+        """
         self._ledger = ledger
         self._about = Bundles(ledger)
         self._in_force = in_force
         self._seconds = seconds
+        self._named = named
 
     def gather(self, digest: Digest, repository: Repository, *, also: bool) -> Gathered:
         """Return what was signed about `digest` in `repository`; with `also`, by second keys too.
@@ -96,6 +104,15 @@ class Gathering:
         return self._ledger.log_key.log_id
 
     def _all(self, published: Published, digest: Digest, repository: Repository) -> Iterator[Found]:
+        yield from self._pages(published, digest, repository)
+        named = self._named((repository, digest))
+        if named:
+            unnamed = self._pages(published, digest, None)
+            yield from (one for one in unnamed if one.record.index in named)
+
+    def _pages(
+        self, published: Published, digest: Digest, repository: Repository | None
+    ) -> Iterator[Found]:
         start = 0
         while True:
             try:

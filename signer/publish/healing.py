@@ -17,7 +17,7 @@ from ledger import labels
 from ledger.ledger import Ledger
 from signer.errors import PublicationsFullError
 from signer.publish.registries import Destinations
-from signer.publish.rows import Image
+from signer.publish.rows import Heal, Image
 from signer.publish.store import Store
 from signer.service.bundles import SHOWN
 from verifier.digest import Digest
@@ -26,8 +26,6 @@ from verifier.repository import Repository
 
 log = structlog.get_logger()
 
-_QUIET_MS, _LONGEST_MS = 1_000, 10_000
-_LOOKS = 2  # after the first time
 _PAGE = 256  # entries at a time
 _PATIENCE_S = 0.5
 _AGAIN_S = 5.0
@@ -87,7 +85,7 @@ class Healing:
             self._ledger.wait_past(self._ledger.head.tree_size, _PATIENCE_S)
             return
         if self._at is None:  # from now on
-            self._store.heal([], published, self._most(), quiet_ms=0, longest_ms=0, looks=0)
+            self._store.heal([], Heal(), self._most(), published)
             self._at = published
         if self._at >= published:
             self._ledger.wait_past(self._at, _PATIENCE_S)
@@ -96,14 +94,7 @@ class Healing:
             return
         stop = min(published, self._at + _PAGE)
         images = self._images(self._at, stop, destinations)
-        self._store.heal(
-            images,
-            stop,
-            self._most(),
-            quiet_ms=_QUIET_MS,
-            longest_ms=_LONGEST_MS,
-            looks=_LOOKS,
-        )
+        self._store.heal(images, Heal(), self._most(), stop)
         self._at = stop
         if images:
             self._wake()

@@ -8,6 +8,7 @@ from typing import Self
 
 import structlog
 
+from ledger import labels
 from ledger.ledger import Ledger
 from signer.attach import Patience
 from signer.audit_trail.trail import Trail
@@ -20,11 +21,13 @@ from signer.publish.attaching import Attacher, Open
 from signer.publish.gathering import Gathering, seconds
 from signer.publish.healing import Healing
 from signer.publish.registries import Destinations
-from signer.publish.rows import Counts
+from signer.publish.rows import Counts, Heal
 from signer.publish.stopping import Stopping
 from signer.publish.store import Store
 from signer.publish.working import Working
+from signer.service.bundles import SHOWN
 from signer.status.in_force import InForce
+from verifier.digest import Digest
 from verifier.errors import SealbookError
 from verifier.pull.images import Images
 from verifier.pull.registry.settings import Registries
@@ -46,6 +49,7 @@ class Publications:
     ) -> None:
         """Attach what `store` has waiting, and `gathering` finds in `ledger`."""
         self.store = store
+        self._ledger = ledger
         self.open: Open = open_registry
         self.patience = Patience()
         self._destinations = Live(Destinations.of, config)
@@ -86,8 +90,8 @@ class Publications:
             PublicationsError: the database is broken, or cannot be opened.
             LedgerBusyError: another process has it open.
         """
-        gathering = Gathering(ledger, in_force, lambda: seconds(keys))
         store = Store(config.path(config.publish.database))
+        gathering = Gathering(ledger, in_force, lambda: seconds(keys), store.named)
         try:
             return cls(config, store, gathering, ledger, trail)
         except BaseException:
@@ -150,6 +154,26 @@ class Publications:
                 "refused": lambda: self.working.refused,
             },
         )
+
+    def note(self, repository: str, index: int) -> None:
+        """Know that the entry at `index` was asked for in `repository`, if it does not say so.
+
+        Raises:
+            PublicationsError, PublicationsFullError: it is not attached without being asked for.
+        """
+        destinations = self._now()
+        if not destinations.sections:
+            return
+        about = labels.decode(self._ledger.row(index).labels)
+        if about["form"][0] not in SHOWN or about.get("repository"):
+            return
+        for named in about.get("digest", ()):
+            image = Repository(repository), Digest(named)
+            if destinations.publishes(image[0]):
+                self.store.name(image, index)
+            if destinations.attaches_all(image[0]):
+                self.store.heal([image], Heal(), self._most())
+        self._wake()
 
     def changed(self, ids: Sequence[int]) -> None:
         """Say that somebody changed what waits."""

@@ -39,9 +39,13 @@ class Destinations(NamedTuple):
 
     def check(self, repository: Repository) -> None:
         """Raise `NotPublishedHereError` if nothing is to be written to `repository`."""
-        found = self._of(repository)
-        if found is None or not found.publish:
+        if not self.publishes(repository):
             raise NotPublishedHereError(f"nothing is published to {repository} from here")
+
+    def publishes(self, repository: Repository) -> bool:
+        """Whether anything may be written to `repository`."""
+        found = self._of(repository)
+        return found is not None and found.publish
 
     def attaches_all(self, repository: Repository) -> bool:
         """Whether what is signed for `repository` is attached without being asked for."""

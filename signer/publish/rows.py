@@ -63,6 +63,17 @@ class Outcome(NamedTuple):
     again_ms: int = 0
 
 
+class Heal(NamedTuple):
+    """When to attach what nobody asks for: after a moment of rest, at the latest after a while.
+
+    `looks` is how often it is looked at again then.
+    """
+
+    quiet_ms: int = 1_000
+    longest_ms: int = 10_000
+    looks: int = 2
+
+
 class Counts(NamedTuple):
     """How many wait, since when the first of them does, and how many were refused."""
 

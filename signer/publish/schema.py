@@ -47,6 +47,12 @@ _MIGRATIONS: tuple[Migration, ...] = (
         "CREATE UNIQUE INDEX waiting ON publication (repository, digest) WHERE state = 1",
         "CREATE INDEX next ON publication (repository, next_at) WHERE next_at > 0",
         "CREATE INDEX done ON publication (done_at) WHERE done_at > 0",
+        """
+        CREATE TABLE named (
+            repository TEXT NOT NULL, digest TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (repository, digest, entry)
+        ) STRICT, WITHOUT ROWID
+        """,
         "CREATE TABLE told (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
         f"PRAGMA application_id = {_APPLICATION_ID}",
     ),

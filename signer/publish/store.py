@@ -2,6 +2,8 @@
 
     publication   an image in a repository: asked for, tried, done with; `next_at` is when it is
                   tried or looked at again, 0 for never
+    named         what says itself of no repository (cosign's statements do not), and which one it
+                  was asked for in
     told          `healed`: up to which entry of the ledger it is known what is to be attached
 
 Times are in milliseconds. What is written is durable when a call returns. A database that is
@@ -21,7 +23,7 @@ from ledger.lock import LedgerLock
 from ledger.store.connection import transaction, translated
 from signer.errors import PublicationsError
 from signer.publish import rows
-from signer.publish.rows import Counts, Image, Outcome, Publication, Run, State
+from signer.publish.rows import Counts, Heal, Image, Outcome, Publication, Run, State
 from signer.publish.schema import open_database, ours
 from verifier.digest import Digest
 from verifier.errors import SealbookError
@@ -77,28 +79,21 @@ class Store:
         return ids
 
     def heal(
-        self,
-        images: Iterable[Image],
-        healed: int,
-        most: int,
-        *,
-        quiet_ms: int,
-        longest_ms: int,
-        looks: int,
+        self, images: Iterable[Image], healing: Heal, most: int, healed: int | None = None
     ) -> None:
         """Let `images` be attached once nothing was signed about them for a while.
 
-        That is after `quiet_ms`, at the latest after `longest_ms`; they are looked at again so
-        many times. Entries of the ledger below `healed` are known then. Raises like `ask`.
+        Entries of the ledger below `healed` are known then. Raises like `ask`.
         """
         now = self._now()
+        quiet = now + healing.quiet_ms
         with self._writing() as run:
             for image in images:
-                id_ = rows.put(run, image, now, now + quiet_ms, looks)
+                id_ = rows.put(run, image, now, quiet, healing.looks)
                 run(
                     "UPDATE publication SET next_at = min(?, asked_at + ?)"
                     " WHERE id = ? AND attempts = 0",
-                    (now + quiet_ms, longest_ms, id_),
+                    (quiet, healing.longest_ms, id_),
                 )
                 run(  # it is looked at by the new one
                     "UPDATE publication SET next_at = 0"
@@ -106,7 +101,19 @@ class Store:
                     (*image, State.ATTACHED),
                 )
             rows.check_room(run, most)
-            run("INSERT OR REPLACE INTO told VALUES ('healed', ?)", (healed,))
+            if healed is not None:
+                run("INSERT OR REPLACE INTO told VALUES ('healed', ?)", (healed,))
+
+    def name(self, image: Image, entry: int) -> None:
+        """Remember that the entry, which does not say so, is about `image`."""
+        with self._writing() as run:
+            run("INSERT OR IGNORE INTO named VALUES (?, ?, ?)", (*image, entry))
+
+    def named(self, image: Image) -> frozenset[int]:
+        """Return the entries that were said to be about `image`."""
+        with self._reading() as run:
+            found = run("SELECT entry FROM named WHERE repository = ? AND digest = ?", image)
+            return frozenset(entry for (entry,) in found)
 
     def healed(self) -> int | None:
         """Return below which entry it is known what is to be attached; None for nowhere."""

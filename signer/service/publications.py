@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import cast
+
+import structlog
+from google.protobuf.message import Message
 
 from signer.access import Action, Principal
 from signer.audit_trail.trail import Trail
@@ -14,9 +18,12 @@ from signer.publish.publications import Publications
 from signer.publish.rows import Publication
 from signer.seeing import Sight
 from signer.v1 import operator_pb2, record_pb2, signer_pb2
-from verifier.errors import LimitError
+from verifier.errors import LimitError, SealbookError
 from verifier.repository import Repository
 
+log = structlog.get_logger()
+
+_SIGN_MESSAGE = "/sealbook.v1.Signer/SignMessage"
 _SEE: tuple[Action, ...] = ("publish", "read", "operate")
 _USUAL, _MOST = 1_000, 10_000
 _PAGE = 500
@@ -40,6 +47,28 @@ class PublicationsService:
             prefix + "Publish": Method(pb.PublishRequest, unary=self.publish),
             prefix + "ListPublications": Method(pb.ListPublicationsRequest, streaming=self.listed),
         }
+
+    def noting(self, table: Mapping[str, Method]) -> dict[str, Method]:
+        """Return `table` with a SignMessage after which we know what is to be attached where.
+
+        The statements of other tools do not say of which repository they are; who asks does.
+        """
+        sign = table[_SIGN_MESSAGE].unary
+        assert sign is not None
+
+        async def noted(principal: Principal, request: signer_pb2.SignMessageRequest) -> Message:
+            answer = cast("signer_pb2.SignMessageResponse", await sign(principal, request))
+            if request.repository:
+                await asyncio.to_thread(self._note, request.repository, answer.logged.record.index)
+            return answer
+
+        return {**table, _SIGN_MESSAGE: table[_SIGN_MESSAGE]._replace(unary=noted)}
+
+    def _note(self, repository: str, index: int) -> None:
+        try:
+            self._publications.note(repository, index)
+        except SealbookError as e:  # it is signed all the same
+            log.warning("what was signed is not attached by itself", error=e.message, entry=index)
 
     def operating(self) -> dict[str, Method]:
         """Return the method of operators, by full name."""

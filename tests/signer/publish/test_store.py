@@ -9,7 +9,7 @@ import pytest
 
 from ledger.store.connection import connect
 from signer.errors import PublicationsError
-from signer.publish.rows import Outcome, Publication, State
+from signer.publish.rows import Heal, Outcome, Publication, State
 from signer.publish.store import Store
 from tests.signer.asking import digest, refused
 from verifier.pull.errors import NoImageError, RegistryUnreachableError
@@ -226,9 +226,9 @@ def test_looked_at_again(store: Store, clock: Clock) -> None:
     What is attached unasked waits for a moment of rest, and is looked at again as often as said,
     unless something newer of it does that.
     """
-    heal = {"quiet_ms": 1_000, "longest_ms": 10_000, "looks": 2}
+    heal = Heal(quiet_ms=1_000, longest_ms=10_000, looks=2)
     for _ in range(30):  # somebody signs all the time
-        store.heal([(APP, digest(1))], 5, MOST, **heal)
+        store.heal([(APP, digest(1))], heal, MOST, 5)
         clock.now += 0.5
     assert 5 == store.healed()
     [tried] = due(store)
@@ -240,7 +240,7 @@ def test_looked_at_again(store: Store, clock: Clock) -> None:
         [tried] = due(store)
         assert (State.ATTACHED, looks) == (tried.state, tried.looks)
     store.settle([Outcome(tried, (1,), None, 3_000)])
-    store.heal([(APP, digest(1))], 6, MOST, **heal)
+    store.heal([(APP, digest(1))], heal, MOST, 6)
     clock.now += 5
 
     assert [tried.id + 1] == [one.id for one in due(store)]
