@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from signer.registries.coverage import csv_line, values
+from signer.registries.inventory import Row
 from signer.registries.listing import WINDOW
 from signer.registries.trying.scratch import manifest
 from tests.interop.image import TAG, Image
@@ -179,6 +181,15 @@ def test_the_table_and_csv_say_the_same(stock: Stock) -> None:
     assert [row["digest"] for row in rows] == [row["digest"] for row in read]
     assert [" ".join(row["signed_by"]) for row in rows] == [row["signed_by"] for row in read]
     assert "15 manifests in 5 repositories (5 indexes, 0 images, 10 children)" in done.stderr
+
+
+def test_a_spreadsheet_runs_nothing() -> None:
+    """
+    What a registry says is text, also in a spreadsheet that the CSV is opened in.
+    """
+    row = Row(Repository("a.example/b"), None, "image", code="malformed", message='=cmd("x")')
+
+    assert csv_line(values(row)).endswith(""",malformed,"'=cmd(""x"")\"""")
 
 
 def test_what_is_needed_decides_the_exit_code(stock: Stock) -> None:
