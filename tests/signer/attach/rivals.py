@@ -6,28 +6,34 @@ from tests.registries.fake_referrers import Answer, Asked, FakeReferrersRegistry
 
 
 class RivalWriter(FakeReferrersRegistry):
-    """Without the referrers API. After `tag` was written, somebody who had read before writes.
+    """Without the referrers API. After the tag was written, somebody who had read before writes.
 
-    That happens `times` times; each time the tag becomes again what it was before anybody of us
-    wrote it, which is `before`.
+    That happens `times` times: right after the writing, or `late`, after it was looked at once.
+    Each time the tag becomes what it was before anybody of us wrote it.
     """
 
-    def __init__(self, *, suffix: str, times: int) -> None:
+    def __init__(self, *, suffix: str, times: int, late: bool = False) -> None:
         super().__init__(referrers_api=False)
         self.suffix = suffix
         self.times = times
-        self.before: dict[str, str | None] = {}
+        self.late = late
+        self._before: dict[str, str | None] = {}
+        self._due = False
 
     def answer(self, asked: Asked) -> Answer:
-        """Answer, and let the rival write after a write of ours."""
-        hit = asked.method == "PUT" and self._is_rivals(asked)
+        """Answer, and let the rival write."""
+        if not self._is_rivals(asked):
+            return super().answer(asked)
         kept = self.kept(asked.name)
-        if hit:
-            self.before.setdefault(asked.rest, kept.tags.get(asked.rest))
+        if asked.method == "PUT":
+            self._before.setdefault(asked.rest, kept.tags.get(asked.rest))
         answer = super().answer(asked)
-        if hit and self.times > 0:
+        if asked.method == "PUT":
+            self._due = True
+        if self._due and self.times > 0 and (asked.method == "HEAD" or not self.late):
+            self._due = False
             self.times -= 1
-            stale = self.before[asked.rest]
+            stale = self._before[asked.rest]
             if stale is None:
                 kept.tags.pop(asked.rest)
             else:

@@ -160,13 +160,15 @@ def test_others_are_kept(signer: InProcess, registry: FakeReferrersRegistry, app
     assert 2 == len(config_now["history"])
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("suffix", [SIG, ""])
-def test_what_is_taken_away_is_put_back(signer: InProcess, suffix: str) -> None:
+def test_what_is_taken_away_is_put_back(signer: InProcess, suffix: str, *, late: bool) -> None:
     """
-    Somebody who had read before we wrote, and writes after, takes our signatures away; they are
-    put back, together with all that was ever seen there.
+    Somebody who had read before we wrote, and writes after, takes our signatures away, at once or
+    after we saw them there; they are put back.
     """
-    with RivalWriter(suffix=suffix, times=2) as registry, repository(registry.address) as app:
+    rival = RivalWriter(suffix=suffix, times=2, late=late)
+    with rival as registry, repository(registry.address) as app:
         image = pushed(app)
         made = signed(signer, app, image)
 
