@@ -9,8 +9,12 @@ from tests.interop.image import TAG
 from tests.registries.fake_harbor import COSIGN, NOTATION, FakeHarborRules
 from tests.registries.fake_referrers import FakeReferrersRegistry
 from tests.signer.commands import Done, sealbook
+from tests.signer.publish.publishing import configure, publish, publishing
+from tests.signer.publish.publishing import push as push_small
+from tests.signer.publish.publishing import sign as sign_small
 from tests.signer.registries.signing import attach, made, manifests, push
 from tests.signer.running import InProcess
+from tests.signer.world import found_in
 from verifier.digest import Digest
 from verifier.pull.forms import find_forms
 from verifier.pull.registry.client import Registry
@@ -161,6 +165,24 @@ def test_content_trust_that_only_notation_satisfies(service: InProcess, tmp_path
     assert 1 == done.returncode
     assert "content-trust" in done.stderr
     assert 1 == service.tree_size - before
+
+
+def test_published_by_the_service(tmp_path: Path) -> None:
+    """
+    What content trust hides the service attaches as well: the legacy form first, then the rest.
+    """
+    with FakeHarborRules(content_trust=COSIGN) as harbor:
+        world = found_in(tmp_path / "service", THREE)
+        configure(world, harbor.address)
+        image = push_small(harbor.address, PROJECT, 1)
+        with publishing(world) as service:
+            wanted = sign_small(service, image)
+            found = publish(service, image, wait_s=60)
+            seen = [one.kind for one in harbor.accessories(PROJECT, image.digest)]
+
+    assert ("attached", tuple(wanted)) == (found.state, found.entries), found
+    assert COSIGN == seen[0], "the legacy form, which lets Harbor show the image"
+    assert sorted([COSIGN, NOTATION, ""]) == sorted(seen)
 
 
 def test_replication_that_keeps_the_last_one(service: InProcess, tmp_path: Path) -> None:

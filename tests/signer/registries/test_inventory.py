@@ -17,7 +17,7 @@ from signer.registries.listing import WINDOW
 from signer.registries.trying.scratch import manifest
 from tests.interop.image import TAG, Image
 from tests.interop.pushing import BUNDLE, Shelf
-from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
+from tests.registries.fake_referrers import Answer, Asked, FakeReferrersRegistry, Refusal
 from tests.signer.commands import Done, sealbook
 from tests.signer.registries.signing import attach, made, manifests, push
 from tests.signer.running import InProcess
@@ -280,6 +280,32 @@ def test_a_registry_without_a_catalog(stock: Stock, tmp_path: Path) -> None:
     assert 3 == sum(row.get("signed_by") == [] and not row["code"] for row in rows[:-1])
     assert "no-image" == rows[-2]["code"], "one that is not there hides no other"
     assert 0 == exactly.returncode
+
+
+def test_a_catalog_that_ends_early(tmp_path: Path) -> None:
+    """
+    Half a catalog is no inventory: it fails, and nothing is looked at in its stead.
+    """
+
+    class Halved(FakeReferrersRegistry):
+        """A registry that fails after the first page of its catalog."""
+
+        def refuses(self, asked: Asked) -> Refusal | None:
+            is_later = asked.kind == "catalog" and "last" in asked.query
+            return Refusal(500, "UNKNOWN") if is_later else None
+
+        def answer(self, asked: Asked) -> Answer:
+            paged = {**asked.query, "n": "1"} if asked.kind == "catalog" else asked.query
+            return super().answer(asked._replace(query=paged))
+
+    with Halved() as registry:
+        push(tmp_path, f"{registry.address}/team/app")
+        push(tmp_path, f"{registry.address}/team/app/more")
+        done = sealbook("inventory", f"{registry.address}/team/app")
+
+    assert 1 == done.returncode
+    assert "registry-busy" in done.stderr
+    assert "alone" not in done.stderr
 
 
 def test_an_image_without_a_tag_is_found_by_its_signature(
