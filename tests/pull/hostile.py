@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socketserver
+import ssl
 import threading
 import time
 import tracemalloc
@@ -62,7 +63,7 @@ class HostileRegistry:
     What is not in `sends` is answered with 404, without words.
     """
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.sends: dict[str, Sends] = {}
         self.holds: dict[str, threading.Event] = {}  # whose bodies are not read before it is set
         self.asked: list[Asked] = []
@@ -83,6 +84,10 @@ class HostileRegistry:
             request_queue_size = 64
 
         self._server = Server((host, 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.host, self.port = host, self._server.server_address[1]
         self.address = f"{host}:{self.port}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,14 +48,27 @@ class Authority:
         made = builder.sign(self._key, hashes.SHA256())
         self.certificate.write_bytes(made.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str) -> Pair:
-        """Make a certificate for a server or client called `name`."""
+    def server(self, *names: str, clients: bool = False) -> ssl.SSLContext:
+        """Return what a server on loopback, or with one of `names`, needs.
+
+        `clients`: who connects must show a certificate of ours.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.issue("server", *names))
+        if clients:
+            context.load_verify_locations(self.certificate)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def issue(self, name: str, *names: str) -> Pair:
+        """Make a certificate for a server or client called `name`; on loopback, or at `names`."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        known: list[x509.GeneralName] = [x509.DNSName(one) for one in ("localhost", *names)]
+        known.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         made = (
             self._builder(subject, key.public_key())
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.SubjectAlternativeName(known), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         pair = Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")

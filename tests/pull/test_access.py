@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,12 @@ from typing import Any
 import pytest
 
 from tests.interop.registry import serving_registry
-from tests.pull.hostile import HostileRegistry
-from tests.pull.papers import Authority, Pair
+from tests.pull.hostile import HostileRegistry, answer, moved
+from tests.pull.papers import Authority
 from tests.pull.token_server import IDENTITY, PASSWORD, SERVICE, USER, FakeTokenServer
 from verifier.errors import VerificationError
 from verifier.pull.errors import (
+    RedirectError,
     RegistryAccessError,
     RegistryAnswerError,
     RegistrySettingsError,
@@ -219,27 +219,13 @@ def test_plain_http_to_tls(secure: Tls) -> None:
     assert "plain_http = false" in caught.value.hint
 
 
-class _Mutual(HostileRegistry):
-    """An honest server that wants to see a certificate of its client."""
-
-    def __init__(self, pair: Pair, ca: Path) -> None:
-        super().__init__()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*pair)
-        context.load_verify_locations(ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
-
-
 def test_client_certificate(tmp_path: Path) -> None:
     """
     A client's certificate is shown to the registry that it is configured for.
     """
     authority = Authority(tmp_path / "papers")
     ours = authority.issue("client")
-    with _Mutual(authority.issue("server"), authority.certificate) as server:
+    with HostileRegistry(tls=authority.server(clients=True)) as server:
         known = opened(
             server.address,
             ca=authority.certificate,
@@ -254,6 +240,71 @@ def test_client_certificate(tmp_path: Path) -> None:
             pytest.raises(RegistryUnreachableError),
         ):
             unknown.has_blob(BLOB.digest)
+
+
+def test_client_certificate_is_the_registrys(tmp_path: Path) -> None:
+    """
+    It is not shown to where the registry sends us.
+    """
+    authority = Authority(tmp_path / "papers")
+    ours = authority.issue("client")
+    path = f"/v2/app/blobs/{BLOB.digest}"
+    with (
+        HostileRegistry(tls=authority.server(clients=True)) as server,
+        HostileRegistry(tls=authority.server(clients=True)) as elsewhere,
+    ):
+        server.sends[path] = lambda _: moved(f"https://{elsewhere.address}/blob")
+        registry = opened(
+            server.address,
+            ca=authority.certificate,
+            client_certificate=ours.certificate,
+            client_key=ours.key,
+        )
+        with registry, pytest.raises(RegistryUnreachableError):
+            registry.small_blob(BLOB, 10)
+
+    assert 1 == len(server.to(path))
+    assert [] == elsewhere.asked
+
+
+def test_o8_away_from_tls(tmp_path: Path, hostile: HostileRegistry) -> None:
+    """
+    O8: from TLS a redirect leads to TLS, and to nothing that anybody can read on the way.
+    """
+    authority = Authority(tmp_path / "papers")
+    path = f"/v2/app/blobs/{BLOB.digest}"
+    hostile.sends["/blob"] = lambda _: answer(200, b"{}")
+    with HostileRegistry(tls=authority.server()) as server:
+        server.sends[path] = lambda _: moved(f"http://{hostile.address}/blob")
+        with (
+            opened(server.address, ca=authority.certificate) as registry,
+            pytest.raises(RedirectError),
+        ):
+            registry.small_blob(BLOB, 10)
+
+    assert [] == hostile.asked
+
+
+def test_o9_realm_away_from_tls(tmp_path: Path, robot: Path) -> None:
+    """
+    O9: nor does a realm, were it configured ten times.
+    """
+    authority = Authority(tmp_path / "papers")
+    with HostileRegistry() as plain, HostileRegistry(tls=authority.server()) as server:
+        said = {"WWW-Authenticate": f'Bearer realm="http://{plain.address}/token"'}
+        server.sends[f"/v2/app/blobs/{BLOB.digest}"] = lambda _: answer(401, b"", said)
+        with (
+            opened(
+                server.address,
+                ca=authority.certificate,
+                credential=robot,
+                token_hosts=(plain.address,),
+            ) as registry,
+            pytest.raises(TokenRealmError),
+        ):
+            registry.small_blob(BLOB, 10)
+
+    assert [] == plain.asked
 
 
 @pytest.fixture

@@ -195,6 +195,32 @@ def test_o4_media_type_that_lies(hostile: HostileRegistry, app: Registry) -> Non
         app.manifest("1.0")
 
 
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+ODD = "application/vnd.oci.empty.v1+json"
+
+
+@pytest.mark.parametrize(
+    ("listed", "own", "kind"),
+    [(BUNDLE, "application/x", "other"), (ODD, BUNDLE, "bundle"), ("", BUNDLE, "bundle")],
+)
+def test_o4_artifact_type_that_lies(
+    hostile: HostileRegistry, app: Registry, listed: str, own: str, kind: str
+) -> None:
+    """
+    O4: what a list calls an artifact makes it nothing, and hides nothing; its manifest does.
+    """
+    subject = {"mediaType": IMAGE, "digest": SUBJECT, "size": 9}
+    layers = [{"mediaType": own, "digest": Digest.of(b"{}"), "size": 2}]
+    content = manifest(subject=subject, artifactType=own, layers=layers)
+    list_referrers(hostile, content, artifactType=listed)
+    serve(hostile, Digest.of(content), content)
+    hostile.sends[f"/v2/app/blobs/{Digest.of(b'{}')}"] = lambda _: answer(200, b"{}")
+
+    found = find_forms(app, SUBJECT)
+
+    assert [kind] == [one.kind for one in found.forms]
+
+
 def test_o7_moved_tag(hostile: HostileRegistry, app: Registry) -> None:
     """
     O7: the tag moves after it was resolved; whatever is read after that is of the old digest.

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import threading
+import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
-from tests.pull.hostile import HostileRegistry, answer
-from verifier.pull.errors import RegistrySettingsError
+from tests.pull.hostile import HostileRegistry, answer, moved
+from tests.pull.papers import Authority
+from verifier.pull.errors import (
+    RedirectError,
+    RegistrySettingsError,
+    RegistryTimeoutError,
+    RegistryUnreachableError,
+)
 from verifier.pull.images import Descriptor
 from verifier.pull.registry.client import Registry
 from verifier.pull.registry.faults import fault
 from verifier.pull.registry.proxies import proxy_for
 from verifier.pull.registry.reading import read_registries
 from verifier.pull.registry.settings import Registries, RegistrySettings
+from verifier.pull.registry.sharing import close_idle
 from verifier.repository import Repository, Scope
 
 WHOLE = """\
@@ -198,34 +208,149 @@ def test_through_a_proxy(hostile: HostileRegistry, monkeypatch: pytest.MonkeyPat
     assert basic == hostile.asked[0].headers["proxy-authorization"]
 
 
-def test_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    To a registry that speaks TLS a proxy is asked for a tunnel, and for nothing else.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        said: list[bytes] = []
+class FakeProxy:
+    """Opens the one tunnel that it is asked for, to `beyond`, or refuses it: a double of Squid."""
 
-        def once() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                said.append(connection.recv(4096))
-                connection.sendall(b"HTTP/1.1 403 no\r\nContent-Length: 0\r\n\r\n")
+    def __init__(self, beyond: int | None) -> None:
+        self.asked = b""
+        self._beyond = beyond
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._once)
 
-        thread = threading.Thread(target=once)
-        thread.start()
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listening.getsockname()[1]}")
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listening.close()
+
+    def _once(self) -> None:
+        near, _ = self._listening.accept()
+        with near:
+            self.asked = near.recv(4096)
+            if self._beyond is None:
+                near.sendall(b"HTTP/1.1 403 no\r\nContent-Length: 0\r\n\r\n")
+                return
+            near.sendall(b"HTTP/1.1 200 X\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", self._beyond)) as far:
+                back = threading.Thread(target=self._pass, args=(far, near))
+                back.start()
+                self._pass(near, far)
+                back.join()
+
+    @staticmethod
+    def _pass(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65_536):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+def test_tunnel_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A registry that speaks TLS is reached through a tunnel, at whose end its certificate counts.
+    """
+    authority = Authority(tmp_path / "papers")
+    blob = Descriptor.of("a/b", b"x")
+    settings = RegistrySettings(Scope("registry.invalid"), ca=authority.certificate)
+    with HostileRegistry(tls=authority.server("registry.invalid")) as beyond:
+        beyond.sends[f"/v2/app/blobs/{blob.digest}"] = lambda _: answer(200, b"x")
+        with FakeProxy(beyond.port) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://us:secret@{proxy.address}")
+            with Registry(
+                Repository("registry.invalid/app"), Registries((settings,), docker=False)
+            ) as registry:
+                assert b"x" == registry.small_blob(blob, 10)
+            close_idle()
+
+    assert proxy.asked.startswith(b"CONNECT registry.invalid:443 HTTP/1.1\r\n")
+    assert ["registry.invalid"] == [one.headers["host"] for one in beyond.asked]
+    assert "proxy-authorization" not in beyond.asked[0].headers
+
+
+def test_tunnel_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A proxy that leads to somebody else is found out.
+    """
+    authority = Authority(tmp_path / "papers")
+    settings = RegistrySettings(Scope("registry.invalid"), ca=authority.certificate)
+    with (
+        HostileRegistry(tls=authority.server("another.invalid")) as beyond,
+        FakeProxy(beyond.port) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
         with (
             Registry(
-                Repository("registry.invalid/app"), Registries((), docker=False), deadline_s=5
+                Repository("registry.invalid/app"), Registries((settings,), docker=False)
             ) as registry,
-            pytest.raises(Exception, match="403") as caught,
+            pytest.raises(RegistryUnreachableError),
         ):
             registry.resolve("1.0")
-        thread.join()
 
-    assert "registry-unreachable" == getattr(caught.value, "code", "")
-    assert said[0].startswith(b"CONNECT registry.invalid:443 HTTP/1.1\r\n")
-    assert b"/v2/" not in said[0]
+    assert [] == beyond.asked
+
+
+def test_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A proxy that opens no tunnel is told nothing of what we wanted, and is no registry.
+    """
+    with FakeProxy(None) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        with (
+            Registry(Repository("registry.invalid/app"), Registries((), docker=False)) as registry,
+            pytest.raises(RegistryUnreachableError),
+        ):
+            registry.resolve("1.0")
+
+    assert b"/v2/" not in proxy.asked
+
+
+@pytest.mark.parametrize("location", ["http://10.0.0.1/", "http://[::ffff:a9fe:a9fe]/x"])
+def test_redirect_through_a_proxy(
+    hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    """
+    Through a proxy, too, no registry sends us to an address inside a network.
+    """
+    blob = Descriptor.of("a/b", b"x")
+    monkeypatch.setenv("HTTP_PROXY", f"http://{hostile.address}")
+    hostile.sends[f"http://registry.invalid/v2/app/blobs/{blob.digest}"] = lambda _: moved(location)
+    settings = RegistrySettings(Scope("registry.invalid"), plain_http=True)
+    with (
+        Registry(
+            Repository("registry.invalid/app"), Registries((settings,), docker=False)
+        ) as registry,
+        pytest.raises(RedirectError),
+    ):
+        registry.small_blob(blob, 10)
+
+    assert 1 == len(hostile.asked)
+
+
+def test_slow_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A resolver that does not answer does not hold us longer than the deadline.
+    """
+    over = threading.Event()
+
+    def hangs(*_: object, **__: object) -> list[object]:
+        over.wait(30)
+        return []
+
+    monkeypatch.setattr("verifier.pull.registry.network.socket.getaddrinfo", hangs)
+    before = time.monotonic()
+    with (
+        Registry(
+            Repository("registry.invalid/app"), Registries((), docker=False), deadline_s=0.2
+        ) as registry,
+        pytest.raises(RegistryTimeoutError),
+    ):
+        registry.resolve("1.0")
+    over.set()
+
+    assert time.monotonic() - before < 2
 
 
 @pytest.mark.parametrize(
