@@ -251,17 +251,20 @@ def test_a_large_one(app: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_of_one_payload(app: Registry) -> None:
     """
-    One payload under two signatures is two, and under none it is told by its bytes.
+    One payload under two signatures is two, so are two payloads under one, and under none a
+    payload is told by its bytes.
     """
     manifest = artifact(app, b"payload", SIMPLE, subject=None)
     [layer] = manifest["layers"]
+    [other] = artifact(app, b"another", SIMPLE)["layers"]
     signed = [
-        {**layer, "annotations": {"dev.cosignproject.cosign/signature": one}}
-        for one in ("MQ==", "Mg==", "!")
+        {**of, "annotations": {"dev.cosignproject.cosign/signature": one}}
+        for of, one in ((layer, "MQ=="), (layer, "Mg=="), (other, "Mg=="), (layer, "!"))
     ]
     put(app, {**manifest, "layers": signed}, f"{TAG}{SIG}")
 
     identities = [form.identity for form in find_forms(app, SUBJECT).forms]
 
-    assert 3 == len(set(identities))
-    assert layer["digest"].encode() == identities[2].signature
+    assert 4 == len(set(identities))
+    assert identities[3] is not None
+    assert layer["digest"].encode() == identities[3].signature
