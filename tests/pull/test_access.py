@@ -267,6 +267,19 @@ def test_client_certificate_is_the_registrys(tmp_path: Path) -> None:
     assert [] == elsewhere.asked
 
 
+def test_connections_are_used_again(tmp_path: Path) -> None:
+    """
+    Over TLS, too, requests one after the other share a connection.
+    """
+    authority = Authority(tmp_path / "papers")
+    with HostileRegistry(tls=authority.server()) as server:
+        for _ in range(5):
+            with opened(server.address, ca=authority.certificate) as registry:
+                assert not registry.has_blob(BLOB.digest)
+
+        assert 1 == server.connections
+
+
 def test_o8_away_from_tls(tmp_path: Path, hostile: HostileRegistry) -> None:
     """
     O8: from TLS a redirect leads to TLS, and to nothing that anybody can read on the way.

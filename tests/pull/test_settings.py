@@ -6,6 +6,8 @@ import base64
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -327,6 +329,27 @@ def test_redirect_through_a_proxy(
         registry.small_blob(blob, 10)
 
     assert 1 == len(hostile.asked)
+
+
+def test_without_httpx() -> None:
+    """
+    Without the extra `pull` a registry is not opened, and the refusal says what to install.
+    """
+    code = """
+import sys
+sys.modules["httpcore"] = None
+from verifier.errors import MissingExtraError
+from verifier.pull.opening import open_images
+from verifier.pull.place import parse_place
+from verifier.pull.registry.reading import read_registries
+try:
+    open_images(parse_place("registry.example/app"), read_registries())
+except MissingExtraError as e:
+    print(e.hint)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "pip install 'sealbook[pull]'\n" == said.stdout
 
 
 def test_slow_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
