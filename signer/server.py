@@ -157,9 +157,8 @@ class Server(Prepared):
                 self._trail,
             ).table()
             | ConfigurationService(reloading).table()
-            | self._publishes.noting(
-                flows.table(metrics)
-            )  # to read; an admin may not sign by that alone
+            # To read; an admin may not sign by that alone.
+            | self._publishes.noting(flows.table(metrics))
             | flows.approvals()
             | logins.table()
             | self._publishes.table()
