@@ -409,6 +409,28 @@ def test_abandoned_archive(tmp_path: Path) -> None:
     assert [path] == list(tmp_path.iterdir())
 
 
+def test_left_over_is_checked(tmp_path: Path) -> None:
+    """
+    What an earlier try left beside an archive counts only as far as it is whole.
+    """
+    path = tmp_path / "a.tar"
+    images = Archive(path, create=True)
+    put(images, "one", "1")
+    images.abandon()
+    blobs = tmp_path / "a.tar.partial" / "blobs" / "sha256"
+    layer = Descriptor.of(LAYER, b"layer of one")
+    (blobs / layer.digest.hex).write_bytes(bytes(layer.size))
+    (blobs / ".0123.part").write_bytes(b"half of")
+
+    again = Archive(path, create=True)
+    put(again, "one", "1")
+    again.close()
+    last = Archive(path)
+    assert b"layer of one" == last.small_blob(layer, 100)
+    last.close()
+    assert [path] == list(tmp_path.iterdir())
+
+
 def test_untouched_archive(tmp_path: Path) -> None:
     """
     An archive that was only read is not written, and one that nothing was put into is not made.

@@ -131,13 +131,16 @@ class _Both:
             return self._new
 
     def _start(self) -> Layout:
-        new = Layout(self._partial, create=True)
+        is_left = self._partial.exists()  # by somebody who was stopped
+        new = Layout(self._partial, create=True, durable=False)
         try:
             self._lock = os.open(self._partial / "blobs", os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             new.close()
             raise ReadOnlyError(f"somebody else is writing {self._file}: {e.strerror}") from e
+        if is_left:
+            new.check()
         # Somebody else may have written it since we opened it. What they listed counts; of what
         # an earlier try left beside it we take the content, and never the list.
         old, self._old = self._old, _Tar(self._file, missing_ok=self._missing_ok)

@@ -27,8 +27,8 @@ from pathlib import Path
 
 from verifier import limits
 from verifier.digest import Digest
-from verifier.errors import LayoutError
-from verifier.pull.errors import NoImageError, ReadOnlyError
+from verifier.errors import DigestError, LayoutError
+from verifier.pull.errors import NoImageError, ReadOnlyError, WrongContentError
 from verifier.pull.held import PIECE, VERSION, Held, Store, check_version, checked
 from verifier.pull.images import Descriptor, Manifest, Written
 from verifier.pull.layout_index import Change, LayoutIndex
@@ -42,8 +42,10 @@ _HINT = "skopeo copy docker://IMAGE oci:DIR:TAG writes one"
 class Layout(Held):
     """One such directory, as `Images`. Safe in many threads and processes."""
 
-    def __init__(self, directory: Path, *, create: bool = False) -> None:
+    def __init__(self, directory: Path, *, create: bool = False, durable: bool = True) -> None:
         """Open the layout in `directory`; with `create` it is made where there is nothing.
+
+        Unless it is `durable`, blobs may be lost with the machine: see `check`.
 
         Raises:
             LayoutError: it is no layout, or with `create` something else.
@@ -51,7 +53,7 @@ class Layout(Held):
         """
         if create:
             _make(directory)
-        self._files = _Files(directory)
+        self._files = _Files(directory, durable=durable)
         self._changes = _Changes(self._files)
         super().__init__(self._files, f"oci:{directory}")
 
@@ -76,7 +78,7 @@ class Layout(Held):
         found = self.resolve(reference)
         self.unlist(reference)
         if found.digest == reference:
-            self._files.remove(found.digest)
+            self._files.remove(found.digest.hex)
 
     def unlist(self, reference: str) -> None:
         """Take a digest or a name off the list; the content stays."""
@@ -86,6 +88,17 @@ class Layout(Held):
         """Have `index` instead of what is listed here."""
         with self._files.locked():
             self._files.write_index(index)
+
+    def check(self) -> None:
+        """Remove what is no blob: one that a machine lost as it fell, or half of one."""
+        for name in self._files.names():
+            try:
+                digest = Digest(f"sha256:{name}")
+                size = self._files.size(digest) or 0
+                for _ in self.blob(Descriptor("", digest, size)):
+                    pass
+            except (DigestError, WrongContentError):
+                self._files.remove(name)
 
     @property
     def store(self) -> Store:
@@ -100,8 +113,8 @@ class Layout(Held):
 class _Files:
     """The files of one layout."""
 
-    def __init__(self, directory: Path) -> None:
-        self._where = str(directory)
+    def __init__(self, directory: Path, *, durable: bool) -> None:
+        self._where, self._durable = str(directory), durable
         opened: list[int] = []
         try:
             opened.append(os.open(directory, _ENTER & ~os.O_NOFOLLOW))  # the user names it
@@ -150,9 +163,12 @@ class _Files:
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         self._write(self._blobs, name, pieces)
 
-    def remove(self, digest: Digest) -> None:
+    def names(self) -> list[str]:
+        return os.listdir(self._blobs)  # noqa: PTH208  by descriptor, not by path
+
+    def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(digest.hex, dir_fd=self._blobs)
+            os.unlink(name, dir_fd=self._blobs)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -208,7 +224,8 @@ class _Files:
                 for piece in pieces:
                     file.write(piece)
                 file.flush()
-                os.fsync(file.fileno())
+                if self._durable:
+                    os.fsync(file.fileno())
             os.rename(temporary, name, src_dir_fd=beside, dst_dir_fd=beside)
         except BaseException as e:
             with contextlib.suppress(OSError):
