@@ -19,7 +19,9 @@ def _nobody_connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """No test sees this machine's own docker configuration, proxies, or another's connections."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.delenv("SEALBOOK_REGISTRIES", raising=False)
+    monkeypatch.delenv("REGISTRY_AUTH_FILE", raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -253,6 +253,23 @@ def test_helper_that_hangs(docker: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert not written.exists()
 
 
+@pytest.mark.parametrize("place", ["run", "config", "named"])
+def test_podman(docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """
+    Whom docker does not know, Podman may; what it knows for a part of a registry is not for all.
+    """
+    docker.write_text(json.dumps({"auths": {"other.example": {"auth": AUTH}}}))
+    path = tmp_path / place / "containers" / "auth.json"
+    path.parent.mkdir(parents=True)
+    if place == "named":
+        monkeypatch.setenv("REGISTRY_AUTH_FILE", str(path))
+    path.write_text(json.dumps({"auths": {f"{HOST}/team": {"auth": AUTH}}}))
+    assert find() is None
+
+    path.write_text(json.dumps({"auths": {HOST: {"auth": AUTH}}}))
+    assert Credential("user", "se:cret") == find()
+
+
 def test_not_dockers(docker: Path) -> None:
     """
     Where docker's configuration is not to count, it does not.

@@ -14,6 +14,7 @@ from tests.pull.hostile import IMAGE, INDEX, Asked, HostileRegistry, answer, bou
 from verifier.digest import Digest
 from verifier.errors import AmbiguousManifestError, LimitError, MalformedError, VerificationError
 from verifier.pull.errors import (
+    RefusedContentError,
     RegistryAnswerError,
     RegistryTimeoutError,
     RegistryUnreachableError,
@@ -347,6 +348,55 @@ def test_o10_nobody_reads(hostile: HostileRegistry) -> None:
             )
     finally:
         stuck.set()
+
+
+def uploads(hostile: HostileRegistry, most: int) -> list[bytes]:
+    """Have `hostile` take uploads, of at most `most` bytes in one request; return what it took."""
+    taken: list[bytes] = []
+
+    def take(asked: Asked) -> list[bytes]:
+        if len(asked.body) > most:
+            return answer(413, b"<html>too large")
+        taken.append(asked.body)
+        return answer(202 if asked.method == "PATCH" else 201, b"", {"Location": "/up?part=2"})
+
+    hostile.sends["POST /v2/app/blobs/uploads/"] = lambda _: answer(
+        202, b"", {"Location": "/up?part=1"}
+    )
+    hostile.sends["/up"] = take
+    return taken
+
+
+def test_in_parts_where_a_proxy_wants_them(
+    hostile: HostileRegistry, app: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Where no large requests are taken a blob goes in parts, if it can be gone through again.
+    """
+    monkeypatch.setattr("verifier.pull.registry.uploading._PART", 1000)
+    content = b"0123456789" * 250
+    blob = Descriptor.of("application/octet-stream", content)
+    taken = uploads(hostile, 1500)
+
+    app.put_blob(blob, [content[:1700], content[1700:]])
+
+    assert content == b"".join(taken)
+    ranges = [one.headers.get("content-range") for one in hostile.to("/up")[1:]]
+    assert ["0-999", "1000-1999", "2000-2499", None] == ranges
+    assert f"/up?part=2&digest={blob.digest.replace(':', '%3A')}" == hostile.asked[-1].target
+
+
+def test_too_large_for_a_proxy(hostile: HostileRegistry, app: Registry) -> None:
+    """
+    What cannot be gone through again is refused, with what may be in between.
+    """
+    content = b"0123456789" * 250
+    uploads(hostile, 1500)
+
+    with pytest.raises(RefusedContentError) as caught:
+        app.put_blob(Descriptor.of("application/octet-stream", content), iter([content]))
+
+    assert "client_max_body_size" in caught.value.hint
 
 
 def test_o10_endless_head(hostile: HostileRegistry, app: Registry) -> None:

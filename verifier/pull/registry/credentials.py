@@ -2,7 +2,9 @@
 
 A configured credential is a file with `user:secret`, and counts alone. Else docker's own
 config.json, in $DOCKER_CONFIG or ~/.docker, as docker reads it: the helper that `credHelpers`
-names for the registry, then `credsStore`, then `auths`. A secret may be an identity token.
+names for the registry, then `credsStore`, then `auths`. A secret may be an identity token. What
+is not there may be where `podman login` puts it: $REGISTRY_AUTH_FILE, or containers/auth.json in
+$XDG_RUNTIME_DIR or ~/.config, of the same form.
 
 A helper is a program `docker-credential-NAME`; it gets the registry's name on its standard
 input, and a deadline, and what it prints has a limit.
@@ -19,7 +21,7 @@ import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,8 +84,28 @@ def _robot(path: Path) -> Credential:
 
 
 def _from_docker(host: str, deadline: Deadline) -> Credential | None:
-    directory = os.environ.get("DOCKER_CONFIG") or "~/.docker"
-    path = Path(directory).expanduser() / "config.json"
+    for path in _files():
+        if (found := _from_file(path, host, deadline)) is not None:
+            return found
+    return None
+
+
+def _files() -> Iterator[Path]:
+    """Yield where whoever logged in is written down; most of it will not be there."""
+    yield Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "config.json"
+    if named := os.environ.get("REGISTRY_AUTH_FILE"):
+        yield Path(named)
+        return
+    for directory in (os.environ.get("XDG_RUNTIME_DIR"), _config_home()):
+        if directory:
+            yield Path(directory).expanduser() / "containers" / "auth.json"
+
+
+def _config_home() -> str:
+    return os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+
+
+def _from_file(path: Path, host: str, deadline: Deadline) -> Credential | None:
     try:
         with path.open("rb") as file:
             content = file.read(limits.DOCKER_CONFIG + 1)
@@ -118,7 +140,9 @@ def _from_auths(auths: object, host: str, path: Path) -> Credential | None:
 
 
 def _host(key: str) -> str:
-    bare = key.removeprefix("https://").removeprefix("http://").partition("/")[0]
+    bare, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
+    if path.strip("/") not in ("", "v1", "v2"):
+        return ""  # a part of a registry, as Podman has them, is not the registry
     return DOCKER_HUB if bare in ("index.docker.io", "registry-1.docker.io") else bare
 
 

@@ -2,7 +2,7 @@
 
     POST /v2/<name>/blobs/uploads/                      → 202 Location: <where>
     PUT  <where>&digest=sha256:…   all of it            → 201
-    PATCH <where>   a part   Content-Range: 0-16777215  → 202 Location: <where next>
+    PATCH <where>   a part   Content-Range: 0-1048575  → 202 Location: <where next>
 
 The last piece is not sent before all of them were hashed: so what is not what was described is
 never whole there, whatever the registry itself checks. Parts are for what is in between and
@@ -27,7 +27,7 @@ from verifier.pull.registry.host import Host
 from verifier.pull.registry.tokens import Scopes
 from verifier.repository import Repository
 
-_PART = 16 << 20
+_PART = 1 << 20  # what nginx takes when nobody has told it anything
 _SLICE = 256 << 10
 _TYPE = ("Content-Type", "application/octet-stream")
 _TOO_LARGE = 413
@@ -186,14 +186,15 @@ def _with_digest(where: str, descriptor: Descriptor) -> str:
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    part = bytearray()
+    """Yield the same bytes in parts of `_PART`, and a last one."""
+    left = bytearray()
     for piece in pieces:
-        part += piece
-        if len(part) >= _PART:
-            yield bytes(part)
-            part.clear()
-    if part:
-        yield bytes(part)
+        left += piece
+        while len(left) >= _PART:
+            yield bytes(left[:_PART])
+            del left[:_PART]
+    if left:
+        yield bytes(left)
 
 
 def _fault(what: str, status: int, said: bytes) -> ImagesError:
