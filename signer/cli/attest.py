@@ -56,7 +56,9 @@ _SLUG = re.compile(r"[^a-z0-9]+")
 
 def main(argv: list[str]) -> int:
     """Attest, check what came back, and attach or write it; exit code 0 only when all is well."""
-    args = _parser().parse_args(argv[1:])
+    parsing = _parser()
+    args = parsing.parse_args(argv[1:])
+    images.check_repository(parsing, args, args.images)
     uri = types.uri_of(args.type)
     check_attaching(args, args.images)
     # Before anything is signed: what cannot be checked or kept is not asked for.

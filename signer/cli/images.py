@@ -22,7 +22,7 @@ from verifier.errors import SealbookError
 from verifier.pull.errors import ContentTrustError
 from verifier.pull.images import MANIFEST_TYPES, Descriptor, Images
 from verifier.pull.opening import open_images
-from verifier.pull.place import Place, RegistryPlace, parse_place
+from verifier.pull.place import ARCHIVE, LAYOUT, Place, RegistryPlace, parse_place
 from verifier.pull.registry.reading import read_registries
 from verifier.pull.registry.settings import Registries
 from verifier.pull.whole import whole_image
@@ -33,6 +33,7 @@ HELP = (
     "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:<hex>, oci:DIR[:TAG], oci-archive:FILE[:TAG],"
     " or sha256:<hex>"
 )
+_NOWHERE = ("sha256:", LAYOUT, ARCHIVE)
 _PARALLEL = 8
 _MOST_LISTED = 16 << 20
 
@@ -144,6 +145,15 @@ def add_registries(made: argparse.ArgumentParser) -> None:
         help="who you are in registries, and whom you believe (default: $SEALBOOK_REGISTRIES, or"
         " ~/.config/sealbook/registries.toml, and what docker knows)",
     )
+
+
+def check_repository(
+    made: argparse.ArgumentParser, args: argparse.Namespace, given: Sequence[str]
+) -> None:
+    """Refuse, with exit code 2, names that say no repository where none is said beside them."""
+    for one in given:
+        if not args.repository and one.startswith(_NOWHERE):
+            made.error(f"expected --repository R for {one[:200]}")
 
 
 def listed(path: Path | None) -> list[str]:

@@ -46,6 +46,7 @@ def main(argv: list[str]) -> int:
     given = [*args.images, *images.listed(args.from_file)]
     if not given:
         made.error("expected an IMAGE, or --from-file")
+    images.check_repository(made, args, given)
     check_attaching(args, given)
     # Before anything is signed: what cannot be checked or kept is not asked for.
     verifier, annotations = _verifier(args), _annotations(args)

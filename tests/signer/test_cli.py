@@ -64,6 +64,8 @@ def test_help(command: str) -> None:
         ["--frobnicate"],
         ["sign"],
         ["sign", "sha256:x"],
+        ["sign", "oci:image"],
+        ["attest", "oci:image", "--type", "vuln", "--predicate", "report.json"],
         ["sign", "--repo", "x", "y"],
         ["search", "colour", "red"],
         ["proof"],

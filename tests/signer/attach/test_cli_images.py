@@ -304,9 +304,7 @@ def test_the_service_attaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ("words", "code"),
     [
         ((f"{REPOSITORY}",), "bad-request"),
-        ((digest(1),), "bad-request"),
         ((digest(1), "--repository", REPOSITORY, "--attach"), "bad-request"),
-        (("oci:nowhere",), "bad-request"),
         (("oci:nowhere", "--repository", REPOSITORY), "bad-layout"),
         ((f"{REPOSITORY}:1.0", "--publish", "--no-attach"), "bad-request"),
         ((f"{REPOSITORY}:1.0:2",), "bad-place"),
