@@ -43,6 +43,7 @@ client_key = "/keys/client.key"
 token_hosts = ["auth.bank.example", "auth.bank.example:8443"]
 redirect_hosts = ["s3.bank.example"]
 plain_http = false
+timeout_s = 300
 [[registry]]
 prefix = "harbor.bank.example"
 credential = "systemd:harbor"
@@ -68,6 +69,7 @@ def test_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("auth.bank.example", "auth.bank.example:8443"),
         plain_http=False,
         redirect_hosts=("s3.bank.example",),
+        timeout_s=300.0,
     )
     rest = RegistrySettings(Scope("harbor.bank.example"), Path("/run/credentials/unit/harbor"))
     assert Registries((payments, rest), docker=False) == found
@@ -104,6 +106,8 @@ def test_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         '[[registry]]\nprefix = "a.example"\ntoken_hosts = "b.example"\n',
         '[[registry]]\nprefix = "a.example"\ntoken_hosts = ["https://b.example"]\n',
         '[[registry]]\nprefix = "a.example"\nclient_key = "x"\n',
+        '[[registry]]\nprefix = "a.example"\ntimeout_s = 0\n',
+        '[[registry]]\nprefix = "a.example"\ntimeout_s = 86400\n',
         '[[registry]]\nprefix = "*"\ncredential = "x"\n',
         '[[registry]]\nprefix = "a.example"\n[[registry]]\nprefix = "a.example"\n',
         '[[registry]]\nprefix = "a.example"\ncredential = "systemd:../x"\n',

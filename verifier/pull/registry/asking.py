@@ -22,7 +22,6 @@ from verifier.pull.registry.sharing import shared_host
 from verifier.pull.registry.tokens import Scope, Scopes
 from verifier.repository import Repository
 
-DEADLINE_S = 60.0
 TAG = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{limits.TAG - 1}}}", re.ASCII)
 
 
@@ -42,9 +41,9 @@ class Asking:
         repository: Repository,
         registries: Registries,
         *,
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float | None = None,
     ) -> None:
-        """Connect to nobody yet.
+        """Connect to nobody yet; `deadline_s`, or what is configured, is for each method.
 
         Raises:
             RegistrySettingsError: a file that is configured for it cannot be used.
@@ -52,8 +51,9 @@ class Asking:
         name, _, path = repository.partition("/")
         self.repository = repository
         self._path = path
-        self._deadline_s = deadline_s
-        self._share = shared_host(name, registries.of(repository), registries)
+        settings = registries.of(repository)
+        self._deadline_s = deadline_s or settings.timeout_s
+        self._share = shared_host(name, settings, registries)
         self._pull = (Scope("repository", path, ("pull",)),)
         self._push = (Scope("repository", path, ("pull", "push")),)
         self._delete = (Scope("repository", path, ("pull", "push", "delete")),)

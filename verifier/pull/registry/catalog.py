@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from verifier import limits
 from verifier.errors import LimitError, RepositoryError
-from verifier.pull.registry.asking import DEADLINE_S
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.faults import fault
 from verifier.pull.registry.listing import JSON, pages, texts
@@ -22,7 +21,7 @@ _SCOPES = (TokenScope("registry", "catalog", ("*",)),)
 
 
 def catalog(
-    host: str, registries: Registries, prefix: str = "", *, deadline_s: float = DEADLINE_S
+    host: str, registries: Registries, prefix: str = "", *, deadline_s: float | None = None
 ) -> Iterator[Repository]:
     """Yield the repositories of `host`; of them, those under `prefix`, a path.
 
@@ -35,14 +34,15 @@ def catalog(
     """
     wanted = Scope(f"{host}/{prefix.strip('/')}" if prefix.strip("/") else host)
     what = f"the catalog of {host}"
-    share = shared_host(host, registries.of(wanted), registries)
+    settings = registries.of(wanted)
+    share = shared_host(host, settings, registries)
     count = 0
     try:
         for page in pages(
             share.host,
             "/v2/_catalog?n=1000",
             _SCOPES,
-            Deadline(deadline_s, what),
+            Deadline(deadline_s or settings.timeout_s, what),
             media_type=JSON,
             what=what,
             otherwise=lambda answer: fault(what, answer.status, answer.discard(), writes=False),

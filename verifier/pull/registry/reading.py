@@ -15,12 +15,13 @@ from verifier import limits
 from verifier._strict import Fields
 from verifier.errors import MalformedError
 from verifier.pull.errors import RegistrySettingsError
-from verifier.pull.registry.settings import Registries, RegistrySettings
+from verifier.pull.registry.settings import DEADLINE_S, Registries, RegistrySettings
 from verifier.repository import Scope
 
 _NAME = "registries.toml"
 _SYSTEM = Path("/etc/sealbook/registries.toml")
 _MOST = 1024
+_LONGEST_S = 3600
 _SYSTEMD = "systemd:"
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{1,255}", re.ASCII)
 _HOST = re.compile(r"[a-z0-9.-]{1,253}(?::[1-9][0-9]{0,4})?", re.ASCII)
@@ -104,10 +105,13 @@ def _registry(value: object, index: int, base: Path) -> RegistrySettings:
         _hosts(fields, "token_hosts"),
         fields.take("plain_http", bool) if fields.has("plain_http") else None,
         _hosts(fields, "redirect_hosts"),
+        float(fields.take("timeout_s", int)) if fields.has("timeout_s") else DEADLINE_S,
     )
     fields.done()
     if found.credential and prefix == "*":
         raise MalformedError("a credential needs a host as prefix: whoever is named would get it")
+    if not 0 < found.timeout_s <= _LONGEST_S:
+        raise MalformedError(f"timeout_s: expected 1 to {_LONGEST_S} seconds")
     if (found.client_certificate is None) != (found.client_key is None):
         raise MalformedError("client_certificate and client_key go together")
     return found

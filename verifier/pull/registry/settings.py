@@ -9,6 +9,7 @@
     token_hosts = ["auth.bank.example"]       # may hand out tokens for this registry
     redirect_hosts = ["s3.bank.example"]      # inside our network, and it may send us there
     plain_http = true                         # never guessed, but on loopback
+    timeout_s = 60                            # for each thing that is asked of it, in all
 
 Of all that fit a repository the longest prefix alone counts. The file is the first of
 $SEALBOOK_REGISTRIES, $XDG_CONFIG_HOME/sealbook/registries.toml and /etc/sealbook/registries.toml;
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from verifier.repository import Repository, Scope
+
+DEADLINE_S = 60.0
 
 
 class RegistrySettings(NamedTuple):
@@ -40,6 +43,7 @@ class RegistrySettings(NamedTuple):
     token_hosts: tuple[str, ...] = ()
     plain_http: bool | None = None
     redirect_hosts: tuple[str, ...] = ()
+    timeout_s: float = DEADLINE_S
 
 
 class Registries(NamedTuple):
