@@ -48,7 +48,7 @@ class Deadline:
         """Return the error that says so."""
         return RegistryTimeoutError(
             f"{self._what}: expected all of it in {self._total_s:g} s",
-            hint="is the registry slow, or the network? timeout_s in registries.toml gives it longer",
+            hint="is it slow, or the network? timeout_s in registries.toml gives it longer",
         )
 
     def earn(self, moved: int) -> None:
