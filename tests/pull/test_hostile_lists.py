@@ -128,6 +128,22 @@ def test_o1_pages_in_a_circle(hostile: HostileRegistry, app: Registry, link: str
         refused(RegistryAnswerError, "bad-registry-answer", lambda: list(app.tags()))
 
 
+def test_o1_next_page_among_other_links(hostile: HostileRegistry, app: Registry) -> None:
+    """
+    O1: the next page is found in whichever header it is, among links to whatever else.
+    """
+    links = (
+        f'Link: <{TAGS}?p=2>; title="a, b"; rel="next"\r\n'
+        'Link: </style.css>; rel=preload, </x>; rel="next-archive"\r\n'
+    )
+    first = b'{"tags": ["a"]}'
+    head = f"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: {len(first)}\r\n"
+    pages = [[f"{head}{links}\r\n".encode() + first], told({"tags": ["b"]})]
+    hostile.sends[TAGS] = lambda _: pages.pop(0)
+
+    assert ["a", "b"] == list(app.tags())
+
+
 @pytest.mark.parametrize(
     "link",
     [

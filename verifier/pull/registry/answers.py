@@ -32,10 +32,12 @@ class Answer:
         self._response = response
         self._deadline = deadline
         self.status: int = response.status
-        self.headers: Mapping[str, str] = {
-            name.decode("ascii", "replace").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
+        headers: dict[str, str] = {}
+        for raw, value in response.headers:
+            name, text = raw.decode("ascii", "replace").lower(), value.decode("latin-1")
+            # Several of one name are one list (RFC 9110 section 5.3), or no value that we take.
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        self.headers: Mapping[str, str] = headers
         self.challenges = [
             value.decode("latin-1")
             for name, value in response.headers
