@@ -155,7 +155,7 @@ class _Both:
         content = {name: Piece(self._old.file, span) for name, span in self._old.others()}
         for digest in {*self._old.blobs(), *self._reachable()} - self._gone:
             content[f"{BLOBS}{digest.hex}"] = self._piece(digest)
-        pack(self._file, self.index().json(), content)
+        pack(self._file, self.index().ordered().json(), content)
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def close(self) -> None:

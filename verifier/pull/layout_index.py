@@ -69,6 +69,11 @@ class LayoutIndex:
         value = {**self._value, "manifests": self._rows}
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
+    def ordered(self) -> Self:
+        """Return the same in an order that does not tell in which it was put there."""
+        rows = sorted(self._rows, key=lambda row: (_name(row), str(row.get("digest"))))
+        return type(self)({**self._value, "manifests": rows}, self._where)
+
     def names(self) -> Iterator[str]:
         """Yield every name, each once."""
         yield from dict.fromkeys(name for name in map(_name, self._rows) if name)
