@@ -43,6 +43,7 @@ class Strange(FakeReferrersRegistry):
             "no notation": b"vnd.cncf.notary" in asked.content,
             "no signatures": asked.method == "PUT" and asked.rest.endswith(".sig"),
             "no catalog": asked.kind == "catalog",
+            "no lists": asked.kind == "referrers",
             "small blobs": asked.kind == "blobs" and len(asked.content) > 2_000_000,
         }
         for rule in self.rules:
@@ -54,6 +55,8 @@ class Strange(FakeReferrersRegistry):
         for one in super().referring(kept, digest):
             if "untyped" in self.rules:
                 one["artifactType"] = "application/vnd.oci.empty.v1+json"
+            if "another" in self.rules:
+                one["digest"] = f"sha256:{0:064x}"
             if "unlisted" not in self.rules:
                 yield one
 
@@ -61,6 +64,9 @@ class Strange(FakeReferrersRegistry):
         answer = super().answer(asked)
         if "other bytes" in self.rules and (asked.method, asked.kind) == ("GET", "manifests"):
             return answer._replace(content=answer.content + b" ")
+        if "no header" in self.rules:
+            kept = {k: v for k, v in answer.headers.items() if k != "OCI-Subject"}
+            return answer._replace(headers=kept)
         return answer
 
 
@@ -193,6 +199,8 @@ def test_content_trust(rule: str) -> None:
         ("no signatures", "signature-tag", {".sig": "no"}),
         ("untyped", "referrers-listed", {"bundle": "no", "notation": "no"}),
         ("unlisted", "referrers-listed", {"bundle": "no", "notation": "no"}),
+        ("another", "referrers-listed", {"bundle": "no", "notation": "no"}),
+        ("no lists", "referrers-listed", {"bundle": "no", "notation": "no"}),
         ("small manifests", "manifest-size", {}),
         ("small blobs", "layer-size", {}),
         ("no catalog", "catalog", {}),
@@ -214,6 +222,17 @@ def test_what_a_registry_does_not_do(rule: str, name: str, broken: dict[str, str
     expected = {**dict.fromkeys(("bundle", ".sig", "notation"), "yes"), **broken}
     assert expected.items() <= works(said).items()
     assert (1 if broken else 0) == code
+
+
+def test_a_list_that_is_kept_without_saying_so() -> None:
+    """
+    A registry that lists referrers and does not say so when they come has the API nevertheless.
+    """
+    with Strange("no header") as registry:
+        code, said = checked(registry)
+
+    assert 0 == code
+    assert [("yes", ""), ("yes", "")] == outcomes(said, "referrers-api", "referrers-listed")
 
 
 def test_sizes_that_are_taken_are_told() -> None:
