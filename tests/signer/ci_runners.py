@@ -91,7 +91,8 @@ class Runner:
         self, script: str, place: Path, variables: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Run a script until it ends; nothing of this process's environment is in it."""
-        fixed = {"HOME": str(place), "PATH": self._path, "LC_ALL": "C.UTF-8", "PWD": str(place)}
+        here = dict.fromkeys(("HOME", "PWD", "TMPDIR"), str(place))  # what is left, is left there
+        fixed = {**here, "PATH": self._path, "LC_ALL": "C.UTF-8"}
         return subprocess.run(
             ["sh", "-c", self.said(script)],
             cwd=place,
