@@ -18,6 +18,7 @@ import pytest
 
 from tests.interop.image import TAG, Image
 from tests.interop.product import sealbook
+from tests.interop.pushing import BUNDLE, NOTATION
 from tests.interop.readers import ANYWHERE, READERS, Home, Programs, There
 from tests.registries.fake_referrers import FakeReferrersRegistry
 from verifier.digest import Digest
@@ -210,6 +211,33 @@ def test_our_verifier(there: There, copy: str) -> None:
     assert ["repository-mismatch"] * 3 == ours(there, copy, rules + approval)
 
 
+def test_others_read_our_files(
+    there: There, programs: Programs, oras: Path, tmp_path: Path
+) -> None:
+    """
+    Our archive is read by skopeo, and our layout by oras, which finds what is attached; and what
+    skopeo writes is read by us.
+    """
+    home = Home(tmp_path / "home", programs, there.config.parent)
+    ours, theirs = home.directory / "ours.tar", home.directory / "theirs.tar"
+    carry(f"{there.name}:{TAG}", f"oci-archive:{ours}")
+    carry(f"oci-archive:{ours}", f"oci:{tmp_path}/layout:{TAG}")
+    out = home.skopeo("copy", "--all", f"oci-archive:ours.tar:{there.name}:{TAG}", "oci:out:1")
+    back = home.skopeo("copy", "--all", "oci:out:1", f"oci-archive:theirs.tar:{TAG}")
+    found = subprocess.run(
+        (oras, "discover", "--format", "json", "--oci-layout", f"{tmp_path}/layout:{TAG}"),
+        capture_output=True,
+        check=True,
+    )
+    [line, _] = carry(f"oci-archive:{theirs}", f"{there.address}/carried/theirs")
+
+    assert out.accepted, out.output
+    assert back.accepted, back.output
+    assert (there.digests[0], 3) == (line["digest"], line["manifests"])
+    listed = [one["artifactType"] for one in json.loads(found.stdout)["referrers"]]
+    assert sorted([SBOM, NOTATION, BUNDLE, BUNDLE]) == sorted(listed)
+
+
 @pytest.mark.parametrize("attachments", [False, True])
 def test_what_skopeo_loses(
     there: There, programs: Programs, attachments: bool, tmp_path: Path
@@ -222,7 +250,10 @@ def test_what_skopeo_loses(
     if attachments:
         home.trust_podman("--registry", there.address, "--attachments")
     end = f"{there.address}/carried/skopeo-{int(attachments)}"
-    verdict = home.copy(f"{there.name}:{TAG}", f"{end}:{TAG}")
+    verdict = home.skopeo(
+        *("copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false"),
+        *(f"docker://{there.name}:{TAG}", f"docker://{end}:{TAG}"),
+    )
     assert verdict.accepted, verdict.output
     after = everything(end, there.digests)
     kinds = Counter(kind for what in after.values() for kind, _ in what)
