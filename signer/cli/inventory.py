@@ -23,7 +23,7 @@ from signer.registries.signs import WAYS, Look
 from verifier import limits
 from verifier.errors import RepositoryError
 from verifier.publickey import PublicKey
-from verifier.pull.errors import ImagesError
+from verifier.pull.errors import NoImageError, RegistryAccessError, RegistryAnswerError
 from verifier.pull.registry.catalog import catalog
 from verifier.pull.registry.client import Registry
 from verifier.pull.registry.reading import read_registries
@@ -140,7 +140,7 @@ def _catalogued(where: str, registries: Registries) -> Iterator[Repository]:
         for repository in catalog(host, registries, prefix):
             count += 1
             yield repository
-    except ImagesError as e:
+    except (NoImageError, RegistryAccessError, RegistryAnswerError) as e:
         alone = _as_repository(where)
         if count or alone is None:
             hint = "not every registry lists its repositories: name them with --from-file"

@@ -282,6 +282,16 @@ def test_a_registry_without_a_catalog(stock: Stock, tmp_path: Path) -> None:
     assert 0 == exactly.returncode
 
 
+def test_a_registry_that_does_not_answer() -> None:
+    """
+    A registry that nobody reaches is an error, and not one without a catalog.
+    """
+    done = sealbook("inventory", "127.0.0.1:9/team/app", "--json")
+
+    assert (1, "registry-unreachable") == (done.returncode, json.loads(done.stdout)["error"])
+    assert "alone" not in done.stderr
+
+
 def test_a_catalog_that_ends_early(tmp_path: Path) -> None:
     """
     Half a catalog is no inventory: it fails, and nothing is looked at in its stead.
