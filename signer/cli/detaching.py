@@ -6,7 +6,9 @@ import argparse
 import base64
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ from signer.client import Client
 from signer.client.answer import record
 from signer.errors import ServiceError
 from verifier.digest import Digest
-from verifier.errors import SealbookError
+from verifier.errors import SealbookError, VerificationError
 from verifier.pull.forms import Found
 from verifier.pull.images import Images
 from verifier.pull.opening import open_images
@@ -31,6 +33,7 @@ from verifier.repository import EVERYWHERE, Repository
 from verifier.trust import TrustRoot
 from verifier.trust.revocation import Revocation, Revocations
 
+_PARALLEL = 8
 METAVAR = "PLACE"
 HELP = "registry/repository, with :TAG or @DIGEST for one image of it; oci:DIR; oci-archive:FILE"
 
@@ -51,7 +54,8 @@ class Target(NamedTuple):
 class Outcome(NamedTuple):
     """What became of one place: of how many images, and what was found at some of them.
 
-    `error`: it could not be looked through; what was done before, is done.
+    `error`: it could not be looked through; what was done before, is done. `under` are manifests
+    of a revoked index, which are not revoked with it: some runtimes look at these alone.
     """
 
     place: str
@@ -59,6 +63,7 @@ class Outcome(NamedTuple):
     detached: Sequence[Detached] = ()
     unread: Sequence[tuple[str, SealbookError]] = ()
     error: SealbookError | None = None
+    under: Sequence[Digest] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -82,6 +87,7 @@ class Outcome(NamedTuple):
             "removed": removed,
             "stays": stays,
             "failed": failed,
+            "under": list(self.under),
         }
 
     def text(self) -> str:
@@ -101,6 +107,9 @@ class Outcome(NamedTuple):
         lines += [f"  {tag}  NOT READ: {e.message} ({e.code})" for tag, e in self.unread]
         if self.error:
             lines.append(f"  NOT DONE: {self.error.message} ({self.error.code})")
+        if self.under:
+            lines.append("note:  under a revoked index, and not revoked, so that Podman runs it:")
+            lines += [f"  {digest}" for digest in self.under]
         if not self.is_clean:
             lines.append("hint:  once that is mended: sealbook detach goes on, and does no harm")
         return "\n".join(lines)
@@ -185,7 +194,23 @@ def _detach(
     except SealbookError as e:
         return Outcome(target.text, len(found.digests), (), found.unread, e)
     changed = [one for one in detached if one.removed or one.stays or one.error]
-    return Outcome(target.text, len(found.digests), changed, found.unread)
+    under = _under(target.images, revocations)
+    return Outcome(target.text, len(found.digests), changed, found.unread, under=under)
+
+
+def _under(images: Images, revocations: Sequence[Revocation]) -> list[Digest]:
+    """Return what is under indexes that are revoked, and is not."""
+    revoked = sorted({one.target for one in revocations if one.kind == "digest"})
+
+    def children(digest: str) -> list[Digest]:
+        try:
+            return [child.digest for child in images.manifest(digest).children]
+        except VerificationError:  # it is not here
+            return []
+
+    with ThreadPoolExecutor(_PARALLEL, "indexes") as executor:
+        found = dict.fromkeys(chain.from_iterable(executor.map(children, revoked)))
+    return [digest for digest in found if digest not in revoked]
 
 
 def _subjects(target: Target, client: Client, revocations: Sequence[Revocation]) -> Subjects:

@@ -29,7 +29,15 @@ from verifier import simplesigning
 from verifier.digest import Digest
 from verifier.publickey import PublicKey
 from verifier.pull.forms import SIG, find_forms
-from verifier.pull.images import EMPTY, EMPTY_CONTENT, IMAGE, Descriptor, Images, fallback_tag
+from verifier.pull.images import (
+    EMPTY,
+    EMPTY_CONTENT,
+    IMAGE,
+    INDEX,
+    Descriptor,
+    Images,
+    fallback_tag,
+)
 from verifier.pull.opening import open_images
 from verifier.pull.place import parse_place
 from verifier.pull.registry.settings import Registries
@@ -588,6 +596,29 @@ def test_a_place_that_is_none(service: InProcess) -> None:
 
     check_refused(done, "bad-place")
     assert before == service.tree_size
+
+
+def test_an_index(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
+    """
+    What is under a revoked index stays signed, as it is not revoked with it, and that is told.
+    """
+    place = f"{registry.address}/team/app"
+    child = signed(service, place, "child", tmp_path / "child")
+    value = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [child.json()]}
+    content = json.dumps(value).encode()
+    with opened(place) as images:
+        images.put_manifest(content, INDEX, "index")
+    index = Descriptor.of(INDEX, content)
+    sign(service, place, index)
+    attach(service, place, index, tmp_path / "index")
+
+    done = revoke(service, "--digest", index.digest, "--detach", place)
+    [said] = one(done)["detached"]
+
+    assert [child.digest] == said["under"]
+    assert ([], KINDS) == (kinds(place, index), kinds(place, child))
+    told = service.command("detach", place).stdout
+    assert f"so that Podman runs it:\n  {child.digest}\n" in told
 
 
 def test_what_people_are_told(service: InProcess, registry: Spoiled, tmp_path: Path) -> None:
