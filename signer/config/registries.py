@@ -19,7 +19,7 @@ class RegistrySection(Section):
     `credential` is a file with "user:secret", or "systemd:NAME". `token_hosts` may hand out tokens
     for it, and to `redirect_hosts`, inside our network, it may send us. Without `publish` the
     service writes nothing there. `attach` "all" attaches whatever is signed there without being
-    asked; `also` attaches what second keys sign, too.
+    asked; `also` attaches what second keys sign, too. `timeout_s` is for each thing that is asked.
     """
 
     prefix: Under
@@ -30,6 +30,7 @@ class RegistrySection(Section):
     token_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
     redirect_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
     plain_http: bool | None = None
+    timeout_s: Annotated[int, Field(ge=1, le=600)] = 60
     publish: bool = False
     attach: Literal["asked", "all"] = "asked"
     also: bool = False

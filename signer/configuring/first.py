@@ -177,6 +177,7 @@ status = "status.json"  # what was revoked; the service writes it
 # token_hosts = ["auth.bank.example"]  # others that may hand out its tokens
 # redirect_hosts = ["s3.bank.example"]  # inside our network, where its content is
 # plain_http = false  # without it: on loopback alone
+# timeout_s = 60  # for each thing that is asked of it
 # publish = true  # else nothing is written there
 # attach = "all"  # whatever is signed there, without being asked; else "asked"
 # also = false  # what second keys sign, too

@@ -36,9 +36,10 @@ from verifier.repository import Repository
 log = structlog.get_logger()
 
 _LOOK_S = 10.0
+# Other tools put there themselves what they had signed, a while after they had.
+_OTHERS = Heal(quiet_ms=5_000, longest_ms=30_000)
 _DAY_MS = 86_400_000
 _PATIENCE_S = 5.0  # of the way down
-_DEADLINE_S = 60.0  # of everything that is asked of a registry, one by one
 
 
 class Publications:
@@ -156,7 +157,7 @@ class Publications:
         )
 
     def note(self, repository: str, index: int) -> None:
-        """Know that the entry at `index` was asked for in `repository`, if it does not say so.
+        """Know that another tool had the entry at `index` signed, in `repository` if it says so.
 
         Raises:
             PublicationsError, PublicationsFullError: it is not attached without being asked for.
@@ -165,14 +166,16 @@ class Publications:
         if not destinations.sections:
             return
         about = labels.decode(self._ledger.row(index).labels)
-        if about["form"][0] not in SHOWN or about.get("repository"):
+        if about["form"][0] not in SHOWN:
             return
-        for named in about.get("digest", ()):
-            image = Repository(repository), Digest(named)
-            if destinations.publishes(image[0]):
-                self.store.name(image, index)
-            if destinations.attaches_all(image[0]):
-                self.store.heal([image], Heal(), self._most())
+        says = about.get("repository", ())
+        for name in says or filter(None, [repository]):
+            for digest in about.get("digest", ()):
+                image = Repository(name), Digest(digest)
+                if not says and destinations.publishes(image[0]):
+                    self.store.name(image, index)
+                if destinations.attaches_all(image[0]):
+                    self.store.heal([image], _OTHERS, self._most())
         self._wake()
 
     def changed(self, ids: Sequence[int]) -> None:
@@ -218,4 +221,4 @@ def open_registry(repository: Repository, registries: Registries) -> Images:
     """Return a repository of a registry; its library is loaded only then."""
     from verifier.pull.registry.client import Registry
 
-    return Registry(repository, registries, deadline_s=_DEADLINE_S)
+    return Registry(repository, registries)

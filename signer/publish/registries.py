@@ -76,10 +76,13 @@ def _settings(config: Config, section: RegistrySection) -> RegistrySettings:
     settings = RegistrySettings(
         Scope(section.prefix),
         _credential(config, section),
-        **files,
-        token_hosts=section.token_hosts,
-        plain_http=section.plain_http,
-        redirect_hosts=section.redirect_hosts,
+        files["ca"],
+        files["client_certificate"],
+        files["client_key"],
+        section.token_hosts,
+        section.plain_http,
+        section.redirect_hosts,
+        float(section.timeout_s),
     )
     if any(files.values()):
         trusted(host_of(section.prefix), settings, docker=False).context(show=True)

@@ -99,6 +99,32 @@ def put(run: Run, image: Image, now: int, next_at: int, looks: int) -> int:
     return int(found[0])
 
 
+def heal(run: Run, image: Image, now: int, healing: Heal) -> None:
+    """Let an image wait for a moment of rest; what is being tried already goes on."""
+    found = run(
+        "SELECT id, attempts, next_at, asked_at FROM publication"
+        " WHERE repository = ? AND digest = ? AND state = ?",
+        (*image, State.WAITING),
+    ).fetchone()
+    rest = now + healing.quiet_ms
+    if found is None:
+        put(run, image, now, rest, healing.looks)
+    else:
+        id_, attempts, next_at, asked_at = found
+        if not attempts and next_at > now:
+            next_at = max(next_at, min(rest, asked_at + healing.longest_ms))
+        run(
+            "UPDATE publication SET asked = asked + 1, looks = max(looks, ?), next_at = ?"
+            " WHERE id = ?",
+            (healing.looks, next_at, id_),
+        )
+    run(  # what is attached already is looked at by this one
+        "UPDATE publication SET next_at = 0"
+        " WHERE repository = ? AND digest = ? AND state = ? AND next_at > 0",
+        (*image, State.ATTACHED),
+    )
+
+
 def check_room(run: Run, most: int) -> None:
     """Raise `PublicationsFullError` if more than `most` images wait."""
     [waiting] = run("SELECT count(*) FROM publication WHERE state = 1").fetchone()

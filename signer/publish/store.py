@@ -86,20 +86,9 @@ class Store:
         Entries of the ledger below `healed` are known then. Raises like `ask`.
         """
         now = self._now()
-        quiet = now + healing.quiet_ms
         with self._writing() as run:
             for image in images:
-                id_ = rows.put(run, image, now, quiet, healing.looks)
-                run(
-                    "UPDATE publication SET next_at = min(?, asked_at + ?)"
-                    " WHERE id = ? AND attempts = 0",
-                    (quiet, healing.longest_ms, id_),
-                )
-                run(  # it is looked at by the new one
-                    "UPDATE publication SET next_at = 0"
-                    " WHERE repository = ? AND digest = ? AND state = ? AND next_at > 0",
-                    (*image, State.ATTACHED),
-                )
+                rows.heal(run, image, now, healing)
             rows.check_room(run, most)
             if healed is not None:
                 run("INSERT OR REPLACE INTO told VALUES ('healed', ?)", (healed,))

@@ -58,8 +58,7 @@ class PublicationsService:
 
         async def noted(principal: Principal, request: signer_pb2.SignMessageRequest) -> Message:
             answer = cast("signer_pb2.SignMessageResponse", await sign(principal, request))
-            if request.repository:
-                await asyncio.to_thread(self._note, request.repository, answer.logged.record.index)
+            await asyncio.to_thread(self._note, request.repository, answer.logged.record.index)
             return answer
 
         return {**table, _SIGN_MESSAGE: table[_SIGN_MESSAGE]._replace(unary=noted)}

@@ -47,15 +47,16 @@ class Signers:
         done = self._pipeline.run(*how, *key, "-a", f"n={n}", *more, name(pushed))
         assert done.accepted, done.output
 
-    def check(self, pushed: Pushed) -> int:
-        """Check that all they made gets there, once, and that both read it; return how many."""
+    def check(self, pushed: Pushed, *, once: bool = True) -> int:
+        """Check that all they made gets there, and that both read it; return how many."""
         ledger = self._service.ledger
         made = [
             index
             for index in range(self._size, ledger.head.tree_size)
             if ledger.record(index).form in ("bundle", "simplesigning")
         ]
-        eventually(lambda: made == pushed.attached)
+        eventually(lambda: set(made) <= set(pushed.attached))
+        assert not once or made == pushed.attached
         verify = ("verify", "--key", "release.pub")
         self._pipeline.does(self._new, *verify, *TRUSTING, name(pushed))
         self._pipeline.does(self._old, *verify, name(pushed))
@@ -94,8 +95,9 @@ def test_at_once(
 ) -> None:
     """
     Eight cosigns of two versions sign one image at the same time, in a registry without the
-    referrers API: every signature is there a while later, once, and both versions accept it.
+    referrers API: every signature is there a while later, and both versions accept it. A cosign
+    that is slower than the service puts its own there once more.
     """
     with signers(registry, tmp_path, (cosign, cosign2)) as those, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: those.sign(pushed, n), range(8)))
-        assert 8 == those.check(pushed)
+        assert 8 == those.check(pushed, once=False)

@@ -15,8 +15,18 @@ from signer.client.publishing import Publication
 from tests.interop import peers
 from tests.interop.conftest import _program
 from tests.interop.outage import Outage
+from tests.interop.registry import serving_registry
+from tests.interop.test_registry_rules import HTPASSWD
 from tests.signer.asking import eventually
-from tests.signer.publish.publishing import Pushed, configure, publishing, push
+from tests.signer.publish.publishing import (
+    Pushed,
+    configure,
+    place_of,
+    publish,
+    publishing,
+    push,
+    sign,
+)
 from tests.signer.running import InProcess, Process, serving
 from tests.signer.world import found_in, init
 from verifier.pull.images import IMAGE
@@ -131,6 +141,32 @@ def approved(client: Client, image: Pushed) -> list[int]:
         image.repository, [Item(image.digest, image.size, IMAGE)], forms=FORMS
     )
     return sorted(made.record.index for made in (answer, *answer.more))  # type: ignore[union-attr]
+
+
+def test_robot(tmp_path: Path) -> None:
+    """
+    Where the registry asks who we are, the service is its robot, and needs nobody's docker
+    configuration; with a wrong secret it waits, and goes on once the right one is configured.
+    """
+    world = found_in(tmp_path / "service", FORMS)
+    robot, wrong = tmp_path / "robot", world.directory / "robot"
+    for path, secret in ((robot, "robot-secret"), (wrong, "nonsense")):
+        path.write_text(f"robot:{secret}\n")
+        path.chmod(0o600)
+    program = _program(peers.docker_registry)
+    with serving_registry(program, tmp_path, htpasswd=HTPASSWD) as address:
+        configure(world, address, 'credential = "robot"')
+        image = push(address, "team/app", 1, robot)
+        with publishing(world) as service:
+            signed = sign(service, image)
+            found = publish(service, image)
+            eventually(lambda: [one.code for one in waiting(service)] == ["registry-denied"])
+            wrong.write_text("robot:robot-secret\n")
+            assert 0 == service.command("publish", "retry", found.id).returncode
+            eventually(lambda: not waiting(service))
+            attached = sorted(map(place_of, image.found(robot).forms))
+
+    assert signed == attached
 
 
 def again_waiting(service: Process) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from signer.attach import Patience
@@ -24,8 +25,8 @@ from verifier.pull.forms import Form, Found, find_forms
 from verifier.pull.images import EMPTY, EMPTY_CONTENT, IMAGE, Descriptor
 from verifier.pull.kinds import hinted
 from verifier.pull.registry.client import Registry
-from verifier.pull.registry.settings import Registries
-from verifier.repository import Repository
+from verifier.pull.registry.settings import Registries, RegistrySettings
+from verifier.repository import Repository, Scope
 
 # Nobody else writes there, or not for long: tests need not wait as long as in earnest.
 HASTY = Patience(settle_s=0.1, total_s=20.0)
@@ -38,30 +39,32 @@ class Pushed(NamedTuple):
     digest: Digest
     size: int
 
-    def found(self) -> Found:
+    def found(self, credential: Path | None = None) -> Found:
         """Return what is attached to it."""
-        with closing(opened(self.repository)) as images:
+        with closing(opened(self.repository, credential)) as images:
             return find_forms(images, self.digest)
 
     @property
     def attached(self) -> list[int]:
         """Where in the ledger that is, in order; twice what is there twice, -1 for what is not."""
-        return sorted(map(_index, self.found().forms))
+        return sorted(map(place_of, self.found().forms))
 
 
-def _index(form: Form) -> int:
+def place_of(form: Form) -> int:
+    """Return where it is logged; -1 for nowhere."""
     if form.identity is not None and form.identity.index >= 0:
         return form.identity.index
     place = hinted(form.artifact.listed)  # notation's envelope does not say where it is logged
     return -1 if place is None else place[1]
 
 
-def opened(repository: Repository) -> Registry:
-    """Open a repository as anybody."""
-    return Registry(repository, Registries(docker=False))
+def opened(repository: Repository, credential: Path | None = None) -> Registry:
+    """Open a repository, as anybody when there is no credential."""
+    known = RegistrySettings(Scope(repository), credential)
+    return Registry(repository, Registries((known,) if credential else (), docker=False))
 
 
-def push(address: str, path: str, n: int) -> Pushed:
+def push(address: str, path: str, n: int, credential: Path | None = None) -> Pushed:
     """Put an image into a registry that nothing else is in but its number."""
     repository = Repository(f"{address}/{path}")
     layer = json.dumps({"image": n}).encode()
@@ -71,7 +74,7 @@ def push(address: str, path: str, n: int) -> Pushed:
         "config": Descriptor.of(EMPTY, EMPTY_CONTENT).json(),
         "layers": [Descriptor.of("application/json", layer).json()],
     }
-    with closing(opened(repository)) as images:
+    with closing(opened(repository, credential)) as images:
         images.put_blob(Descriptor.of(EMPTY, EMPTY_CONTENT), [EMPTY_CONTENT])
         images.put_blob(Descriptor.of("application/json", layer), [layer])
         content = json.dumps(manifest).encode()
