@@ -34,6 +34,7 @@ from verifier.trust import TrustRoot
 from verifier.trust.revocation import Revocation, Revocations
 
 _PARALLEL = 8
+_NOT_SHOWN = ("permission-denied", "unknown-entry")
 METAVAR = "PLACE"
 HELP = "registry/repository, with :TAG or @DIGEST for one image of it; oci:DIR; oci-archive:FILE"
 
@@ -222,9 +223,9 @@ def _subjects(target: Target, client: Client, revocations: Sequence[Revocation])
             case "digest":
                 named.add(Digest(one.target))
             case "entry":
-                about = _labels(client, int(one.target))
-                everything = everything or about is None
-                named.update(Digest(digest) for digest in (about or {}).get("digest", ()))
+                about = _about(client, int(one.target))
+                everything = everything or not about
+                named.update(about)
             case "key":
                 everything = True
                 named.update(_signed_here(target, client, one))
@@ -236,25 +237,24 @@ def _subjects(target: Target, client: Client, revocations: Sequence[Revocation])
     return Subjects(sorted(named), [])
 
 
-def _uploads(
-    client: Client, found: Found, known: set[int], logs: Sequence[bytes]
-) -> Iterator[Record]:
-    """Yield what others signed and logged here, and attached, if the caller may read it."""
+def _uploads(client: Client, found: Found, known: set[int], logs: Sequence[bytes]) -> list[Record]:
+    """Return what others signed and logged here, and attached, if the caller may read it."""
+    records = []
     for form in found.forms:
         said = form.identity
         if said is not None and said.log_id in logs and said.index not in known:
-            try:
-                yield record(client.entry(said.index).record)
-            except ServiceError:
-                continue  # there is no such entry, or it is not shown
+            with _where_shown():
+                records.append(record(client.entry(said.index).record))
+    return records
 
 
-def _labels(client: Client, index: int) -> labels.Labels | None:
-    """Return what an entry is about; None when this caller may not read that."""
-    try:
-        return labels.decode(client.entry(index).labels)
-    except ServiceError:
-        return None
+def _about(client: Client, index: int) -> list[Digest]:
+    """Return the images that an entry is about; none when nobody can tell, or not this caller."""
+    with _where_shown():
+        said = labels.decode(client.entry(index).labels)
+        if said["form"] != [labels.OPAQUE]:  # there it is the hash of what was signed
+            return list(map(Digest, said.get("digest", ())))
+    return []
 
 
 def _signed_here(target: Target, client: Client, one: Revocation) -> Iterator[Digest]:
@@ -263,12 +263,20 @@ def _signed_here(target: Target, client: Client, one: Revocation) -> Iterator[Di
         return
     fingerprint = base64.b64decode(one.target).hex()
     also = (("repository", str(target.repository)),)
-    try:
+    with _where_shown():
         for found in client.search("key", fingerprint, one.after, also=also):
             if found.body:
                 yield from map(Digest, labels.of(found.entry, found.body).get("digest", ()))
-    except ServiceError:
-        return
+
+
+@contextmanager
+def _where_shown() -> Iterator[None]:
+    """Go on without what the service does not show this caller, or does not have."""
+    try:
+        yield
+    except ServiceError as e:
+        if e.code not in _NOT_SHOWN:
+            raise
 
 
 def _why(error: SealbookError) -> dict[str, str]:

@@ -17,6 +17,7 @@ import pytest
 
 from signer.attach import Attaching, Made, Patience
 from signer.cli import detaching
+from signer.client import Client
 from signer.errors import ServiceError
 from tests.registries.fake_harbor import FakeHarborRules
 from tests.registries.fake_referrers import Answer, Asked, FakeReferrersRegistry, Kept, Refusal
@@ -43,6 +44,7 @@ from verifier.pull.place import parse_place
 from verifier.pull.registry.settings import Registries
 from verifier.repository import Repository, Scope
 from verifier.trust.listed import TrustedKey, keys_by_hint
+from verifier.trust.revocation import Revocation
 
 FORMS = ("bundle", "simplesigning", "certificate", "notation")
 KINDS = sorted(FORMS)
@@ -324,6 +326,46 @@ def test_an_entry(service: InProcess, registry: Spoiled, tmp_path: Path) -> None
     assert ["certificate", "notation", "simplesigning"] == kinds(place, image)
 
 
+class Narrow(Client):
+    """A client that is shown no entries and no lists, as an operator on another machine."""
+
+    def entry(self, index: int) -> Any:
+        raise ServiceError("permission-denied", f"entry {index} is not for you")
+
+    def search(self, name: str, value: str, start: int = 0, **_: Any) -> Any:
+        raise ServiceError("permission-denied", f"{name} {value} {start} is not for you")
+
+
+class Down(Narrow):
+    """A client whose service refuses for another reason."""
+
+    def entry(self, index: int) -> Any:
+        raise ServiceError("busy", f"not {index} now")
+
+
+@pytest.mark.parametrize("kind", [Narrow, Down])
+def test_an_operator_elsewhere(
+    service: InProcess, registry: Spoiled, tmp_path: Path, kind: type[Narrow]
+) -> None:
+    """
+    Whoever may not read entries detaches as well, by looking through all that the registry names;
+    when the service refuses for another reason nothing is called done.
+    """
+    place = f"{registry.address}/team/app"
+    image = signed(service, place, f"elsewhere-{kind.__name__.lower()}", tmp_path / "image")
+    entry = sign(service, place, image)
+    revocation = Revocation("entry", str(entry), "a mistake", 1)
+
+    with (
+        detaching.opened([place]) as targets,
+        kind(service.addresses.grpc, service.token) as client,
+    ):
+        [outcome] = detaching.detach_all(targets, client, [revocation])
+
+    assert (kind is Narrow) == outcome.is_clean
+    assert ("bundle" in kinds(place, image)) == (kind is Down)
+
+
 def test_an_attestation(tmp_path: Path, registry: Spoiled) -> None:
     """
     What a revoked key attested goes, and approvals by another key stay.
@@ -346,7 +388,8 @@ def test_an_attestation(tmp_path: Path, registry: Spoiled) -> None:
 def test_what_others_logged_here(tmp_path: Path, registry: Spoiled) -> None:
     """
     What cosign signed by a key of trust.json, and logged, goes when that key is revoked, though its
-    entry does not say what it is about; what cosign signed by another key stays.
+    entry does not say what it is about; what cosign signed by another key stays, until its entry is
+    revoked.
     """
     world = found_in(tmp_path / "service", FORMS)
     trusted, other = Hand.of("ecdsa-p256"), Hand.of("ecdsa-p256")
@@ -364,6 +407,13 @@ def test_what_others_logged_here(tmp_path: Path, registry: Spoiled) -> None:
 
         assert ["simplesigning"] == removed(said)
         assert layers[1:] == legacy(place, image)["layers"]
+
+        promised = json.loads(layers[1]["annotations"][simplesigning.BUNDLE])
+        entry = promised["Payload"]["logIndex"]
+        done = revoke(service, "--entry", entry, "--detach", place)
+
+        assert 0 == done.returncode, done.stdout
+        assert [] == kinds(place, image)
 
 
 def uploaded(service: InProcess, place: str, hand: Hand, image: Descriptor) -> dict[str, Any]:
