@@ -14,6 +14,8 @@ Then, for all images at once:
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -29,12 +31,14 @@ from verifier.pull.errors import (
     ContentTrustError,
     ReadOnlyError,
     RegistryAccessError,
+    RegistryBusyError,
     RegistryUnreachableError,
 )
 from verifier.pull.forms import SIG, Found, find_forms
 from verifier.pull.images import EMPTY_CONTENT, IMAGE, Descriptor, Images, fallback_tag
 
 _PARALLEL = 8
+_TRIES, _LONGEST_WAIT_S = 4, 2.0  # where a registry is busy, and says no more
 
 
 class Attached(NamedTuple):
@@ -53,6 +57,7 @@ class _Job:
         self.images = images
         self.subject = subject
         self.made = list({one.identity: one for one in made}.values())
+        self.tried = False
         self.there: list[Made] = []
         self.refused: list[tuple[Made, VerificationError]] = []
         self.tags: list[tuple[Union, list[Made]]] = []
@@ -75,8 +80,9 @@ class _Job:
 class Attaching:
     """Attaches to many images in parallel; `finish` waits until all of it lasts.
 
-    When a registry cannot be reached, or lets nobody in, the images that are left there are
-    refused without being tried. Use as a context manager; `start` from one thread.
+    A registry that is busy is asked again. When one cannot be reached, or lets nobody in, the
+    images that are left there are refused without being tried. Use as a context manager; `start`
+    from one thread.
     """
 
     def __init__(self, patience: Patience = PATIENCE, *, parallel: int = _PARALLEL) -> None:
@@ -133,20 +139,30 @@ class Attaching:
         if down := self._down.get(job.images.name):
             job.refuse(job.made, down)
             return
-        try:
-            self._put(job)
-        except VerificationError as e:
-            if isinstance(e, RegistryUnreachableError | RegistryAccessError) and not isinstance(
-                e, ContentTrustError
-            ):
-                self._down[job.images.name] = e
-            job.refuse(job.made, e)
+        for again in range(_TRIES):
+            try:
+                self._put(job)
+            except RegistryBusyError as e:
+                if again == _TRIES - 1:
+                    job.refuse(job.made, e)
+                    return
+                longest = _LONGEST_WAIT_S * 2.0 ** (again + 1 - _TRIES)
+                time.sleep(random.uniform(0, longest))  # noqa: S311  no secret
+            except VerificationError as e:
+                if _is_of_all(e):
+                    self._down[job.images.name] = e
+                job.refuse(job.made, e)
+                return
+            else:
+                return
 
     def _put(self, job: _Job) -> None:
         digest = job.subject.digest
         found = find_forms(job.images, digest, tags=(SIG,))  # 1.
-        job.there = [one for one in job.made if _is_there(one, found)]
-        there = {one.identity for one in job.there}
+        present = [one for one in job.made if _is_there(one, found)]
+        there = {one.identity for one in present}
+        if not job.tried:  # a registry that was busy has a part of it from the first try
+            job.there, job.tried = present, True
         missing = [one for one in job.made if one.identity not in there]
         referring = [one for one in missing if one.refers]
         legacy = [one for one in missing if not one.refers]
@@ -197,12 +213,12 @@ class Attaching:
                 if _came(job, union, one):
                     union.forget(item.json())
 
+        job.tags.append((union, made))  # it may be there though the answer was lost
         try:
             union.write(changed)
         except ReadOnlyError as e:  # of this tag: the others may be written
+            job.tags.pop()
             job.refuse(made, e)
-        else:
-            job.tags.append((union, made))
 
     def _put_blob(self, images: Images, described: Descriptor, made: Made | None) -> None:
         """Put a layer or `{}` there; what this run put there is not asked for again."""
@@ -211,6 +227,13 @@ class Attaching:
             return
         images.put_blob(described, made.pieces() if made is not None else [EMPTY_CONTENT])
         self._blobs.add(key)
+
+
+def _is_of_all(error: VerificationError) -> bool:
+    """Whether no other image there would fare better."""
+    return isinstance(error, RegistryUnreachableError | RegistryAccessError) and not isinstance(
+        error, ContentTrustError
+    )
 
 
 def _came(job: _Job, union: Union, made: Made) -> bool:

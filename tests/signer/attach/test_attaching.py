@@ -8,7 +8,7 @@ import pytest
 
 from signer.attach import Attached, Attaching, Made, Patience
 from tests.registries.fake_harbor import FakeHarborRules
-from tests.registries.fake_referrers import FakeReferrersRegistry
+from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
 from tests.signer.attach.rivals import RivalWriter
 from tests.signer.attach.shelves import (
     CONFIG,
@@ -231,6 +231,36 @@ def test_what_is_not_shown_yet(signer: InProcess) -> None:
     assert (3, []) == (len(shown.added), list(shown.refused))
     assert [kinds.SIMPLESIGNING] == [one.form for one in hidden.added]
     assert ["content-trust"] * 2 == [error.code for _, error in hidden.refused]
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_busy_registry(signer: InProcess, after: int) -> None:
+    """
+    A registry that answers 503 for a while, at whatever is written or looked at, has it all in the
+    end, and nothing twice.
+    """
+
+    class Busy(FakeReferrersRegistry):
+        left, passed = 3, 0
+
+        def refuses(self, asked: Asked) -> Refusal | None:
+            """Refuse some writes and looks of tags."""
+            if asked.kind != "manifests" or not asked.rest.startswith("sha256-"):
+                return None
+            self.passed += asked.method != "GET"
+            if self.passed <= 2 * after or not self.left:
+                return None
+            self.left -= 1
+            return Refusal(503, "UNAVAILABLE")
+
+    with Busy(referrers_api=False) as registry, repository(registry.address) as app:
+        image = pushed(app)
+        made = signed(signer, app, image)
+        end = attach(app, image, made)
+
+        assert (0, []) == (registry.left, list(end.refused))
+        assert {one.identity for one in made} == {one.identity for one in end.added}
+        assert expected(made) == attached(app, image)
 
 
 def test_nobody_there(signer: InProcess) -> None:
