@@ -16,6 +16,8 @@ from tests.bench import (
     ledgers,
     machine,
     offline,
+    registry,
+    registry_tables,
     verify_tables,
 )
 from tests.bench.load import BATCH
@@ -87,7 +89,8 @@ def measure(
     4. Whole processes, the service's own among them.
     5. Services whose keys are elsewhere, beside one whose key is in a file.
     6. A service that knows its callers by certificate and session, beside one with a token.
-    7. The ledger without the service, at a million entries.
+    7. Images in a registry, beside cosign and skopeo.
+    8. The ledger without the service, at a million entries.
     """
     # 1.
     step("the machine")
@@ -115,6 +118,8 @@ def measure(
     # 6.
     logins = access.measure(scratch, effort.logins, step)
     # 7.
+    images = registry.measure(scratch, effort.registry, step)
+    # 8.
     ledger = ledgers.measure(scratch, effort.ledger, step)
 
     ratio = rounds.median(("coalesce", 64)).rate / rounds.median(("sign", 64)).rate
@@ -129,6 +134,7 @@ def measure(
             *verify_tables.bars(verifying, processes),
             *hsm_tables.bars(homes),
             *access.bars(logins),
+            *registry_tables.bars(images),
             *ledger_tables.bars(ledger),
         ),
         _goals(rounds, ratio),
@@ -145,6 +151,7 @@ def measure(
             verify_tables.process_table(processes, starts),
             *hsm_tables.tables(homes),
             access.table(logins),
+            registry_tables.table(images),
             *ledger_tables.tables(ledger),
         ),
     )
