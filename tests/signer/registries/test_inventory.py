@@ -298,11 +298,11 @@ def test_a_catalog_that_ends_early(tmp_path: Path) -> None:
     """
 
     class Halved(FakeReferrersRegistry):
-        """A registry that fails after the first page of its catalog."""
+        """A registry that shows nobody the second page of its catalog."""
 
         def refuses(self, asked: Asked) -> Refusal | None:
             is_later = asked.kind == "catalog" and "last" in asked.query
-            return Refusal(500, "UNKNOWN") if is_later else None
+            return Refusal(403, "DENIED") if is_later else None
 
         def answer(self, asked: Asked) -> Answer:
             paged = {**asked.query, "n": "1"} if asked.kind == "catalog" else asked.query
@@ -314,7 +314,7 @@ def test_a_catalog_that_ends_early(tmp_path: Path) -> None:
         done = sealbook("inventory", f"{registry.address}/team/app")
 
     assert 1 == done.returncode
-    assert "registry-busy" in done.stderr
+    assert "registry-denied" in done.stderr
     assert "alone" not in done.stderr
 
 
@@ -378,6 +378,23 @@ def test_an_index_of_indexes(tmp_path: Path) -> None:
     [lost, *_, told] = map(json.loads, broken.stdout.splitlines())
     assert (inner[0].digest, "no-image") == (lost["digest"], lost["code"])
     assert (2, 1) == (told["coverage"]["images"], told["coverage"]["unread"])
+
+
+def test_a_platform_with_a_tag_of_its_own(tmp_path: Path) -> None:
+    """
+    A platform that has a tag is an image, whichever of the two is read first.
+    """
+    with FakeReferrersRegistry() as registry:
+        repository = f"{registry.address}/team/app"
+        index, first, second = manifests(push(tmp_path, repository))
+        kept = registry.kept("team/app")
+        kept.tags = {"a": first.digest, "b": index.digest, "c": second.digest}
+        done = sealbook("inventory", repository, "--json")
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()][:-1]
+    assert {("image", "a", ""), ("index", "b", ""), ("image", "c", "")} == {
+        (row["kind"], *row["tags"], row["parent"]) for row in rows
+    }
 
 
 def test_what_tags_do_not_name_is_not_asked_for(tmp_path: Path) -> None:
