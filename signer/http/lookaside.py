@@ -49,7 +49,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 MOST = 127
 _PREFIX = "/lookaside/"
 _PAGE = 64
-_MOST_LOOKED_AT = 4096  # entries about one digest, in all forms and repositories
+_MOST_LOOKED_AT = 1024  # entries about one digest, in all forms and repositories
 _ASKED = re.compile(r"([^@]{1,512})@sha256=([0-9a-f]{64})/signature-([1-9][0-9]{0,5})", re.ASCII)
 _LEAVE_OUT = re.compile(r"-([1-9][0-9]?)", re.ASCII)
 
@@ -143,9 +143,9 @@ def _find(ledger: Ledger, in_force: InForce, asked: Asked, sight: Sight) -> Reco
 
 def _is_of(row: Row, repository: Repository) -> bool:
     """Whether an entry is one that these clients read, about this repository."""
-    about = labels.decode(row.labels)
-    readable = about["form"] == [labels.SIMPLESIGNING] and bool(row.body and row.promise)
-    return readable and about.get("repository") == [repository]
+    if labels.decode_form(row.labels) != labels.SIMPLESIGNING or not (row.body and row.promise):
+        return False
+    return labels.decode(row.labels).get("repository") == [repository]
 
 
 def _counts(in_force: InForce, index: int, row: Row) -> bool:
