@@ -52,7 +52,7 @@ def test_rfc3161_client_accepts(stamped: Stamped) -> None:
     assert verifier.build().verify_message(response, stamped.signature)
     with pytest.raises(VerificationError):
         verifier.build().verify_message(response, stamped.signature + b"\0")
-    assert abs(datetime.now(UTC) - response.tst_info.gen_time) < timedelta(minutes=10)
+    assert abs(datetime.now(UTC) - response.tst_info.gen_time) < timedelta(hours=1)
 
 
 def test_openssl_accepts(stamped: Stamped, tmp_path: Path) -> None:
