@@ -293,13 +293,19 @@ def test_other_verbs(http: httpx.Client) -> None:
     assert [(405, "GET")] * 3 == [(one.status_code, one.headers["allow"]) for one in answers]
 
 
-def test_still_after_others(service: InProcess, http: httpx.Client) -> None:
+def test_behind_others(service: InProcess, http: httpx.Client) -> None:
     """
-    A signature is found behind as many bundles of the same image as anybody makes.
+    A signature is found behind hundreds of other statements about the same image; behind more
+    than a thousand it is not looked for.
     """
     made = sign(service, 10).more[0].record.index
-    for start in range(0, 512, 256):
-        items = [item(10, annotations={"n": str(n)}) for n in range(start, start + 256)]
-        service.asking(lambda c, i=items: c.sign_batch(OTHER_REPOSITORY, i, forms=["bundle"]))
 
+    def sign_elsewhere(numbers: range) -> None:
+        for start in range(numbers.start, numbers.stop, 256):
+            items = [item(10, annotations={"n": str(n)}) for n in range(start, start + 256)]
+            service.asking(lambda c, i=items: c.sign_batch(OTHER_REPOSITORY, i, forms=["bundle"]))
+
+    sign_elsewhere(range(768))
     assert [made] == indices(read(http, 10))
+    sign_elsewhere(range(768, 1280))
+    assert [] == read(http, 10)
