@@ -191,7 +191,9 @@ def test_o1_list_of_another_media_type(hostile: HostileRegistry, app: Registry) 
     """
     O1: a page for people is no list of referrers, not even an empty one.
     """
-    hostile.sends[REFERRERS] = lambda _: answer(200, b"{}", {"Content-Type": "text/html"})
+    hostile.sends[REFERRERS] = lambda _: answer(
+        200, json.dumps(index([])).encode(), {"Content-Type": "text/html"}
+    )
 
     refused(RegistryAnswerError, "bad-registry-answer", lambda: app.referrers(SUBJECT))
 

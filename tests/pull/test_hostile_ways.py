@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,34 @@ def test_token_before_it_is_asked_for(hostile: HostileRegistry) -> None:
 
     assert 1 == len(turned_away)
     assert 5 == len(hostile.to("/token"))
+
+
+@pytest.mark.parametrize(("repositories", "tokens"), [(1, 1), (8, 8)])
+def test_turned_away_together(hostile: HostileRegistry, repositories: int, tokens: int) -> None:
+    """
+    Of eight threads that need one token one asks for it; eight tokens are asked for at once.
+    """
+    said = {"WWW-Authenticate": f'Bearer realm="http://{hostile.address}/token",service="s"'}
+    together = threading.Barrier(tokens, timeout=60)
+
+    def token(asked: Asked) -> list[bytes]:
+        together.wait()
+        return told({"token": "abc"})
+
+    hostile.sends["/token"] = token
+    settings = RegistrySettings(Scope(hostile.address))
+    names = [f"{hostile.address}/app{number % repositories}" for number in range(8)]
+    for name in names:
+        hostile.sends[f"/v2/{name.partition('/')[2]}/blobs/{BLOB.digest}"] = lambda asked: (
+            answer(200, CONTENT) if let_in(asked) else answer(401, b"", said)
+        )
+
+    def there(name: str) -> bytes:
+        return fetch(Registry(Repository(name), Registries((settings,), docker=False)))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert [CONTENT] * 8 == list(threads.map(there, names))
+    assert tokens == len(hostile.to("/token"))
 
 
 def test_busy_for_a_moment(hostile: HostileRegistry) -> None:

@@ -14,7 +14,6 @@ Spec: distribution, spec/auth/token.md and oauth.md.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -36,6 +35,7 @@ from verifier.pull.registry.connections import Connections, Origin, is_web
 from verifier.pull.registry.credentials import DOCKER_HUB, Credential
 from verifier.pull.registry.deadline import Deadline
 from verifier.pull.registry.settings import RegistrySettings
+from verifier.pull.registry.turns import Turns
 
 PRESET = {DOCKER_HUB: ("auth.docker.io",)}
 _SHORT_S, _LONG_S = 60, 3600  # what a token is good for when nobody says, and at most
@@ -77,7 +77,7 @@ class Access:
         self._connections = connections
         self._settings = settings
         self._find = find
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._held: dict[Scopes, _Held] = {}
         self._basic = ""
         self._who: tuple[Credential | None] | None = None  # once somebody wanted to know
@@ -110,9 +110,7 @@ class Access:
             TokenRealmError: the realm is on a host that was not configured.
             RegistryAnswerError: the challenge, or the realm's answer, cannot be read.
         """
-        if not self._lock.acquire(timeout=deadline.left_s()):
-            raise deadline.passed()
-        try:
+        with self._turns.of(scopes, deadline):
             # Of many threads that were turned away, one asks.
             if (now := self.header(scopes)) and now != sent:
                 return now
@@ -123,17 +121,15 @@ class Access:
                 raise RegistryAnswerError(
                     f"{self._host} answers 401, and asks for neither Basic nor Bearer"
                 )
-            if sent or self._who is None:
-                self._who = (self._find(deadline),)
-            if challenge.scheme == "basic":
-                return self._with_basic(self._who[0], sent)
-            self._tokens = challenges
-            return self._with_token(challenge, self._who[0], scopes, deadline)
-        except RegistryAccessError:
-            self._who = None  # who we are may be set right meanwhile
-            raise
-        finally:
-            self._lock.release()
+            credential = self._credential(deadline, again=bool(sent))
+            try:
+                if challenge.scheme == "basic":
+                    return self._with_basic(credential, sent)
+                self._tokens = challenges
+                return self._with_token(challenge, credential, scopes, deadline)
+            except RegistryAccessError:
+                self._who = None  # who we are may be set right meanwhile
+                raise
 
     def refused(self, why: str) -> RegistryAccessError:
         """Return the error that says that we may not."""
@@ -141,6 +137,13 @@ class Access:
             f"{self._host} does not let us: {why}",
             hint=f"docker login {self._host}, or name a credential for it in registries.toml",
         )
+
+    def _credential(self, deadline: Deadline, *, again: bool) -> Credential | None:
+        """Return who we are; it is looked up once, and `again` when that was not good."""
+        with self._turns.of("who", deadline):
+            if (who := self._who) is None or again:
+                who = self._who = (self._find(deadline),)
+            return who[0]
 
     def _with_basic(self, credential: Credential | None, sent: str) -> str:
         if credential is None or not credential.user:

@@ -1,5 +1,6 @@
-"""Turns: who puts something under one name waits for who is putting the same.
+"""Turns: who does something under one name waits for who is doing the same.
 
+One asks for a token where many were turned away, and one puts a blob where many need it:
 docker-registry writes the link of a blob anew when the blob is put again, and who checks a
 manifest meanwhile finds it empty: it then refuses the manifest with DIGEST_INVALID.
 """
