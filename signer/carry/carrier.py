@@ -17,6 +17,7 @@ Whoever is stopped in between and starts again sends no blob twice.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
@@ -79,6 +80,7 @@ class Carrier:
         self._blobs: dict[Digest, Future[None]] = {}
         self._attached: set[Digest] = set()
         self._unions: list[Union] = []
+        self._written_at = 0.0
         self._lock = threading.Lock()
 
     def image(self, reference: str, tag: str = "") -> Carried:
@@ -134,16 +136,22 @@ class Carrier:
 
     def settle(self) -> Refusals:
         """Wait until all that was attached lasts; return which tags do not, and why."""
-        in_registry = isinstance(self._target, Registry)
-        patience = PATIENCE if in_registry else AT_ONCE
-        ends = settle(self._unions, self._executor, patience)
-        failed = [
+        unions, self._unions = self._unions, []
+        ends = settle(unions, self._executor, self._patience(unions))
+        return [
             (union.tag, error)
-            for union, error in zip(self._unions, ends, strict=True)
+            for union, error in zip(unions, ends, strict=True)
             if error is not None
         ]
-        self._unions.clear()
-        return failed
+
+    def _patience(self, unions: Sequence[Union]) -> Patience:
+        """Return how long to wait: less, when time has passed since and all is there still."""
+        if not isinstance(self._target, Registry):
+            return AT_ONCE
+        passed = time.monotonic() - self._written_at
+        if passed >= PATIENCE.settle_s and all(map(_lasts, unions)):
+            return PATIENCE._replace(settle_s=0.0)
+        return PATIENCE
 
     def _missing(self, manifests: Sequence[Manifest]) -> list[Manifest]:
         """Return what is not there: a registry has a manifest only with all that is in it."""
@@ -260,6 +268,7 @@ class Carrier:
             return [(union.tag, e)]
         with self._lock:
             self._unions.append(union)
+            self._written_at = time.monotonic()
         return []
 
     def _there(self, tag: str) -> Manifest | None:
@@ -267,6 +276,13 @@ class Carrier:
             return self._target.manifest(tag)
         except NoImageError:
             return None
+
+
+def _lasts(union: Union) -> bool:
+    try:
+        return union.look()
+    except VerificationError:  # whoever settles it will say what that was
+        return False
 
 
 def _repository_beside(source: Images, target: Images) -> Repository | None:

@@ -49,14 +49,18 @@ class Copying:
     def copy(self, legs: Sequence[Leg], *, rest: bool = False) -> list[Copied]:
         """Copy each image with all that is attached, and return what became of it, in order.
 
-        With `rest` also what is attached to images that no tag leads to. When this returns,
-        what others may write to as well has settled.
+        With `rest` also what is attached to images that no tag leads to. What others may write
+        to as well has to settle then.
         """
         ways = [(leg, self._carrier(leg)) for leg in legs]
         ends = list(self._images.map(lambda way: _copied(*way), ways))
         if rest:
             of = {id(carrier): (leg, carrier) for leg, carrier in ways}
             ends += [one for leg, carrier in of.values() for one in _rest(leg, carrier)]
+        return ends
+
+    def settled(self, ends: Sequence[Copied]) -> list[Copied]:
+        """Wait until all of it lasts; return the same, with what does not."""
         unsettled = {names: one.settle() for names, one in self._carriers.items()}
         return [_with(copied, unsettled) for copied in ends]
 

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         Copying(tell) as copying,
     ):
         legs, failed = routes.legs(sources, target, all_tags=args.all_tags, under=args.under)
-        done = copying.copy(legs, rest=args.all_tags)
+        done = copying.settled(copying.copy(legs, rest=args.all_tags))
     for place, error in failed:
         _say_no(str(place), error, as_json=args.json)
     for one in done:

@@ -77,8 +77,9 @@ def main(argv: list[str]) -> int:
         stands_on = dict(_entries(judged, origin))
         promotion = _Promotion(args, client, target, leg, stands_on)
         signed = promotion.sign(manifests, signed_for)
+        [done] = copying.settled([done])
     say(done, as_json=args.json)
-    return 0 if _say(signed, args) else 1
+    return 0 if _say(signed, args) and done.is_whole else 1
 
 
 class _Signed(NamedTuple):

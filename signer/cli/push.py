@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
             return 1
         # What was judged, and not what the name may mean by now.
         exact = leg._replace(reference=manifests[0].descriptor.digest)
-        [done] = copying.copy([exact])
+        [done] = copying.settled(copying.copy([exact]))
     say(done, as_json=args.json)
     return 0 if done.is_whole else 1
 
