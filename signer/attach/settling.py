@@ -43,7 +43,7 @@ class _Open:
 
     def __init__(self, union: Union) -> None:
         self.union = union
-        self.since: float | None = None
+        self.since = union.written_at
         self.writes = 0
         self.busy: RegistryBusyError | None = None
 

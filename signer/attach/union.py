@@ -12,6 +12,7 @@ here knows are kept. Whether it lasts is for `signer.attach.settling`.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -48,6 +49,7 @@ class Union:
         """Care for `tag`; `index`: of referrers. What is `unwanted` is taken out, and stays out."""
         self.images = images
         self.tag = tag
+        self.written_at: float | None = None  # by the monotonic clock: then all was there
         self._field = "manifests" if index else "layers"
         self._media_type = INDEX if index else IMAGE
         self._most = limits.REFERRERS if index else limits.SIGNATURE_LAYERS
@@ -115,6 +117,7 @@ class Union:
                 return
         self.images.put_manifest(content, self._media_type, self.tag)
         self._take(Manifest.parse(content, self._media_type))
+        self.written_at = time.monotonic()
 
     def _content(self) -> bytes:
         present = self._present()
