@@ -27,8 +27,8 @@ from verifier.statement import APPROVAL
 _REPOSITORY = "registry.example/demo/hello"
 _TOO_OLD = "nil value in transaction log entry"  # what cosign before 2.6 says of new entries
 _TRY_NEXT = """\
-  your registry  skopeo copy docker://REGISTRY/TEAM/APP:TAG oci:image:TAG
-                 sealbook sign oci:image:TAG --repository REGISTRY/TEAM/APP
+  your registry  sealbook check-registry REGISTRY/TEAM/APP    # will your readers find what we sign?
+                 sealbook sign REGISTRY/TEAM/APP:TAG          # README, "Sign your first image"
   your runner    sealbook access login --service HOST:PORT --oidc-token-file JWT --out session
                  sealbook sign sha256:DIGEST --repository REGISTRY/TEAM/APP \\
                      --service HOST:PORT --token-file session     # README, "Put it into production"

@@ -23,8 +23,10 @@ _FINGERPRINT = 64  # characters of an authority's
 _NEXT = {
     "entry": "if the image is good: sealbook sign --renew signs it again",
     "key": "sealbook search --key KEY lists what it signed; another key signs again what is good.\n"
-    "       Podman and cosign --key are not told: sealbook trust podman > policy.json",
-    "digest": "Podman's and cosign's users are not told: delete the image from the registry",
+    "       Podman and cosign --key are not told: sealbook trust podman > policy.json, and\n"
+    "       sealbook detach REGISTRY/REPO, which takes out of a registry what is revoked",
+    "digest": "Podman's and cosign's users are not told: sealbook detach REGISTRY/REPO takes the\n"
+    "       signatures out of the registry",
     "authority": "hand out trusted_root.json, which ends it; a new one goes into trust.json and\n"
     "       into the configuration",
 }

@@ -23,7 +23,7 @@ from tests.signer.place import Place
 
 _SECTION = re.compile(r"^## Sign your first image\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_READER = re.compile(r"^(.*\S) +# (\d): (.*)$", re.MULTILINE)
+_READER = re.compile(r"^((?:.*\\\n)?.*\S) +# (\d): (.*)$", re.MULTILINE)
 _INSTALL = re.compile(r"^pip install .*$", re.MULTILINE)
 _IMAGE, _OTHER = "team/app:1.0", "team/app:2.0"
 
