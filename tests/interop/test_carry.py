@@ -7,17 +7,18 @@ and nowhere else.
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from signer.cli import main
 from tests.interop.image import TAG, Image
-from tests.interop.product import sealbook
 from tests.interop.pushing import BUNDLE, NOTATION
 from tests.interop.readers import ANYWHERE, READERS, Home, Programs, There
 from tests.registries.fake_referrers import FakeReferrersRegistry
@@ -64,7 +65,10 @@ def run(command: Sequence[str | Path], where: Path) -> None:
 
 def carry(*words: str) -> list[dict[str, object]]:
     """Copy by our command; return what it says."""
-    return [json.loads(line) for line in sealbook("copy", *words, "--json").splitlines()]
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert 0 == main(["copy", *words, "--json"])
+    return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -163,20 +167,18 @@ def strict(there: There, programs: Programs, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("reader", READERS)
 def test_readers(there: There, strict: Home, copy: str, reader: str) -> None:
     """
-    Each reader accepts the copy, by its tag and the digests of all; Podman and skopeo only where
-    they are told of which repository it is a copy.
+    Each reader accepts the copy, by its tag and the digest of a child; Podman and skopeo only
+    where they are told of which repository it is a copy.
     """
     there.home.trust_podman(
         "--registry", there.address, "--attachments", "--remap", f"{copy}={there.name}"
     )
-    names = (f"{copy}:{TAG}", *(f"{copy}@{digest}" for digest in there.digests))
-    verdicts = [there.home.read(reader, name) for name in names]
-    without = strict.read(reader, names[0])
-
-    for verdict in verdicts:
+    names = (f"{copy}:{TAG}", f"{copy}@{there.digests[2]}")
+    for verdict in [there.home.read(reader, name) for name in names]:
         assert verdict.accepted, verdict.output
-    assert (reader in ANYWHERE) == without.accepted, without.output
-    assert strict.read(reader, f"{there.name}:{TAG}").accepted
+    if reader not in ANYWHERE:
+        for name in names:
+            assert not strict.read(reader, name).accepted
 
 
 def ours(there: There, copy: str, rules: str) -> list[str]:
