@@ -280,6 +280,26 @@ def test_nobody_there(signer: InProcess) -> None:
     assert [list(made)] * 20 == [[one for one, _ in end.refused] for end in ends]
 
 
+def test_gone_before_it_settled(signer: InProcess) -> None:
+    """
+    When a registry goes away before it was seen that all of it lasts, nobody is told that it does,
+    and it is not asked for each tag.
+    """
+    with Attaching(SOON, parallel=1) as attaching:
+        with FakeReferrersRegistry(referrers_api=False) as registry:
+            app = repository(registry.address)
+            images = [pushed(app, n, f"{n}") for n in range(5)]
+            made = signed(signer, app, images[0])
+            for begun in [attaching.start(app, image, made) for image in images]:
+                begun.result()
+        ends = attaching.finish()
+        app.close()
+
+    errors = {id(error): error.code for end in ends for _, error in end.refused}
+    assert ["registry-unreachable"] == list(errors.values())
+    assert [0] * 5 == [len(end.added) for end in ends]
+
+
 def test_same_bytes(signer: InProcess, app: Registry) -> None:
     """
     The same signature makes the same manifest, whenever that is.

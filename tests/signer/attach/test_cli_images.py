@@ -272,8 +272,8 @@ def test_what_keys_sign_also(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_service_attaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    With --publish the service attaches, and the command says when it has; where it does not, that
-    is the answer, and nothing is attached by anybody.
+    With --publish the service attaches, and the command says when it has, and when it has not yet;
+    where it does not, that is the answer, and nothing is attached by anybody.
     """
     predicate = tmp_path / "predicate.json"
     predicate.write_text("{}")
@@ -291,12 +291,16 @@ def test_the_service_attaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             words = ("attest", f"{app.name}:1.0", "--type", "https://example.com/x/v1", "--publish")
             attested = service.command(*words, "--predicate", predicate, "--json")
             refused = sign(service, f"{other.name}:1.0", "--publish")
+            monkeypatch.setattr("signer.cli.attaching._WAIT_S", 0.2)
+            nowhere = ("--repository", f"{registry.address}/team/none")
+            waiting = sign(service, digest(1), *nowhere, "--publish")
 
             assert (0, 0) == (done.returncode, attested.returncode), done.stderr + attested.stderr
             assert "attached" == one(done)["publication"]
             assert {image.digest: "attached"} == one(attested)["attached"]
             assert {"bundle", "simplesigning", "attestation"} == attached(app, image).keys()
             check_refused(refused, "not-published-here")
+            assert (1, "waiting") == (waiting.returncode, one(waiting)["publication"])
             assert {} == attached(other, unwanted)
 
 
