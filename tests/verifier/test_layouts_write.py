@@ -345,6 +345,27 @@ def test_two_layouts_at_once(tmp_path: Path) -> None:
     second.close()
 
 
+def test_two_layouts_in_many_threads(tmp_path: Path) -> None:
+    """
+    Of two who have one directory open and write all the time, none undoes what the other listed.
+    """
+    both = [Layout(tmp_path / "both", create=True) for _ in range(2)]
+
+    def work(n: int) -> None:
+        for k in range(15):
+            put(both[n % 2], f"{n} {k}", f"tag-{n}-{k}")
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 60 == len(list(both[0].tags())) == len(list(both[1].tags()))
+    for one in both:
+        one.close()
+
+
 def test_archive_has_one_writer(tmp_path: Path) -> None:
     """
     While one writes an archive no other can; who comes after has what the first put there.
