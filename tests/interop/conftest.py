@@ -47,6 +47,14 @@ def _program(obtain: Callable[[], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def containerd() -> Path:
+    """The program `containerd`, 2.1 or newer, which only root can run."""
+    if os.geteuid() != 0:
+        pytest.skip("containerd mounts, and that needs root")
+    return _program(peers.containerd)
+
+
+@pytest.fixture(scope="session")
 def cosign() -> Path:
     """The program `cosign`, 3.1 or newer."""
     return _program(peers.cosign)

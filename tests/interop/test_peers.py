@@ -26,7 +26,7 @@ def test_failed_install_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(peers.PeerUnavailable, match="apt-get"):
         peers.cosign()
 
-    assert [tmp_path / "forky-cosign-docker-registry-notation-oras-rekor-cli.lock"] == [
+    assert [tmp_path / "forky-containerd-cosign-docker-registry-notation-oras-rekor-cli.lock"] == [
         *tmp_path.iterdir()
     ]
 

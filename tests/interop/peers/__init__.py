@@ -15,6 +15,7 @@ from __future__ import annotations
 from tests.interop.peers.cache import PeerUnavailable
 from tests.interop.peers.chroot import Containers, containers
 from tests.interop.peers.debian import (
+    containerd,
     cosign,
     cosign2,
     docker_registry,
@@ -29,6 +30,7 @@ __all__ = [
     "Containers",
     "JsPeer",
     "PeerUnavailable",
+    "containerd",
     "containers",
     "cosign",
     "cosign2",

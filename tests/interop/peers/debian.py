@@ -46,6 +46,7 @@ Dir::Etc::PreferencesParts "/dev/null";
 # cosign 2 is the last that knows the legacy form only: what older pipelines and controllers run.
 SUITES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "forky": {
+        "containerd": (2, 1),
         "cosign": (3, 1),
         "docker-registry": (2, 8),
         "notation": (1, 3),
@@ -56,7 +57,12 @@ SUITES: Mapping[str, Mapping[str, tuple[int, int]]] = {
 }
 _PACKAGES = {"rekor-cli": "rekor"}  # where a program's own name is not its package's
 # Each ends well when it is asked for nothing.
-_HARMLESS = {"docker-registry": "--version"}
+_HARMLESS = {"containerd": "--version", "docker-registry": "--version"}
+
+
+def containerd() -> Path:
+    """Return containerd, with `ctr` beside it, or raise `PeerUnavailable` like `cosign`."""
+    return _program("forky", "containerd")
 
 
 def cosign() -> Path:
