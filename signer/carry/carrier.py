@@ -178,10 +178,13 @@ class Carrier:
     def _put_blob(self, descriptor: Descriptor) -> Future[None]:
         with self._lock:
             known = self._blobs.get(descriptor.digest)
-            if known is None:
-                known = self._executor.submit(self._send, descriptor)
-                self._blobs[descriptor.digest] = known
-            return known
+            if known is not None:
+                return known
+            self._sent.expect(1)
+            begun = self._executor.submit(self._send, descriptor)
+            self._blobs[descriptor.digest] = begun
+        begun.add_done_callback(lambda _: self._sent.finish())
+        return begun
 
     def _send(self, descriptor: Descriptor) -> None:
         may_be_elsewhere = any(word in descriptor.media_type for word in _ELSEWHERE)

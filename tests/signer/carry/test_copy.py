@@ -12,6 +12,8 @@ import pytest
 
 from signer.attach.settling import Patience
 from signer.carry import carrier as carriers
+from signer.carry.copying import Copying
+from signer.carry.routes import Leg
 from signer.cli import main
 from tests.registries.fake_referrers import Asked, FakeReferrersRegistry, Refusal
 from tests.signer.carry.stocked import (
@@ -497,3 +499,25 @@ def test_people_are_told(registry: FakeReferrersRegistry, capsys: Capture) -> No
     assert 0 == code
     assert "3 manifests, 6 attached" in told
     assert "1 of 1 images, 9 blobs sent" in told
+
+
+def test_progress(registry: FakeReferrersRegistry) -> None:
+    """
+    Whoever watches is told of every blob, manifest and artifact, and in the end that all is done.
+    """
+    told: list[tuple[int, int]] = []
+    start = f"{registry.address}/start"
+    stock(start)
+    with (
+        FakeReferrersRegistry() as other,
+        closing(opened(start)) as source,
+        closing(opened(f"{other.address}/end")) as target,
+        Copying(lambda done, total: told.append((done, total))) as copying,
+    ):
+        [ended] = copying.settled(copying.copy([Leg(source, "1.0", target, "1.0")]))
+
+    assert ended.is_whole
+    blobs, manifests = 9, 3
+    assert (blobs + manifests + ATTACHED,) * 2 == told[-1]
+    assert all(done <= total for done, total in told)
+    assert sorted(told) == told
