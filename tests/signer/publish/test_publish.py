@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -396,6 +397,7 @@ def test_late(
             sign(service, wanted)
             publish(service, wanted)
             eventually(lambda: says("images wait to have their signatures attached"))
+            time.sleep(0.5)  # it looks ten times meanwhile, and says nothing
             service.command("publish", "drop", "--all")
             eventually(lambda: says("images no longer wait"))
 

@@ -178,7 +178,7 @@ def of(store: Store, repository: Repository) -> list[Publication]:
     return found
 
 
-def test_dropped(store: Store) -> None:
+def test_dropped(store: Store, clock: Clock) -> None:
     """
     What was taken out is not tried any more, also when somebody is at it; it may be asked for anew.
     """
@@ -187,6 +187,7 @@ def test_dropped(store: Store) -> None:
 
     assert [id_] == store.change([id_], drop=True)
     store.settle([Outcome(tried, (), DOWN, 1)])
+    clock.now += 1
     assert (State.DROPPED, []) == (state(store, id_), due(store))
     assert [id_] != store.ask(APP, [digest(1)], MOST)
 
@@ -227,7 +228,8 @@ def test_looked_at_again(store: Store, clock: Clock) -> None:
     unless something newer of it does that.
     """
     heal = Heal(quiet_ms=1_000, longest_ms=10_000, looks=2)
-    for _ in range(30):  # somebody signs all the time
+    for n in range(30):  # somebody signs all the time
+        assert (n >= 20) == bool(due(store))
         store.heal([(APP, digest(1))], heal, MOST, 5)
         clock.now += 0.5
     assert 5 == store.healed()
@@ -237,6 +239,7 @@ def test_looked_at_again(store: Store, clock: Clock) -> None:
         store.settle([Outcome(tried, (1,), None, 3_000)])
         assert [] == due(store)
         clock.now += 3
+        store.purge(0)
         [tried] = due(store)
         assert (State.ATTACHED, looks) == (tried.state, tried.looks)
     store.settle([Outcome(tried, (1,), None, 3_000)])
