@@ -10,6 +10,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import time
@@ -245,6 +246,7 @@ def _copying(program: Path, scratch: Path, host: str, size: rounds.Registry) -> 
                 begun = time.perf_counter()
                 copy(empty)
                 taken[who].append(time.perf_counter() - begun)
+            shutil.rmtree(to)
         turns.reverse()
     return Copied(size.copied, taken["ours"], taken["theirs"])
 

@@ -100,7 +100,7 @@ FULL = Effort(
     ledger=ledgers.FULL,
     homes=Homes(runs=5, calls=3000, openings=5),
     logins=Logins(rounds=9, one=500, many=2000),
-    registry=Registry(images=500, cosign=100, copies=5, copied=256 << 20),
+    registry=Registry(images=500, cosign=100, copies=5, copied=512 << 20),
 )
 # wrk ends when the last request is sent, so that there must be more than clients.
 _QUICK_CALLS = {"batch": 4, "batch-forms": 4, "rekor": 256}
