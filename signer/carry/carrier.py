@@ -108,7 +108,11 @@ class Carrier:
         top = manifests[0]
         if tag:
             self._target.put_manifest(top.content, top.descriptor.media_type, tag)
-        odd = [f"{one.digest}: {one.error.message}" for bag in found for one in bag.odd]
+        odd = [
+            f"{one.digest}: {one.error.message} ({one.error.code})"
+            for bag in found
+            for one in bag.odd
+        ]
         counts = (len(manifests), len(artifacts))
         subjects = [bag.subject for bag in found]
         return Carried(top.descriptor.digest, tag, *counts, subjects, refused, odd)

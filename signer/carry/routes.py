@@ -40,7 +40,8 @@ class Leg(NamedTuple):
     def __str__(self) -> str:
         """Say from where to where."""
         tag = f":{self.tag}" if self.tag else ""
-        return f"{self.source.name} {self.reference[:19]} -> {self.target.name}{tag}"
+        mark = "@" if self.reference.startswith("sha256:") else ":"
+        return f"{self.source.name}{mark}{self.reference} -> {self.target.name}{tag}"
 
 
 class Routes:

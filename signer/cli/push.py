@@ -63,6 +63,9 @@ def main(argv: list[str]) -> int:
         exact = leg._replace(reference=manifests[0].descriptor.digest)
         [done] = copying.settled(copying.copy([exact]))
     say(done, as_json=args.json)
+    if fetch is not None and not args.json:
+        name = f"{target.repository}@{manifests[0].descriptor.digest}"
+        print(f"next: sealbook publish {name} attaches what only the service has")
     return 0 if done.is_whole else 1
 
 
