@@ -62,6 +62,8 @@ def find_credential(
         RegistrySettingsError: what is configured, docker's file or a helper cannot be used.
         RegistryTimeoutError: a helper did not answer.
     """
+    if settings.login is not None:
+        return settings.login
     if settings.credential is not None:
         return _robot(settings.credential)
     return _from_docker(host, deadline) if registries.docker else None
@@ -133,7 +135,7 @@ def _from_auths(auths: object, host: str, path: Path) -> Credential | None:
     for key, entry in auths.items():
         if not isinstance(entry, dict) or _host(key) != host:
             continue
-        found = _entry(entry, f"{path}, auths[{key!r:.100}]")
+        found = read_entry(entry, f"{path}, auths[{key!r:.100}]")
         if found is not None:
             return found
     return None
@@ -146,8 +148,12 @@ def _host(key: str) -> str:
     return DOCKER_HUB if bare in ("index.docker.io", "registry-1.docker.io") else bare
 
 
-def _entry(entry: Mapping[str, Any], where: str) -> Credential | None:
-    """Read one entry; an empty one stands for a helper that has nothing."""
+def read_entry(entry: Mapping[str, Any], where: str) -> Credential | None:
+    """Read one entry of `auths`; an empty one stands for a helper that has nothing.
+
+    Raises:
+        RegistrySettingsError: its `auth` is not what docker writes.
+    """
     texts = {key: value for key, value in entry.items() if isinstance(value, str) and value}
     user, secret = texts.get("username", ""), texts.get("password", "")
     if auth := texts.get("auth"):

@@ -20,9 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.repository import Repository, Scope
+
+if TYPE_CHECKING:
+    from verifier.pull.registry.credentials import Credential
 
 DEADLINE_S = 60.0
 
@@ -32,7 +35,8 @@ class RegistrySettings(NamedTuple):
 
     `credential` is a file with `user:secret`. `token_hosts` and `redirect_hosts` are
     `host[:port]`; hosts on the Internet need no leave to be redirected to. `plain_http` None: on
-    loopback, where no certificates are configured, and nowhere else.
+    loopback, where no certificates are configured, and nowhere else. `login` is who we are where
+    that is in no file: a pull secret of a cluster.
     """
 
     prefix: Scope = Scope("*")
@@ -44,6 +48,7 @@ class RegistrySettings(NamedTuple):
     plain_http: bool | None = None
     redirect_hosts: tuple[str, ...] = ()
     timeout_s: float = DEADLINE_S
+    login: Credential | None = None
 
 
 class Registries(NamedTuple):
