@@ -31,7 +31,7 @@ from verifier.pull.admission.replying import Reply, refused, reply_of, text
 # Where whoever serves us puts the certificate that the peer has shown: DER, or None.
 CERTIFICATE = "sealbook.certificate"
 DEADLINE_S = 9.0  # from the request's first byte to the answer's
-_THREADS = 64
+_THREADS = 256
 _MOST_REVIEWS = 1024  # at once, most of them waiting for a thread
 _MOST_HELD = 96 << 20  # bytes of their bodies
 _READ_S = 4.0  # for a body

@@ -23,6 +23,7 @@ class Judged(NamedTuple):
     code: str = ""
     message: str = ""
     decisions: tuple[Decision, ...] = ()
+    dry_run: bool = False  # nothing will run: nobody is told
 
 
 class Judge(Protocol):
