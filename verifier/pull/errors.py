@@ -117,3 +117,74 @@ class BusyTagError(ImagesError):
     """Others write this tag all the time; it could not be made to hold everything."""
 
     code = "busy-tag"
+
+
+# At pull time.
+
+
+class PullError(VerificationError):
+    """Never raised itself: there is no answer whether an image may run, so it may not."""
+
+
+class PullSettingsError(PullError):
+    """The settings of pulls cannot be used."""
+
+    code = "bad-pull-settings"
+
+
+class UnsignedError(PullError):
+    """Every source answered, and none has a signature of the image."""
+
+    code = "unsigned"
+    hint = "was it signed, and is it this digest? sealbook sign REPOSITORY@DIGEST"
+
+
+class PullTimeoutError(PullError):
+    """The time was over before there was an answer."""
+
+    code = "pull-timeout"
+
+
+class PullBusyError(PullError):
+    """More is asked at once than is answered."""
+
+    code = "pull-busy"
+    hint = "try again later"
+
+
+class UnreadableSourceError(PullError):
+    """A file or directory with bundles, or what is believed, cannot be read."""
+
+    code = "unreadable"
+
+
+class NoProofError(PullError):
+    """The image is signed in forms without a proof that it is logged."""
+
+    code = "no-proof"
+    hint = "attach the bundle too, or let the service be asked: sources in pull.toml"
+
+
+class ServiceUnreachableError(PullError):
+    """The service does not answer, or not under a certificate that we take."""
+
+    code = "service-unreachable"
+
+
+class ServiceAccessError(PullError):
+    """The service does not let us ask."""
+
+    code = "service-denied"
+    hint = "a token or client certificate in [service] of pull.toml says who asks"
+
+
+class ServiceBusyError(ServiceUnreachableError):
+    """The service cannot answer now."""
+
+    code = "service-busy"
+
+
+class ServiceAnswerError(PullError):
+    """What answers is no service of ours, or says what cannot be read."""
+
+    code = "bad-service-answer"

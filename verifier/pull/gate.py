@@ -1,0 +1,355 @@
+"""The gate: may this image run? There is always an answer, and always in time.
+
+`Gate.decide` is the one question of pull time; whoever asks, a runtime's plugin, the daemon or
+the admission webhook, asks here. Sources are asked in their order, and after each of them all
+that was found so far is judged. What does not count is put aside, so that however much junk one
+source has, it takes nothing away from the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from verifier import limits
+from verifier.errors import (
+    InternalError,
+    LimitError,
+    RevokedError,
+    SplitViewError,
+    VerificationError,
+)
+from verifier.pull.beliefs import Beliefs
+from verifier.pull.decision import Decision
+from verifier.pull.errors import (
+    PullBusyError,
+    PullTimeoutError,
+    TooManySignaturesError,
+    UnsignedError,
+)
+from verifier.pull.remembered import Remembered
+from verifier.pull.sources import Late
+from verifier.verdict import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from verifier.pull.beliefs import Believed
+    from verifier.pull.decision import Question, Source
+    from verifier.pull.settings import PullSettings
+    from verifier.verdict import Verdict
+
+_AT_ONCE = 512  # questions, those included whose askers have gone
+_INSIDE = 0.95  # of the time is for asking, the rest for saying so
+# No scope that only warns lets these pass: somebody took it back, or we cannot tell.
+_NEVER_ONLY_WARNED = (RevokedError.code, SplitViewError.code, InternalError.code)
+
+
+class Gate:
+    """Answers under the settings of one host. Safe in many threads."""
+
+    def __init__(
+        self,
+        settings: PullSettings,
+        sources: Sequence[Source] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Ask the sources that `settings` name, or these; nothing is read or opened yet."""
+        self._settings = settings
+        self._sources: Sequence[Source] = (
+            [Late(name, settings) for name in settings.sources] if sources is None else sources
+        )
+        self._beliefs = Beliefs(
+            settings.trust,
+            trusted_root=settings.trusted_root,
+            example_keys=settings.example_keys,
+            clock=clock,
+        )
+        self._remembered = Remembered(settings.cache, clock=clock)
+        self._lock = threading.Lock()
+        self._flights: dict[Question, _Flight] = {}
+        self._flying = 0
+
+    def ready(self) -> None:
+        """Check that what is believed can be read, and is fresh.
+
+        Raises:
+            VerificationError: why every answer would be no.
+        """
+        self._beliefs.now()
+
+    def decide(self, question: Question, deadline_s: float | None = None) -> Decision:
+        """Return whether the image may run, `deadline_s` seconds from now at the latest.
+
+        Never more than the settings allow. Who asks what is being asked waits for that answer.
+        """
+        total_s = float(self._settings.deadline_s)
+        if deadline_s is not None:
+            total_s = min(total_s, deadline_s)
+        until = time.monotonic() + total_s
+        try:
+            decision = self._decided(question, until)
+        except VerificationError as e:
+            decision = _no(question, e)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:  # noqa: BLE001  a bug must not look like a yes
+            decision = _no(question, InternalError(f"{type(e).__name__}: {e}"))
+        return self._perhaps_only_warned(question, decision)
+
+    def _decided(self, question: Question, until: float) -> Decision:
+        """Return the answer of whoever is asking this already, or ask in a thread of its own.
+
+        The thread is what makes the time certain: names are looked up, and disks are read, by
+        calls that know no deadline.
+        """
+        while True:
+            with self._lock:
+                flight = self._flights.get(question)
+                mine = flight is None
+                if flight is None:
+                    if self._flying >= _AT_ONCE:
+                        raise PullBusyError(f"expected at most {_AT_ONCE} questions at once")
+                    flight = self._flights[question] = _Flight(until)
+                    self._flying += 1
+            if mine:
+                self._start(question, flight)
+            left_s = until - time.monotonic()
+            if not flight.landed.wait(max(left_s, 0)) or flight.decision is None:
+                raise PullTimeoutError(f"no answer in time; {flight.told}")
+            # Whoever asked first may have had less time than we have.
+            if mine or flight.decision.code != PullTimeoutError.code or flight.until >= until:
+                return flight.decision
+
+    def _start(self, question: Question, flight: _Flight) -> None:
+        def fly() -> None:
+            try:
+                flight.decision = self._answer(question, flight)
+            finally:
+                self._land(question, flight)
+
+        try:
+            threading.Thread(target=fly, name="sealbook-pull", daemon=True).start()
+        except BaseException:
+            self._land(question, flight)
+            raise
+
+    def _land(self, question: Question, flight: _Flight) -> None:
+        with self._lock:
+            self._flying -= 1
+            if self._flights.get(question) is flight:
+                del self._flights[question]
+        flight.landed.set()
+
+    def _answer(self, question: Question, flight: _Flight) -> Decision:
+        """Return the answer, whatever happens."""
+        try:
+            return self._asked(question, flight)
+        except VerificationError as e:
+            return _no(question, e)
+        except BaseException as e:  # noqa: BLE001  a bug must not look like a yes
+            return _no(question, InternalError(f"{type(e).__name__}: {e}"))
+
+    def _asked(self, question: Question, flight: _Flight) -> Decision:
+        """Ask and judge.
+
+        1. What do we believe, and is it fresh?
+        2. Was the same answered a moment ago?
+        3. Is the image revoked, or is what is remembered of it enough?
+        4. Each source in turn: what does it have, and is all of it together enough?
+        5. The no, or the yes that a policy gives in spite of a rule that is not met.
+        """
+        # 1.
+        flight.told = "still reading what is believed"
+        believed = self._beliefs.now()
+        # 2.
+        known = self._remembered.decision(question, believed.version)
+        if known is not None:
+            return known
+        # 3.
+        hearing = _Hearing(question, believed)
+        if hearing.enough(self._remembered.bundles(question)):
+            decision = hearing.yes()._replace(remembered=True)
+            self._remembered.keep(question, believed.version, decision, hearing.counting)
+            return decision
+        # 4.
+        names: list[str] = []
+        for number, source in enumerate(self._sources):
+            names.append(source.name)
+            flight.told = f"still asking {source.name}"
+            left_s = flight.left_s(inside=_INSIDE) / (len(self._sources) - number)
+            if hearing.enough(hearing.collected(source, left_s)):
+                decision = hearing.yes()._replace(sources=tuple(names))
+                self._remembered.keep(question, believed.version, decision, hearing.counting)
+                return decision
+        # 5.
+        flight.told = "still judging"
+        decision = hearing.rest()._replace(sources=tuple(names))
+        self._remembered.keep(question, believed.version, decision, hearing.counting)
+        return decision
+
+    def _perhaps_only_warned(self, question: Question, decision: Decision) -> Decision:
+        if decision.allowed or decision.code in _NEVER_ONLY_WARNED:
+            return decision
+        if self._settings.only_warns(question.repository):
+            return decision._replace(allowed=True)
+        return decision
+
+
+class _Flight:
+    """One question that is being asked; `told` is what is being done for it."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.landed = threading.Event()
+        self.decision: Decision | None = None
+        self.told = "nothing was begun"
+
+    def left_s(self, inside: float = 1.0) -> float:
+        """Return the seconds that are left, times `inside`.
+
+        Raises:
+            PullTimeoutError: none are.
+        """
+        left_s = (self.until - time.monotonic()) * inside
+        if left_s <= 0:
+            raise PullTimeoutError(f"no answer in time; {self.told}")
+        return left_s
+
+
+class _Hearing:
+    """What was found about one image, and what it is worth so far."""
+
+    def __init__(self, question: Question, believed: Believed) -> None:
+        self._question = question
+        self._judge = believed.verifier.judge
+        self.counting: list[bytes] = []
+        self._refused: list[bytes] = []  # no more than are judged at once, for the reason
+        self._seen: set[bytes] = set()
+        self._troubles: list[tuple[str, VerificationError]] = []
+        self._verdict: Verdict | None = None
+
+    def collected(self, source: Source, left_s: float) -> list[bytes]:
+        """Return what a source has that is new, at most as many as are judged."""
+        found: list[bytes] = []
+        try:
+            for one in _bounded(source.bundles(self._question, left_s), left_s):
+                if len(one) > limits.CANDIDATE:
+                    big = LimitError(f"expected at most {limits.CANDIDATE} bytes of bundle")
+                    self._troubles.append((source.name, big))
+                    continue
+                name = hashlib.sha256(one).digest()
+                if name not in self._seen:
+                    self._seen.add(name)
+                    found.append(one)
+        except VerificationError as e:
+            self._troubles.append((source.name, e))
+        except Exception as e:  # noqa: BLE001  another source may still have what is needed
+            bug = InternalError(f"{type(e).__name__}: {e}")
+            self._troubles.append((source.name, bug))
+        return found
+
+    def enough(self, found: Iterable[bytes]) -> bool:
+        """Judge `found` with all that counted so far; whether every rule is met.
+
+        Raises:
+            VerificationError: what no further bundle can change.
+        """
+        left = list(found)
+        while True:
+            room = limits.CANDIDATES - len(self.counting)
+            if left and not room:
+                e = TooManySignaturesError(f"expected at most {limits.CANDIDATES} that count")
+                self._troubles.append(("all together", e))
+                return False
+            met = self._heard([*self.counting, *left[:room]])
+            left = left[room:]
+            if met or not left:
+                return met
+
+    def _heard(self, waiting: list[bytes]) -> bool:
+        """Judge these, of which the first counted before; put aside what does not."""
+        try:
+            verdict = self._judge(waiting, self._question.digest, self._question.repository)
+        except RefusedError as e:
+            verdict = e.verdict
+        self._verdict = verdict
+        numbers = {one.number for one in verdict.refused}
+        self.counting = [one for i, one in enumerate(waiting) if i not in numbers]
+        junk = [one for i, one in enumerate(waiting) if i in numbers]
+        self._refused += junk[: limits.CANDIDATES - len(self._refused)]
+        return verdict.met
+
+    def yes(self) -> Decision:
+        """Return the yes, after `enough`."""
+        digest, repository = self._question
+        return Decision(allowed=True, digest=digest, repository=repository, verdict=self._verdict)
+
+    def rest(self) -> Decision:
+        """Return what is to be said when every source was asked and it is not enough."""
+        digest, repository = self._question
+        waiting = [*self.counting, *self._refused][: limits.CANDIDATES]
+        try:
+            verdict = self._judge(waiting, digest, repository)
+        except RefusedError as e:
+            error: VerificationError = self._why(e, nothing=not waiting)
+            return _no(self._question, error)._replace(verdict=e.verdict)
+        missing = next((one for one in verdict.answers if not one.met), None)
+        if missing is None:
+            return Decision(allowed=True, digest=digest, repository=repository, verdict=verdict)
+        told = f"{missing.told}; {verdict.broken_glass}" if verdict.broken_glass else missing.told
+        return Decision(
+            allowed=True,
+            digest=digest,
+            repository=repository,
+            code=missing.code,
+            message=told,
+            hint=missing.hint,
+            verdict=verdict,
+        )
+
+    def _why(self, refused: RefusedError, *, nothing: bool) -> VerificationError:
+        """Return the reason for the no: what could not be asked, before what was found wanting."""
+        told = [f"{name}: {e.message} ({e.code})" for name, e in self._troubles]
+        if not told:
+            if nothing:
+                return UnsignedError(f"nobody has a signature of it: {refused.message}")
+            return refused
+        reason: VerificationError = self._troubles[0][1]
+        if refused.code == RevokedError.code:
+            reason = refused
+        error = VerificationError("; ".join([refused.message, *told]), hint=reason.hint)
+        error.code = reason.code
+        return error
+
+
+def _bounded(found: Iterable[bytes], left_s: float) -> Iterator[bytes]:
+    """Yield what is found, no more than is judged, until the time is over.
+
+    Raises:
+        TooManySignaturesError, PullTimeoutError: that was not all.
+    """
+    until = time.monotonic() + left_s
+    for number, one in enumerate(found):
+        if number >= limits.CANDIDATES:
+            raise TooManySignaturesError(
+                f"expected at most {limits.CANDIDATES} bundles, found more"
+            )
+        yield one
+        if time.monotonic() > until:
+            raise PullTimeoutError(f"expected all of it in {left_s:.3g} s")
+
+
+def _no(question: Question, error: VerificationError) -> Decision:
+    digest, repository = question
+    return Decision(
+        allowed=False,
+        digest=digest,
+        repository=repository,
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+    )

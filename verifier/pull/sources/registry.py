@@ -1,0 +1,58 @@
+"""Bundles that are attached to the image where it was pulled from."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from verifier.errors import MissingExtraError
+from verifier.pull.sources.attached import attached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.pull.decision import Question
+    from verifier.pull.registry.settings import Registries
+
+
+class RegistrySource:
+    """The registry of each image. Safe in many threads; needs the extra `pull`."""
+
+    name = "registry"
+
+    def __init__(self, settings: str = "") -> None:
+        """Use the file of registries at `settings`, or else the one that this host has."""
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._registries: Registries | None = None
+
+    def bundles(self, question: Question, left_s: float) -> Iterator[bytes]:
+        """Yield what is attached to the image; `Source` says more.
+
+        Raises:
+            MissingExtraError: httpx is not installed.
+            ImagesError: the registry cannot be asked.
+        """
+        try:
+            from verifier.pull.registry.client import Registry
+        except ModuleNotFoundError as e:
+            if (e.name or "").partition(".")[0] not in ("httpx", "httpcore"):
+                raise
+            raise MissingExtraError(
+                "registries need httpx, which is not installed", hint="pip install 'sealbook[pull]'"
+            ) from e
+        images = Registry(question.repository, self._read(), deadline_s=left_s)
+        try:
+            yield from attached(images, question.digest)
+        finally:
+            images.close()
+
+    def _read(self) -> Registries:
+        with self._lock:
+            if self._registries is None:
+                from pathlib import Path
+
+                from verifier.pull.registry.reading import read_registries
+
+                self._registries = read_registries(Path(self._settings) if self._settings else None)
+            return self._registries
