@@ -40,6 +40,9 @@ registries
   promote      approve an image in the next repository, once it is approved in the last
   push         the gate before a registry: only what is approved goes through
 
+at pull time
+  pull         what may run on this host: the warm daemon (daemon)
+
 audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
   evidence     write all that proves one entry into a zip that a stranger can check
@@ -84,6 +87,7 @@ _COMMANDS = {
     "inventory": "inventory",
     "copy": "copy",
     "promote": "promote",
+    "pull": "pull",
     "push": "push",
     "access": "access",
     "access-review": "access_review",
@@ -111,6 +115,7 @@ _OWN_EXTRAS = {
     "check-registry": "pull",
     "inventory": "pull",
     "copy": "pull",
+    "pull": "pull",
     "push": "pull",
     "evidence": "audit",
     "report": "audit",

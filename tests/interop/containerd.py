@@ -100,7 +100,6 @@ class Containerd:
         try:
             answer = self._call("PullImage", asked)
         except grpc.RpcError as e:
-            assert isinstance(e, grpc.Call)
             if e.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED):
                 raise
             return Pulled(reference, error=str(e.details()))

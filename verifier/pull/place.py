@@ -12,14 +12,16 @@ oci-archive:FILE:registry.example/team/app:1.4.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import limits
 from verifier.digest import Digest
 from verifier.errors import DigestError, RepositoryError
 from verifier.pull.errors import PlaceError
 from verifier.repository import Repository
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which costs 5 ms, and a registry's place needs none
 
 LAYOUT, ARCHIVE = "oci:", "oci-archive:"
 _TAG = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{limits.TAG - 1}}}", re.ASCII)
@@ -97,6 +99,8 @@ def registry_place(text: str) -> RegistryPlace:
 
 def _file(rest: str, *, archive: bool) -> FilePlace:
     """Read a path, and perhaps a name in it; a path that is there wins over a name."""
+    from pathlib import Path
+
     cuts = [at for at, sign in enumerate(rest) if sign == ":" and at and _is_name(rest[at + 1 :])]
     there = [at for at in cuts if Path(rest[:at]).exists()]
     if Path(rest).exists() or not cuts:

@@ -1,0 +1,26 @@
+"""`sealbook pull ACTION`: what may run on this host, a module for each action.
+
+Runs where images are pulled, without gRPC and pydantic.
+"""
+
+from __future__ import annotations
+
+from signer.cli.actions import run
+
+USAGE = """\
+usage: sealbook pull ACTION [options]        sealbook pull ACTION --help
+
+  daemon    answer at a unix socket, warm: what runtimes ask at each pull
+
+Settings are in $SEALBOOK_PULL, else /etc/sealbook/pull.toml.
+
+example:
+  sealbook pull daemon
+"""
+
+_ACTIONS = {"daemon": "daemon"}
+
+
+def main(argv: list[str]) -> int:
+    """Run the action that `argv` names."""
+    return run(argv, USAGE, _ACTIONS)
