@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
@@ -42,8 +43,11 @@ class Asking:
         registries: Registries,
         *,
         deadline_s: float | None = None,
+        until: float = math.inf,
     ) -> None:
         """Connect to nobody yet; `deadline_s`, or what is configured, is for each method.
+
+        All of them are over by `until`, of the monotonic clock.
 
         Raises:
             RegistrySettingsError: a file that is configured for it cannot be used.
@@ -53,6 +57,7 @@ class Asking:
         self._path = path
         settings = registries.of(repository)
         self._deadline_s = deadline_s or settings.timeout_s
+        self._until = until
         self._share = shared_host(name, settings, registries)
         self._pull = (Scope("repository", path, ("pull",)),)
         self._push = (Scope("repository", path, ("pull", "push")),)
@@ -116,7 +121,7 @@ class Asking:
         return self._push if self._writes else self._pull
 
     def _deadline(self, what: str) -> Deadline:
-        return Deadline(self._deadline_s, what)
+        return Deadline(self._deadline_s, what, self._until)
 
     def _send(
         self,

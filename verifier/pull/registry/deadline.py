@@ -7,6 +7,7 @@ its time at `SLOWEST` bytes a second, so that a long download ends well and a sl
 
 from __future__ import annotations
 
+import math
 import time
 
 from verifier.pull.errors import RegistryTimeoutError
@@ -17,11 +18,15 @@ SLOWEST = 32 << 10  # bytes a second: a telephone line is faster
 class Deadline:
     """The moment by which one operation is over, in one thread."""
 
-    __slots__ = ("_at", "_total_s", "_what")
+    __slots__ = ("_at", "_end", "_total_s", "_what")
 
-    def __init__(self, total_s: float, what: str) -> None:
-        """Give it `total_s` seconds from now; `what` names the operation in the error."""
+    def __init__(self, total_s: float, what: str, end: float = math.inf) -> None:
+        """Give it `total_s` seconds from now; `what` names the operation in the error.
+
+        After `end`, of the monotonic clock, it has no time, whatever it earned.
+        """
         self._at = time.monotonic() + total_s
+        self._end = end
         self._total_s = total_s
         self._what = what
 
@@ -31,7 +36,7 @@ class Deadline:
         Raises:
             RegistryTimeoutError: none are.
         """
-        left = self._at - time.monotonic()
+        left = min(self._at, self._end) - time.monotonic()
         if left <= 0:
             raise self.passed()
         return left

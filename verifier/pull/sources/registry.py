@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import MissingExtraError
+from verifier.pull.registry.reading import read_registries
 from verifier.pull.sources.attached import attached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verifier.pull.decision import Question
-    from verifier.pull.registry.settings import Registries
 
 
 class RegistrySource:
@@ -23,8 +24,6 @@ class RegistrySource:
     def __init__(self, settings: str = "") -> None:
         """Use the file of registries at `settings`, or else the one that this host has."""
         self._settings = settings
-        self._lock = threading.Lock()
-        self._registries: Registries | None = None
 
     def bundles(self, question: Question, left_s: float) -> Iterator[bytes]:
         """Yield what is attached to the image; `Source` says more.
@@ -41,18 +40,10 @@ class RegistrySource:
             raise MissingExtraError(
                 "registries need httpx, which is not installed", hint="pip install 'sealbook[pull]'"
             ) from e
-        images = Registry(question.repository, self._read(), deadline_s=left_s)
+        until = time.monotonic() + left_s
+        registries = read_registries(Path(self._settings) if self._settings else None)
+        images = Registry(question.repository, registries, deadline_s=left_s, until=until)
         try:
             yield from attached(images, question.digest)
         finally:
             images.close()
-
-    def _read(self) -> Registries:
-        with self._lock:
-            if self._registries is None:
-                from pathlib import Path
-
-                from verifier.pull.registry.reading import read_registries
-
-                self._registries = read_registries(Path(self._settings) if self._settings else None)
-            return self._registries
