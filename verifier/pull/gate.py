@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import limits
 from verifier.errors import (
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from verifier.pull.decision import Question, Source
     from verifier.pull.settings import PullSettings
     from verifier.verdict import Verdict
+
+    _Key = tuple[Question, tuple[int, ...]]  # what is asked, and the ids of who is asked
 
 _AT_ONCE = 512  # questions, those included whose askers have gone
 _INSIDE = 0.95  # of the time is for asking, the rest for saying so
@@ -70,8 +72,13 @@ class Gate:
         )
         self._remembered = Remembered(settings.cache, clock=clock)
         self._lock = threading.Lock()
-        self._flights: dict[Question, _Flight] = {}
+        self._flights: dict[_Asked, _Flight] = {}
         self._flying = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources that are asked, in their order."""
+        return tuple(one.name for one in self._sources)
 
     def ready(self) -> None:
         """Check that what is believed can be read, and is fresh.
@@ -81,17 +88,27 @@ class Gate:
         """
         self._beliefs.now()
 
-    def decide(self, question: Question, deadline_s: float | None = None) -> Decision:
+    def decide(
+        self,
+        question: Question,
+        deadline_s: float | None = None,
+        *,
+        instead: Sequence[Source] = (),
+    ) -> Decision:
         """Return whether the image may run, `deadline_s` seconds from now at the latest.
 
         Never more than the settings allow. Who asks what is being asked waits for that answer.
+        A source of `instead` is asked in place of the one of its name, if there is one: a pod
+        has credentials of its own.
         """
         total_s = float(self._settings.deadline_s)
         if deadline_s is not None:
             total_s = min(total_s, deadline_s)
         until = time.monotonic() + total_s
         try:
-            decision = self._decided(question, until)
+            named = {one.name: one for one in instead}
+            sources = tuple(named.get(one.name, one) for one in self._sources)
+            decision = self._decided(_Asked(question, sources), until)
         except VerificationError as e:
             decision = _no(question, e)
         except KeyboardInterrupt:
@@ -100,7 +117,7 @@ class Gate:
             decision = _no(question, InternalError(f"{type(e).__name__}: {e}"))
         return self._perhaps_only_warned(question, decision)
 
-    def _decided(self, question: Question, until: float) -> Decision:
+    def _decided(self, asked: _Asked, until: float) -> Decision:
         """Return the answer of whoever is asking this already, or ask in a thread of its own.
 
         The thread is what makes the time certain: names are looked up, and disks are read, by
@@ -108,15 +125,15 @@ class Gate:
         """
         while True:
             with self._lock:
-                flight = self._flights.get(question)
+                flight = self._flights.get(asked)
                 mine = flight is None
                 if flight is None:
                     if self._flying >= _AT_ONCE:
                         raise PullBusyError(f"expected at most {_AT_ONCE} questions at once")
-                    flight = self._flights[question] = _Flight(until)
+                    flight = self._flights[asked] = _Flight(until)
                     self._flying += 1
             if mine:
-                self._start(question, flight)
+                self._start(asked, flight)
             left_s = until - time.monotonic()
             if not flight.landed.wait(max(left_s, 0)) or flight.decision is None:
                 raise PullTimeoutError(f"no answer in time; {flight.told}")
@@ -124,36 +141,36 @@ class Gate:
             if mine or flight.decision.code != PullTimeoutError.code or flight.until >= until:
                 return flight.decision
 
-    def _start(self, question: Question, flight: _Flight) -> None:
+    def _start(self, asked: _Asked, flight: _Flight) -> None:
         def fly() -> None:
             try:
-                flight.decision = self._answer(question, flight)
+                flight.decision = self._answer(asked, flight)
             finally:
-                self._land(question, flight)
+                self._land(asked, flight)
 
         try:
             threading.Thread(target=fly, name="sealbook-pull", daemon=True).start()
         except BaseException:
-            self._land(question, flight)
+            self._land(asked, flight)
             raise
 
-    def _land(self, question: Question, flight: _Flight) -> None:
+    def _land(self, asked: _Asked, flight: _Flight) -> None:
         with self._lock:
             self._flying -= 1
-            if self._flights.get(question) is flight:
-                del self._flights[question]
+            if self._flights.get(asked) is flight:
+                del self._flights[asked]
         flight.landed.set()
 
-    def _answer(self, question: Question, flight: _Flight) -> Decision:
+    def _answer(self, asked: _Asked, flight: _Flight) -> Decision:
         """Return the answer, whatever happens."""
         try:
-            return self._asked(question, flight)
+            return self._sought(asked, flight)
         except VerificationError as e:
-            return _no(question, e)
+            return _no(asked.question, e)
         except BaseException as e:  # noqa: BLE001  a bug must not look like a yes
-            return _no(question, InternalError(f"{type(e).__name__}: {e}"))
+            return _no(asked.question, InternalError(f"{type(e).__name__}: {e}"))
 
-    def _asked(self, question: Question, flight: _Flight) -> Decision:
+    def _sought(self, asked: _Asked, flight: _Flight) -> Decision:
         """Ask and judge.
 
         1. What do we believe, and is it fresh?
@@ -162,33 +179,36 @@ class Gate:
         4. Each source in turn: what does it have, and is all of it together enough?
         5. The no, or the yes that a policy gives in spite of a rule that is not met.
         """
+        question, sources = asked
         # 1.
         flight.told = "still reading what is believed"
         believed = self._beliefs.now()
         # 2.
-        known = self._remembered.decision(question, believed.version)
+        own = () if sources == tuple(self._sources) else sources
+        memory = self._remembered.of(question, believed.version, own)
+        known = memory.decision()
         if known is not None:
             return known
         # 3.
         hearing = _Hearing(question, believed)
-        if hearing.enough(self._remembered.bundles(question)):
+        if hearing.enough(memory.bundles()):
             decision = hearing.yes()._replace(remembered=True)
-            self._remembered.keep(question, believed.version, decision, hearing.counting)
+            memory.keep(decision, hearing.counting)
             return decision
         # 4.
         names: list[str] = []
-        for number, source in enumerate(self._sources):
+        for number, source in enumerate(sources):
             names.append(source.name)
             flight.told = f"still asking {source.name}"
-            left_s = flight.left_s(inside=_INSIDE) / (len(self._sources) - number)
+            left_s = flight.left_s(inside=_INSIDE) / (len(sources) - number)
             if hearing.enough(hearing.collected(source, left_s)):
                 decision = hearing.yes()._replace(sources=tuple(names))
-                self._remembered.keep(question, believed.version, decision, hearing.counting)
+                memory.keep(decision, hearing.counting)
                 return decision
         # 5.
         flight.told = "still judging"
         decision = hearing.rest()._replace(sources=tuple(names))
-        self._remembered.keep(question, believed.version, decision, hearing.counting)
+        memory.keep(decision, hearing.counting)
         return decision
 
     def _perhaps_only_warned(self, question: Question, decision: Decision) -> Decision:
@@ -199,11 +219,19 @@ class Gate:
         return decision
 
 
-class _Flight:
-    """One question that is being asked; `told` is what is being done for it."""
+class _Asked(NamedTuple):
+    """A question, and where to look for the answer."""
 
-    def __init__(self, until: float) -> None:
+    question: Question
+    sources: tuple[Source, ...]
+
+
+class _Flight:
+    """One question that is being asked of `sources`; `told` is what is being done for it."""
+
+    def __init__(self, until: float, sources: Sequence[Source] | None = None) -> None:
         self.until = until
+        self.sources = sources
         self.landed = threading.Event()
         self.decision: Decision | None = None
         self.told = "nothing was begun"
