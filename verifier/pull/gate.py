@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from verifier.pull.settings import PullSettings
     from verifier.verdict import Verdict
 
-    _Key = tuple[Question, tuple[int, ...]]  # what is asked, and the ids of who is asked
 
 _AT_ONCE = 512  # questions, those included whose askers have gone
 _INSIDE = 0.95  # of the time is for asking, the rest for saying so
@@ -227,11 +226,10 @@ class _Asked(NamedTuple):
 
 
 class _Flight:
-    """One question that is being asked of `sources`; `told` is what is being done for it."""
+    """One question that is being asked; `told` is what is being done for it."""
 
-    def __init__(self, until: float, sources: Sequence[Source] | None = None) -> None:
+    def __init__(self, until: float) -> None:
         self.until = until
-        self.sources = sources
         self.landed = threading.Event()
         self.decision: Decision | None = None
         self.told = "nothing was begun"

@@ -32,7 +32,7 @@ from verifier.pull.sources.file import read_regular
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from verifier.pull.decision import Question
+    from verifier.pull.decision import Question, Source
     from verifier.pull.settings import CacheSettings
 
 _TYPE = "urn:sealbook:remembered:v1"
@@ -63,21 +63,32 @@ class Remembered:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._decisions: dict[bytes, _Held] = {}
+        self._decisions: dict[tuple[bytes, tuple[Source, ...]], _Held] = {}
         self._bundles: dict[bytes, tuple[bytes, ...]] = {}
         self._size = 0
         self._writes = 0
 
-    def decision(self, question: Question, version: bytes) -> Decision | None:
-        """Return what was answered a moment ago, when what `version` stands for was believed."""
+    def of(self, question: Question, version: bytes, own: tuple[Source, ...] = ()) -> Memory:
+        """Return what concerns `question` while what `version` stands for is believed.
+
+        A no of sources of one's `own` is nobody else's.
+        """
+        return Memory(self, question, version, own)
+
+    def decision(
+        self, question: Question, version: bytes, own: tuple[Source, ...]
+    ) -> Decision | None:
+        """Return what was answered a moment ago."""
         name = _name(question, version)
-        with self._lock:
-            held = self._decisions.get(name)
-            if held is not None:
-                if self._monotonic() < held.until:
-                    return held.decision._replace(remembered=True, sources=())
-                del self._decisions[name]
-        return self._refused(question, name)
+        for key in ((name, ()), (name, own)):
+            with self._lock:
+                held = self._decisions.get(key)
+                if held is not None and self._monotonic() >= held.until:
+                    del self._decisions[key]
+                    held = None
+            if held is not None and (held.decision.allowed or key[1] == own):
+                return held.decision._replace(remembered=True, sources=())
+        return None if own else self._refused(question, name)
 
     def bundles(self, question: Question) -> Sequence[bytes]:
         """Return the bundles that made a yes once, or none. Nothing of them is trusted."""
@@ -87,20 +98,26 @@ class Remembered:
         return self._found(question, name) if found is None else found
 
     def keep(
-        self, question: Question, version: bytes, decision: Decision, bundles: Sequence[bytes]
+        self,
+        question: Question,
+        version: bytes,
+        own: tuple[Source, ...],
+        decision: Decision,
+        bundles: Sequence[bytes],
     ) -> None:
         """Remember a decision, and with a yes the bundles that made it."""
         yes = decision.allowed and not decision.code
         lasts_s = _YES_S if yes else float(self._settings.refused_s)
         name = _name(question, version)
+        key = (name, () if yes else own)
         with self._lock:
-            self._decisions.pop(name, None)
-            self._decisions[name] = _Held(decision, self._monotonic() + lasts_s)
+            self._decisions.pop(key, None)
+            self._decisions[key] = _Held(decision, self._monotonic() + lasts_s)
             while len(self._decisions) > self._settings.entries:
                 del self._decisions[next(iter(self._decisions))]
         if yes:
             self._keep_found(question, tuple(bundles))
-        elif not decision.allowed:
+        elif not decision.allowed and not own:
             self._keep_refused(question, name, decision)
 
     def _keep_found(self, question: Question, bundles: tuple[bytes, ...]) -> None:
@@ -224,6 +241,33 @@ class Remembered:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
             count, size = count - 1, size - its
+
+
+class Memory:
+    """What is remembered about one question, under one belief."""
+
+    def __init__(
+        self,
+        remembered: Remembered,
+        question: Question,
+        version: bytes,
+        own: tuple[Source, ...],
+    ) -> None:
+        """See `Remembered.of`."""
+        self._remembered = remembered
+        self._asked = question, version, own
+
+    def decision(self) -> Decision | None:
+        """Return what was answered a moment ago."""
+        return self._remembered.decision(*self._asked)
+
+    def bundles(self) -> Sequence[bytes]:
+        """Return the bundles that made a yes once, or none. Nothing of them is trusted."""
+        return self._remembered.bundles(self._asked[0])
+
+    def keep(self, decision: Decision, bundles: Sequence[bytes]) -> None:
+        """Remember a decision, and with a yes the bundles that made it."""
+        self._remembered.keep(*self._asked, decision, bundles)
 
 
 def _name(question: Question, version: bytes = b"") -> bytes:

@@ -30,9 +30,13 @@
     [report]
     enabled = true                         # tell the service what was allowed and refused
 
-The file is $SEALBOOK_PULL or /etc/sealbook/pull.toml. Relative paths start at it. `socket` is
-where the warm daemon listens, `trusted_root` another root for certificates, and `example_keys`
-is for exercises.
+    [daemon]
+    socket = "/run/sealbook/pull.sock"     # where the warm daemon listens, if there is one
+    uids = [1000]                          # who may ask it, beside root and its own user
+
+The file is $SEALBOOK_PULL or /etc/sealbook/pull.toml. Relative paths start at it. Besides,
+`trusted_root` is a file of another root for certificates, and `example_keys = true` is for
+exercises.
 """
 
 from __future__ import annotations
@@ -52,6 +56,7 @@ SOURCES = ("file", "service", "registry", "layout")
 DEADLINE_S = 30
 _LONGEST_S = 30
 _SCOPES = 1024
+_UIDS = 64
 _ENTRIES, _SIZE, _REFUSED_S = 4096, 256 << 20, 5
 _LONGEST_REFUSED_S = 60
 
@@ -75,6 +80,13 @@ class CacheSettings(NamedTuple):
     refused_s: int = _REFUSED_S
 
 
+class DaemonSettings(NamedTuple):
+    """Where the warm daemon listens, and who may ask it beside root and its own user."""
+
+    socket: str = SOCKET
+    uids: tuple[int, ...] = ()
+
+
 class PullSettings(NamedTuple):
     """A parsed file. `sources` are asked in this order; paths are absolute, "" is none."""
 
@@ -88,12 +100,12 @@ class PullSettings(NamedTuple):
     registries: str = ""
     cache: CacheSettings = CacheSettings()
     report: bool = False
-    socket: str = SOCKET
+    daemon: DaemonSettings = DaemonSettings()
     trusted_root: str = ""
     example_keys: bool = False
 
     @classmethod
-    def load(cls, path: str = "") -> Self:
+    def load(cls, path: str | None = None) -> Self:
         """Return what is in the file at `path`, or else in the one that this host has.
 
         Raises:
@@ -126,6 +138,11 @@ class PullSettings(NamedTuple):
         """Whether what is refused of `repository` is said, and allowed."""
         return any(scope.covers(repository) for scope in self.warn)
 
+    @property
+    def socket(self) -> str:
+        """Where the warm daemon listens."""
+        return self.daemon.socket
+
     @classmethod
     def _read(cls, fields: Fields, base: str) -> Self:
         sources = tuple(fields.items("sources", most=len(SOURCES)))
@@ -150,7 +167,7 @@ class PullSettings(NamedTuple):
             _table(fields, "registry", "settings", base),
             _cache(fields, base),
             _report(fields),
-            _path(fields, "socket", base) or SOCKET,
+            _daemon(fields, base),
             _path(fields, "trusted_root", base),
             fields.take("example_keys", bool) if fields.has("example_keys") else False,
         )
@@ -203,6 +220,18 @@ def _cache(fields: Fields, base: str) -> CacheSettings:
         _number(table, "refused_s", _REFUSED_S, _LONGEST_REFUSED_S, least=0),
     )
     table.done()
+    return found
+
+
+def _daemon(fields: Fields, base: str) -> DaemonSettings:
+    if not fields.has("daemon"):
+        return DaemonSettings()
+    table = fields.inside("daemon")
+    uids = table.items("uids", most=_UIDS) if table.has("uids") else []
+    found = DaemonSettings(_path(table, "socket", base) or SOCKET, tuple(uids))
+    table.done()
+    if not all(type(one) is int and 0 <= one < 1 << 32 for one in uids):
+        raise MalformedError("daemon.uids: expected numbers of users")
     return found
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verifier.pull.decision import Question
+    from verifier.pull.registry.settings import Registries
 
 
 class RegistrySource:
@@ -21,8 +22,8 @@ class RegistrySource:
 
     name = "registry"
 
-    def __init__(self, settings: str = "") -> None:
-        """Use the file of registries at `settings`, or else the one that this host has."""
+    def __init__(self, settings: str | Registries = "") -> None:
+        """Use these settings, or the file at that path, or else the one that this host has."""
         self._settings = settings
 
     def bundles(self, question: Question, left_s: float) -> Iterator[bytes]:
@@ -41,7 +42,9 @@ class RegistrySource:
                 "registries need httpx, which is not installed", hint="pip install 'sealbook[pull]'"
             ) from e
         until = time.monotonic() + left_s
-        registries = read_registries(Path(self._settings) if self._settings else None)
+        registries = self._settings
+        if isinstance(registries, str):
+            registries = read_registries(Path(registries) if registries else None)
         images = Registry(question.repository, registries, deadline_s=left_s, until=until)
         try:
             yield from attached(images, question.digest)
