@@ -1,7 +1,8 @@
 """What the cluster is told: an AdmissionReview with a response.
 
     {"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview",
-     "response":{"uid":"705ab4f5-…","allowed":true,"patchType":"JSONPatch","patch":"<Base64>"}}
+     "response":{"uid":"705ab4f5-…","allowed":true,"patchType":"JSONPatch","patch":"<Base64>",
+                 "auditAnnotations":{"pinned":"registry.example/web:1.4 is …/web@sha256:…"}}}
 
     …"response":{"uid":"705ab4f5-…","allowed":false,
                  "status":{"status":"Failure","code":403,"reason":"Forbidden","message":"…"}}
@@ -46,10 +47,11 @@ class Outcome(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One image that is to be named otherwise."""
+    """One image that is to be named otherwise, and what it was named."""
 
     pointer: str
     image: str
+    was: str
 
 
 def refusal(error: VerificationError, image: str = "") -> Decision:
@@ -71,6 +73,8 @@ def allowed(uid: str, changes: Sequence[Change] = (), warned: Sequence[Outcome] 
         patch = [{"op": "replace", "path": one.pointer, "value": one.image} for one in changes]
         response["patchType"] = "JSONPatch"
         response["patch"] = b64encode(json.dumps(patch, separators=(",", ":")).encode())
+        told = dict.fromkeys(f"{one.was} is {one.image}" for one in changes)
+        response["auditAnnotations"] = {"pinned": printable("; ".join(told))}
     if warned:
         response["warnings"] = _warnings([f"sealbook: {one.line}" for one in warned])
     return _review(response)

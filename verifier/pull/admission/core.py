@@ -148,7 +148,7 @@ def _pinned(named: Sequence[Named], outcomes: Sequence[Outcome]) -> list[Change]
             continue  # nobody could say what it is, which is only told here
         reference = parse_reference(one.image)
         if reference.digest is None:
-            changes.append(Change(one.pointer, reference.pinned(Digest(digest))))
+            changes.append(Change(one.pointer, reference.pinned(Digest(digest)), one.image))
     return changes
 
 

@@ -24,6 +24,7 @@ from verifier.pull.place import RegistryPlace, registry_place
 _HUB = "docker.io"
 _HUB_ALIAS = "index.docker.io"
 _LATEST = "latest"
+_HINT = "as in registry.example:5000/team/web:1.4 or registry.example/web@sha256:…, in lower case"
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}", re.ASCII)
 _LONGEST = limits.REPOSITORY + limits.TAG + 128
 
@@ -39,13 +40,13 @@ class Reference(NamedTuple):
         return self.place.digest
 
     def pinned(self, digest: Digest) -> str:
-        """Return the name of what `digest` is, with the tag for people to read.
+        """Return the name of what `digest` is in this repository, as every runtime reads it.
 
-        Runtimes pull by the digest and drop the tag, as Kubernetes documents it; whoever looks
-        at the pod still sees which version it is. The host is written even where it was not: a
-        runtime may be set to look for short names elsewhere.
+        Without the tag: `name:tag@digest` is refused by skopeo, and by CRI-O 1.31.0 where it
+        checks signatures. With the host, even where it was left out: a runtime may be set to
+        look for short names elsewhere.
         """
-        return str(self.place._replace(digest=digest))
+        return str(self.place._replace(tag="", digest=digest))
 
 
 def parse_reference(image: str) -> Reference:
@@ -70,7 +71,7 @@ def parse_reference(image: str) -> Reference:
     try:
         place = registry_place(f"{host}/{path}")
     except VerificationError as e:
-        raise ImageNameError(e.message, hint=e.hint) from e
+        raise ImageNameError(e.message, hint=_HINT) from e
     if not place.tag and place.digest is None:
         place = place._replace(tag=_LATEST)
     return Reference(place)
