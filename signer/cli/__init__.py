@@ -43,6 +43,9 @@ registries
 at pull time
   pull         what may run on this host: the warm daemon (daemon)
 
+clusters
+  admission    manifests, serve: Kubernetes asks before it runs an image
+
 audit
   audit        check from outside that the ledger only grew, and that nothing is hidden
   evidence     write all that proves one entry into a zip that a stranger can check
@@ -90,6 +93,7 @@ _COMMANDS = {
     "pull": "pull",
     "push": "push",
     "access": "access",
+    "admission": "admission",
     "access-review": "access_review",
     "apikey": "apikey",
     "config": "config",
@@ -111,6 +115,7 @@ _COMMANDS = {
 _EXTRAS = {"pymerkle": "crosscheck"}
 # What a command needs that runs on other machines than the service's.
 _OWN_EXTRAS = {
+    "admission": "admission",
     "audit": "audit",
     "check-registry": "pull",
     "inventory": "pull",

@@ -1,0 +1,1 @@
+"""Serving admission: settings, TLS, alerts, fresh trust, and the cluster's files for it."""
