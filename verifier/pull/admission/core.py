@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from verifier.digest import Digest
@@ -46,9 +46,17 @@ _NEVER_ONLY_TOLD = (RevokedError.code, SplitViewError.code, InternalError.code)
 class Core:
     """Judges reviews for one cluster, in as many threads as call it."""
 
-    def __init__(self, judge: Judge, settings: AdmissionSettings, resolver: Resolves) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        settings: AdmissionSettings,
+        resolver: Resolves,
+        *,
+        closes: Callable[[], None] = lambda: None,
+    ) -> None:
         """Judge images by `judge`; tags are what `resolver` says."""
         self._settings = settings
+        self._closes = closes
         self._errands = Errands(judge, resolver)
 
     def decide(self, body: bytes, *, mutating: bool, left_s: float | None = None) -> bytes:
@@ -78,6 +86,10 @@ class Core:
             return self._whole(review, e)
         except Exception as e:  # noqa: BLE001  a bug must not look like a yes
             return self._whole(review, InternalError(f"{type(e).__name__}: {e}"))
+
+    def close(self) -> None:
+        """Let go of the cluster's API; what still goes on ends by its deadline."""
+        self._closes()
 
     def _judged(self, review: Review, until: float, *, mutating: bool) -> Judged:
         """Judge one review.

@@ -20,13 +20,13 @@ _PULLERS = 4096
 def open_core(
     gate: Gate,
     settings: AdmissionSettings,
-    registries: Callable[[], Registries],
+    registries: Registries | Callable[[], Registries],
     *,
     counted: Callable[[Source], Source] = lambda one: one,
 ) -> Core:
-    """Return the judge of a webhook.
+    """Return the judge of a webhook; close it.
 
-    `registries` reads what is configured of them. Where the gate asks registries, it asks them
+    `registries` is what is configured of them, or reads it each time. Where the gate asks registries, it asks them
     as the pod is, through what `counted` makes of that source.
 
     Raises:
@@ -34,8 +34,10 @@ def open_core(
     """
     cluster = open_cluster(settings.cluster) if settings.pull_secrets else None
     secrets = None if cluster is None else PullSecrets(cluster)
-    resolver = Resolver(registries, secrets)
-    return Core(PodsGate(gate, resolver, counted), settings, resolver)
+    read = (lambda: registries) if isinstance(registries, Registries) else registries
+    resolver = Resolver(read, secrets)
+    judge = PodsGate(gate, resolver, counted)
+    return Core(judge, settings, resolver, closes=cluster.close if cluster else lambda: None)
 
 
 class PodsGate:
