@@ -596,6 +596,12 @@ class PublicationsFullError(SigningError):
     hint = "is a registry down? `sealbook publish list` says what waits, and why"
 
 
+class PullsError(SigningError):
+    """What hosts tell of their pulls cannot be counted, or looked at."""
+
+    code = "pulls"
+
+
 class NotPublishedHereError(SigningError):
     """The service does not write to this repository."""
 

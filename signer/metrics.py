@@ -17,9 +17,11 @@ from signer.audit_trail.trail import Trail
 from signer.expiry import Ending
 from signer.keys.ring import KeyRing
 from signer.publish.rows import Counts
+from signer.pulls.store import Outcome
 from signer.refusal import codes
 
 _OTHER = "other"
+_UNSIGNED = "unsigned"
 _UPLOADS = ("POST /api/v1/log/entries", "POST /api/v2/log/entries")
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -166,6 +168,10 @@ class Metrics:
         """Read at every scrape what waits to be attached to images, and what came of tries."""
         self._registry.register(_Publications(counts, age_s, tries))
 
+    def watch_pulls(self, counts: Callable[[], Mapping[tuple[Outcome, str], int]]) -> None:
+        """Read at every scrape what hosts told of their pulls; codes are those that we know."""
+        self._registry.register(_Pulls(counts))
+
     def count_refusal(self, code: str, what: str) -> None:
         """Count a refusal by its code; of an upload, that too."""
         self._refusals.labels(code if code in self._codes else _OTHER).inc()
@@ -263,6 +269,27 @@ class _Publications(Collector):
         for result, count in self._tries.items():
             results.add_metric([result], count())
         yield results
+
+
+class _Pulls(Collector):
+    """What hosts told of their pulls."""
+
+    def __init__(self, counts: Callable[[], Mapping[tuple[Outcome, str], int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield a row for each outcome and code that was told."""
+        pulls = CounterMetricFamily(
+            "sealbook_pulls",
+            "Pulls that hosts told of, by what was decided and why",
+            labels=["outcome", "code"],
+        )
+        # What is allowed without a word, and what is not signed, are there from the first scrape.
+        first = {(Outcome.ALLOWED, ""): 0, (Outcome.WARNED, _UNSIGNED): 0}
+        first[Outcome.REFUSED, _UNSIGNED] = 0
+        for (outcome, code), count in (first | dict(self._counts())).items():
+            pulls.add_metric([outcome.name.lower(), code], count)
+        yield pulls
 
 
 class _Endings(Collector):

@@ -22,6 +22,7 @@ from signer.life.keeping import KeyLife
 from signer.own_keys import OwnKeys
 from signer.publish.publications import Publications
 from signer.publishing import asks
+from signer.pulls.counting import Counting
 from signer.service import PullService
 from signer.status.keeping import StatusKeeper, read_status
 from signer.tls import Tls
@@ -85,6 +86,7 @@ class Prepared:
             self._state = State.open(config, ledger, sealing)
             in_force = self._status.in_force
             self._publications = Publications.over(config, ledger, in_force, self._trail, self.keys)
+            self._counting = Counting.over(config)
         except BaseException:
             self._opened.close()
             raise
@@ -107,6 +109,7 @@ class Prepared:
 
     def close(self) -> None:
         """Close trail and ledger, give the lock back, and log out of the devices with keys."""
+        self._counting.close()
         self._publications.close()
         self._state.close()
         self._trail.close()

@@ -54,6 +54,7 @@ _STATUS: tuple[tuple[type[SealbookError], grpc.StatusCode], ...] = (
     (errors.TrustRestartError, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.ReloadError, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.PublicationsError, grpc.StatusCode.UNAVAILABLE),
+    (errors.PullsError, grpc.StatusCode.UNAVAILABLE),
     (errors.PublicationsFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.NotPublishedHereError, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.TimestampError, grpc.StatusCode.UNAVAILABLE),

@@ -42,7 +42,13 @@ from signer.publishing import Publishing
 from signer.refusal import Refusals
 from signer.rekor.asgi import RekorSide
 from signer.rekor.uploads import Uploads
-from signer.service import KeysService, OperatorService, PublicationsService, StorageService
+from signer.service import (
+    KeysService,
+    OperatorService,
+    PublicationsService,
+    PullCountsService,
+    StorageService,
+)
 from signer.service.audit import AuditService
 from signer.service.configuration import ConfigurationService
 from signer.service.review import ReviewService
@@ -67,6 +73,7 @@ class Server(Prepared):
         """
         super().__init__(config)
         self._publishes = PublicationsService(self._publications, self._trail)
+        self._counts = PullCountsService(self._counting)
         self._exit_code = 0
         self._ready = False
 
@@ -132,6 +139,7 @@ class Server(Prepared):
             | self._pulls.table()
             | logins.table()
             | self._publishes.table()
+            | self._counts.table()
         )
         purging = Purging(
             self._trail, ledger, events, lambda: self._live_config.now.trail.retain_days
@@ -149,6 +157,7 @@ class Server(Prepared):
                 in_force=self._status.in_force,
                 expiry=self._expiry,
                 publications=self._publications,
+                counting=self._counting,
             ).table()
             | KeysService(keys).table()
             | StorageService(
@@ -162,6 +171,7 @@ class Server(Prepared):
             | flows.approvals()
             | logins.table()
             | self._publishes.table()
+            | self._counts.table()
             | self._publishes.operating()
             | AuditService(self._trail, purging).table()
             | ReviewService(ledger).table()
@@ -264,6 +274,7 @@ class Server(Prepared):
         metrics.watch_tls(lambda: self._tls.refused)
         metrics.watch_config(lambda: reloading.refused)
         self._publications.watch(metrics)
+        metrics.watch_pulls(self._counting.since_start)
         return metrics
 
     def _kept(self, receipts: Receipts | None) -> Iterator[Coroutine[object, object, None]]:

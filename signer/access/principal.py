@@ -15,6 +15,7 @@ Action = Literal[
     "sign-raw",
     "attest",
     "publish",
+    "report",
     "append",
     "read",
     "fetch",

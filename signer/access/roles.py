@@ -35,8 +35,9 @@ ROLES: Mapping[RoleName, tuple[Action, ...]] = {
     "approver": ("agree", "read", "fetch", "watch"),
     # Reads everything, changes nothing.
     "auditor": ("read", "fetch", "watch", "monitor", "mirror", "audit"),
-    # Gets bundles by exact digest and what verifiers pin; is shown no list.
-    "runtime": ("fetch",),
+    # Gets bundles by exact digest and what verifiers pin, and tells what it let run; is shown no
+    # list.
+    "runtime": ("fetch", "report"),
     # Follows the ledger: checkpoints, tiles, hashes and signatures, no bodies.
     "witness": ("watch",),
     # Scrapes metrics.

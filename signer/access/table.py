@@ -61,6 +61,9 @@ METHODS: Mapping[str, Row] = {
     "/sealbook.v1.Signer/GetBundles": Row(("read", "fetch")),
     "/sealbook.v1.Signer/Publish": Row(("publish",), "change"),
     "/sealbook.v1.Signer/ListPublications": Row(("publish", "read", "operate")),
+    # Each of many hosts tells every minute: only refusals are in the audit trail.
+    "/sealbook.v1.Signer/ReportPulls": Row(("report",)),
+    "/sealbook.v1.Signer/ListPulls": Row(("read", "operate")),
     # Reading.
     "/sealbook.v1.Ledger/GetCheckpoint": Row(("read",)),
     "/sealbook.v1.Ledger/GetEntry": Row(("read",)),
@@ -119,6 +122,8 @@ ROUTES: Mapping[str, Row] = {
     "POST /v1/get-bundles": METHODS["/sealbook.v1.Signer/GetBundles"],
     "POST /v1/publish": METHODS["/sealbook.v1.Signer/Publish"],
     "GET /v1/publications": METHODS["/sealbook.v1.Signer/ListPublications"],
+    "POST /v1/pulls": METHODS["/sealbook.v1.Signer/ReportPulls"],
+    "GET /v1/pulls": METHODS["/sealbook.v1.Signer/ListPulls"],
     # What verifiers take, by digest or by name.
     "GET /v1/bundles/{digest}": _FETCH,
     "GET /lookaside/{path}": _FETCH,

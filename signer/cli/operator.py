@@ -128,6 +128,8 @@ def lines(found: operator_pb2.GetStatusResponse) -> str:
         told.append(("receipt", found.receipt_day))
     if found.publications.waiting or found.publications.refused:
         told.append(("publish", _publish(found.publications)))
+    if any(count for _, count in found.pulls.ListFields()):
+        told.append(("pulls", _pulls(found.pulls)))
     told += [("ends", _ending(ending)) for ending in found.endings]
     if found.frozen:
         told.append(("FROZEN", "it takes no more entries, for good"))
@@ -163,6 +165,11 @@ def _publish(told: operator_pb2.GetStatusResponse.Publications) -> str:
     if told.waiting:
         said += f", the first for {told.oldest_s:.0f} s"
     return said + (f"; {told.refused} refused: sealbook publish list" if told.refused else "")
+
+
+def _pulls(told: operator_pb2.GetStatusResponse.Pulls) -> str:
+    said = f"{told.allowed} allowed, {told.warned} warned of, {told.refused} refused"
+    return f"{said}, {told.unsigned} of them unsigned, in 7 days: sealbook pulls"
 
 
 def _witness(witness: operator_pb2.GetStatusResponse.WitnessStatus) -> str:

@@ -26,7 +26,7 @@ from signer.config.agreeing import (
 from signer.config.keys import CertificatesSection, KeysSection, SigningSection, TimestampSection
 from signer.config.ledger import AnchorSection, LedgerSection, MirrorSection, WitnessesSection
 from signer.config.lines import line_of
-from signer.config.record import AtRestSection, TrailSection
+from signer.config.record import AtRestSection, PullsSection, TrailSection
 from signer.config.registries import PublishSection, RegistrySection
 from signer.config.trust import TrustSection, WarnSection
 from signer.config.values import Name, Origin, Section
@@ -71,6 +71,7 @@ class Config(Section):
     at_rest: AtRestSection | None = None
     registries: tuple[RegistrySection, ...] = ()
     publish: PublishSection = PublishSection()
+    pulls: PullsSection = PullsSection()
 
     @model_validator(mode="after")
     def _bindings_fit(self) -> Self:

@@ -38,3 +38,15 @@ class AtRestSection(Section):
     previous: str | None = None
     bodies: bool = True
     api_keys: bool = True
+
+
+class PullsSection(Section):
+    """What hosts tell of their pulls: counted by day, and kept for `keep_days`.
+
+    At most `most_a_day` repositories with their outcomes are told apart in a day; what comes
+    after these is counted together.
+    """
+
+    database: Path = Path("pulls.db")
+    keep_days: Annotated[int, Field(ge=1, le=3_650)] = 90
+    most_a_day: Annotated[int, Field(ge=1, le=100_000)] = 5_000

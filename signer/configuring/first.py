@@ -189,6 +189,11 @@ status = "status.json"  # what was revoked; the service writes it
 # keep_days = 30  # how long what is done with is shown
 # late_s = 900  # when the log begins to say that something waits
 
+# [pulls]  # what hosts tell of what they let run and refused
+# database = "pulls.db"
+# keep_days = 90
+# most_a_day = 5000  # repositories and outcomes that are told apart; the rest is one
+
 # [warn]  # when the log begins to say what ends
 # days = 30
 

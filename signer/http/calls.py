@@ -6,6 +6,8 @@
     POST /v1/publish       PublishRequest     ->  PublishResponse
     GET  /v1/publications?…                       ListPublicationsResponse, one a line; the fields
                                                   of ListPublicationsRequest are the query
+    POST /v1/pulls         ReportPullsRequest ->  ReportPullsResponse
+    GET  /v1/pulls?…                              ListPullsResponse, one a line
     POST /v1/exchange      ExchangeRequest    ->  ExchangeResponse
     POST /v1/attest?…      the predicate itself; the fields of AttestRequest.Start are the query
 
@@ -39,9 +41,13 @@ _TWINS = {
     "/v1/sign-batch": "/sealbook.v1.Signer/SignBatch",
     "/v1/get-bundles": "/sealbook.v1.Signer/GetBundles",
     "/v1/publish": "/sealbook.v1.Signer/Publish",
+    "/v1/pulls": "/sealbook.v1.Signer/ReportPulls",
     "/v1/exchange": "/sealbook.v1.Access/Exchange",
 }
-_LISTS = {"/v1/publications": "/sealbook.v1.Signer/ListPublications"}
+_LISTS = {
+    "/v1/publications": "/sealbook.v1.Signer/ListPublications",
+    "/v1/pulls": "/sealbook.v1.Signer/ListPulls",
+}
 _ATTEST = "/sealbook.v1.Signer/Attest"
 _REPEATED = ("digests",)
 _TRUTHS = ("renew", "waiting")

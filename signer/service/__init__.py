@@ -13,6 +13,7 @@ from signer.service.message import MessageService
 from signer.service.operator import OperatorService
 from signer.service.publications import PublicationsService
 from signer.service.pull import PullService
+from signer.service.pull_counts import PullCountsService
 from signer.service.signer import SignerService
 from signer.service.storage import StorageService
 
@@ -26,6 +27,7 @@ __all__ = [
     "MessageService",
     "OperatorService",
     "PublicationsService",
+    "PullCountsService",
     "PullService",
     "SignerService",
     "StorageService",

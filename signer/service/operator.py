@@ -22,6 +22,7 @@ from signer.guard import Method
 from signer.keys.ring import KeyRing
 from signer.publish.publications import Publications
 from signer.publishing import Publishing
+from signer.pulls.counting import Counting
 from signer.status.in_force import InForce
 from signer.status.revoking import (
     AuthorityTarget,
@@ -53,6 +54,7 @@ class OperatorService:
         in_force: InForce,
         expiry: Expiry,
         publications: Publications,
+        counting: Counting,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Report on these, log what an operator does as `events`, and revoke by `revoking`."""
@@ -67,6 +69,7 @@ class OperatorService:
         self._in_force = in_force
         self._expiry = expiry
         self._publications = publications
+        self._counting = counting
         self._ceremonies = Ceremonies(ledger, events)
         self._clock = clock
         self._started_at = int(clock())
@@ -89,6 +92,7 @@ class OperatorService:
         published = self._ledger.published
         mirrored, alarm = self._publishing.mirrored, self._publishing.alarm
         counts = await asyncio.to_thread(self._publications.counts)
+        pulls = await asyncio.to_thread(self._counting.totals)
         return operator_pb2.GetStatusResponse(
             version=__version__,
             origin=published.checkpoint.origin,
@@ -134,6 +138,7 @@ class OperatorService:
                 oldest_s=self._publications.store.age_s(counts),
                 refused=counts.refused,
             ),
+            pulls=operator_pb2.GetStatusResponse.Pulls(**pulls._asdict()),
         )
 
     async def freeze(

@@ -259,7 +259,18 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "origin", "tree_size", "published_size", "root", "checkpoint_age_s", "queue_depth", "started_at", "keys", "frozen", "alarm", "witnesses", "mirror_size", "mirrored_at", "database_bytes", "receipt_day", "endings", "publications")
+    __slots__ = ("version", "origin", "tree_size", "published_size", "root", "checkpoint_age_s", "queue_depth", "started_at", "keys", "frozen", "alarm", "witnesses", "mirror_size", "mirrored_at", "database_bytes", "receipt_day", "endings", "publications", "pulls")
+    class Pulls(_message.Message):
+        __slots__ = ("allowed", "warned", "refused", "unsigned")
+        ALLOWED_FIELD_NUMBER: _ClassVar[int]
+        WARNED_FIELD_NUMBER: _ClassVar[int]
+        REFUSED_FIELD_NUMBER: _ClassVar[int]
+        UNSIGNED_FIELD_NUMBER: _ClassVar[int]
+        allowed: int
+        warned: int
+        refused: int
+        unsigned: int
+        def __init__(self, allowed: _Optional[int] = ..., warned: _Optional[int] = ..., refused: _Optional[int] = ..., unsigned: _Optional[int] = ...) -> None: ...
     class Publications(_message.Message):
         __slots__ = ("waiting", "oldest_s", "refused")
         WAITING_FIELD_NUMBER: _ClassVar[int]
@@ -322,6 +333,7 @@ class GetStatusResponse(_message.Message):
     RECEIPT_DAY_FIELD_NUMBER: _ClassVar[int]
     ENDINGS_FIELD_NUMBER: _ClassVar[int]
     PUBLICATIONS_FIELD_NUMBER: _ClassVar[int]
+    PULLS_FIELD_NUMBER: _ClassVar[int]
     version: str
     origin: str
     tree_size: int
@@ -340,7 +352,8 @@ class GetStatusResponse(_message.Message):
     receipt_day: str
     endings: _containers.RepeatedCompositeFieldContainer[GetStatusResponse.Ending]
     publications: GetStatusResponse.Publications
-    def __init__(self, version: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., published_size: _Optional[int] = ..., root: _Optional[bytes] = ..., checkpoint_age_s: _Optional[float] = ..., queue_depth: _Optional[int] = ..., started_at: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[GetStatusResponse.KeyStatus, _Mapping]]] = ..., frozen: _Optional[bool] = ..., alarm: _Optional[str] = ..., witnesses: _Optional[_Iterable[_Union[GetStatusResponse.WitnessStatus, _Mapping]]] = ..., mirror_size: _Optional[int] = ..., mirrored_at: _Optional[int] = ..., database_bytes: _Optional[int] = ..., receipt_day: _Optional[str] = ..., endings: _Optional[_Iterable[_Union[GetStatusResponse.Ending, _Mapping]]] = ..., publications: _Optional[_Union[GetStatusResponse.Publications, _Mapping]] = ...) -> None: ...
+    pulls: GetStatusResponse.Pulls
+    def __init__(self, version: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., published_size: _Optional[int] = ..., root: _Optional[bytes] = ..., checkpoint_age_s: _Optional[float] = ..., queue_depth: _Optional[int] = ..., started_at: _Optional[int] = ..., keys: _Optional[_Iterable[_Union[GetStatusResponse.KeyStatus, _Mapping]]] = ..., frozen: _Optional[bool] = ..., alarm: _Optional[str] = ..., witnesses: _Optional[_Iterable[_Union[GetStatusResponse.WitnessStatus, _Mapping]]] = ..., mirror_size: _Optional[int] = ..., mirrored_at: _Optional[int] = ..., database_bytes: _Optional[int] = ..., receipt_day: _Optional[str] = ..., endings: _Optional[_Iterable[_Union[GetStatusResponse.Ending, _Mapping]]] = ..., publications: _Optional[_Union[GetStatusResponse.Publications, _Mapping]] = ..., pulls: _Optional[_Union[GetStatusResponse.Pulls, _Mapping]] = ...) -> None: ...
 
 class RecordCeremonyRequest(_message.Message):
     __slots__ = ("transcript",)

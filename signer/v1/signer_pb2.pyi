@@ -291,3 +291,55 @@ class Publication(_message.Message):
     refusal: _record_pb2.Refusal
     entries: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, id: _Optional[int] = ..., digest: _Optional[str] = ..., repository: _Optional[str] = ..., state: _Optional[_Union[Publication.State, str]] = ..., attempts: _Optional[int] = ..., asked_at: _Optional[int] = ..., next_at: _Optional[int] = ..., done_at: _Optional[int] = ..., refusal: _Optional[_Union[_record_pb2.Refusal, _Mapping]] = ..., entries: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ReportPullsRequest(_message.Message):
+    __slots__ = ("pulls",)
+    PULLS_FIELD_NUMBER: _ClassVar[int]
+    pulls: _containers.RepeatedCompositeFieldContainer[Pulls]
+    def __init__(self, pulls: _Optional[_Iterable[_Union[Pulls, _Mapping]]] = ...) -> None: ...
+
+class ReportPullsResponse(_message.Message):
+    __slots__ = ("unnamed",)
+    UNNAMED_FIELD_NUMBER: _ClassVar[int]
+    unnamed: int
+    def __init__(self, unnamed: _Optional[int] = ...) -> None: ...
+
+class ListPullsRequest(_message.Message):
+    __slots__ = ("repository", "since", "until")
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    repository: str
+    since: str
+    until: str
+    def __init__(self, repository: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ...) -> None: ...
+
+class ListPullsResponse(_message.Message):
+    __slots__ = ("day", "pulls")
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    PULLS_FIELD_NUMBER: _ClassVar[int]
+    day: str
+    pulls: Pulls
+    def __init__(self, day: _Optional[str] = ..., pulls: _Optional[_Union[Pulls, _Mapping]] = ...) -> None: ...
+
+class Pulls(_message.Message):
+    __slots__ = ("repository", "outcome", "code", "count")
+    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        OUTCOME_UNSPECIFIED: _ClassVar[Pulls.Outcome]
+        OUTCOME_ALLOWED: _ClassVar[Pulls.Outcome]
+        OUTCOME_WARNED: _ClassVar[Pulls.Outcome]
+        OUTCOME_REFUSED: _ClassVar[Pulls.Outcome]
+    OUTCOME_UNSPECIFIED: Pulls.Outcome
+    OUTCOME_ALLOWED: Pulls.Outcome
+    OUTCOME_WARNED: Pulls.Outcome
+    OUTCOME_REFUSED: Pulls.Outcome
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    repository: str
+    outcome: Pulls.Outcome
+    code: str
+    count: int
+    def __init__(self, repository: _Optional[str] = ..., outcome: _Optional[_Union[Pulls.Outcome, str]] = ..., code: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...

@@ -78,6 +78,16 @@ class SignerStub:
                 request_serializer=signer_dot_v1_dot_signer__pb2.ListPublicationsRequest.SerializeToString,
                 response_deserializer=signer_dot_v1_dot_signer__pb2.ListPublicationsResponse.FromString,
                 _registered_method=True)
+        self.ReportPulls = channel.unary_unary(
+                '/sealbook.v1.Signer/ReportPulls',
+                request_serializer=signer_dot_v1_dot_signer__pb2.ReportPullsRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.ReportPullsResponse.FromString,
+                _registered_method=True)
+        self.ListPulls = channel.unary_stream(
+                '/sealbook.v1.Signer/ListPulls',
+                request_serializer=signer_dot_v1_dot_signer__pb2.ListPullsRequest.SerializeToString,
+                response_deserializer=signer_dot_v1_dot_signer__pb2.ListPullsResponse.FromString,
+                _registered_method=True)
 
 
 class SignerServicer:
@@ -146,6 +156,20 @@ class SignerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportPulls(self, request, context):
+        """Adds what a host let run and refused, since it last told. Only counts: no image, no host.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPulls(self, request, context):
+        """Streams what hosts have told, by day, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SignerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -188,6 +212,16 @@ def add_SignerServicer_to_server(servicer, server):
                     servicer.ListPublications,
                     request_deserializer=signer_dot_v1_dot_signer__pb2.ListPublicationsRequest.FromString,
                     response_serializer=signer_dot_v1_dot_signer__pb2.ListPublicationsResponse.SerializeToString,
+            ),
+            'ReportPulls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportPulls,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.ReportPullsRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.ReportPullsResponse.SerializeToString,
+            ),
+            'ListPulls': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListPulls,
+                    request_deserializer=signer_dot_v1_dot_signer__pb2.ListPullsRequest.FromString,
+                    response_serializer=signer_dot_v1_dot_signer__pb2.ListPullsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -410,6 +444,60 @@ class Signer:
             '/sealbook.v1.Signer/ListPublications',
             signer_dot_v1_dot_signer__pb2.ListPublicationsRequest.SerializeToString,
             signer_dot_v1_dot_signer__pb2.ListPublicationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportPulls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealbook.v1.Signer/ReportPulls',
+            signer_dot_v1_dot_signer__pb2.ReportPullsRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.ReportPullsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPulls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealbook.v1.Signer/ListPulls',
+            signer_dot_v1_dot_signer__pb2.ListPullsRequest.SerializeToString,
+            signer_dot_v1_dot_signer__pb2.ListPullsResponse.FromString,
             options,
             channel_credentials,
             insecure,

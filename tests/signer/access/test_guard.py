@@ -286,6 +286,7 @@ def role(actions: tuple[str, ...]) -> str:
         "sign": "developer",
         "attest": "developer",
         "publish": "publisher",
+        "report": "runtime",
         "append": "appender",
         "mirror": "auditor",
         "agree": "approver",
