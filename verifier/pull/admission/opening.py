@@ -26,8 +26,8 @@ def open_core(
 ) -> Core:
     """Return the judge of a webhook; close it.
 
-    `registries` is what is configured of them, or reads it each time. Where the gate asks registries, it asks them
-    as the pod is, through what `counted` makes of that source.
+    `registries` is what is configured of them, or reads it each time. Where the gate asks
+    registries, it asks them as the pod is, through what `counted` makes of that source.
 
     Raises:
         PullSecretError: the cluster that is configured is none.
