@@ -41,7 +41,7 @@ registries
   push         the gate before a registry: only what is approved goes through
 
 at pull time
-  pull         what may run on this host: the warm daemon (daemon)
+  pull         what may run on this host: install, check, daemon
 
 clusters
   admission    manifests, serve: Kubernetes asks before it runs an image
