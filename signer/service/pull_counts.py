@@ -79,7 +79,7 @@ class PullCountsService:
 
 def _read(told: signer_pb2.Pulls) -> Pulls:
     """Take what was told, if it can be meant."""
-    repository = Repository(told.repository)
+    repository = Repository(told.repository) if told.repository else ""
     try:
         outcome = Outcome(told.outcome)
     except ValueError as e:
