@@ -21,6 +21,7 @@ Spec: github.com/containerd/containerd, docs/image-verification.md.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import sys
 import time
@@ -29,9 +30,10 @@ from typing import TYPE_CHECKING
 from verifier.errors import InternalError, MalformedError, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from verifier.pull.decision import Decision, Question
+    from verifier.pull.settings import PullSettings
 
 PATIENCE_S = 9.0
 _FOR_SAYING_S = 0.4  # so that a no of our own comes before the one of `_Once.too_late`
@@ -60,16 +62,18 @@ def main(argv: Sequence[str] | None = None, patience_s: float = PATIENCE_S) -> i
     once = _Once()
     _thread.start_new_thread(once.too_late, (patience_s,))
     try:
-        decision = _decided(sys.argv[1:] if argv is None else argv, until - _FOR_SAYING_S)
+        decision, told = _decided(sys.argv[1:] if argv is None else argv, until - _FOR_SAYING_S)
     except VerificationError as e:
         return once.say(_no(e), 1)
     except BaseException as e:  # noqa: BLE001  a bug must not look like a yes, nor like a crash
         return once.say(_no(InternalError(f"{type(e).__name__}: {e}")), 1)
-    return once.say(decision.line, 0 if decision.allowed else 1)
+    code = once.say(decision.line, 0 if decision.allowed else 1)
+    told()
+    return code
 
 
-def _decided(argv: Sequence[str], until: float) -> Decision:
-    """Decide about the image that containerd names.
+def _decided(argv: Sequence[str], until: float) -> tuple[Decision, Callable[[], None]]:
+    """Decide about the image that containerd names, and return what is done once that was said.
 
     1. Which image is it, under which settings?
     2. What does the warm daemon say, if there is one?
@@ -88,13 +92,23 @@ def _decided(argv: Sequence[str], until: float) -> Decision:
         left_s = (until - time.monotonic()) * _FOR_THE_DAEMON
         try:
             asked = Asked(path, question, left_s)
-            return ask(settings.socket, asked, left_s + _FOR_SAYING_S)
+            return ask(settings.socket, asked, left_s + _FOR_SAYING_S), lambda: None
         except DaemonError as e:
             sys.stderr.write(f"sealbook: {e.message}\n")  # containerd's debug log
     # 3.
     from verifier.pull.gate import Gate
 
-    return Gate(settings).decide(question, until - time.monotonic())
+    decision = Gate(settings).decide(question, until - time.monotonic())
+    return decision, lambda: _report(settings, decision, path)
+
+
+def _report(settings: PullSettings, decision: Decision, path: str) -> None:
+    """Count the decision, if the settings want that; nothing of it can change the answer."""
+    if settings.report:
+        with contextlib.suppress(BaseException):
+            from verifier.pull import spool
+
+            spool.note(settings, decision, path)
 
 
 def _question(argv: Sequence[str], stdin: bytes) -> Question:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import SealbookError, VerificationError
 from verifier.pull import line
 from verifier.pull.gate import Gate
+from verifier.pull.reporting import Reporter
 from verifier.pull.settings import PullSettings
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Daemon:
         self._changed = threading.Condition()
         self._reading = threading.Lock()
         self._stamp = self._stamped()
-        self._gate = Gate(PullSettings.load(settings))
+        said = PullSettings.load(settings)
+        self._gate, self._reporter = Gate(said), Reporter(said)
         self._stopping = False
 
     def serve(self, listener: socket.socket, stop: socket.socket) -> None:
@@ -162,6 +164,7 @@ class Daemon:
             with self._reading:
                 gate = self._fresh_gate()
             decision = gate.decide(asked.question, asked.left_s)
+            self._reporter.note(decision)
         except VerificationError as e:
             return line.error_line(e.code, e.message)
         except Exception as e:  # noqa: BLE001  whoever asks then judges by itself
@@ -174,7 +177,9 @@ class Daemon:
         """Return the gate of the settings as they are now."""
         stamp = self._stamped()
         if stamp != self._stamp or not stamp:
-            self._gate = Gate(PullSettings.load(self._path))
+            said = PullSettings.load(self._path)
+            self._reporter.close(0)
+            self._gate, self._reporter = Gate(said), Reporter(said)
             self._stamp = stamp
             self._tell(f"sealbook: {self._path} was read again")
         return self._gate
@@ -195,6 +200,7 @@ class Daemon:
         for connection in left:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self._reporter.close()
 
     def _forget(self, connection: socket.socket) -> None:
         with self._changed:
