@@ -79,7 +79,7 @@ class Errands:
     ) -> None:
         """Take an errand on, with what it waited for; it is decided then, or waits again."""
         try:
-            future = self._next(errand, None if done is None else done.result(0))
+            future = self._begun(errand) if done is None else self._gone_on(errand, done.result(0))
         except VerificationError as e:
             errand.decision = errand.no(e)
         except BaseException as e:  # noqa: BLE001  a bug must not look like a yes
@@ -88,31 +88,37 @@ class Errands:
             if future is not None:
                 going.setdefault(future, []).append(errand)
 
-    def _next(
-        self, errand: _Errand, found: Digest | Decision | None
-    ) -> Future[Digest | Decision] | None:
-        if isinstance(found, Decision):
-            if (found.digest, found.repository) != errand.question:
-                raise InternalError("the answer is about another image than was asked about")
-            errand.decision = found
-            return None
-        if found is None:
-            errand.reference = parse_reference(errand.image)
+    def _begun(self, errand: _Errand) -> Future[Digest | Decision]:
+        errand.reference = parse_reference(errand.image)
         place, puller = errand.place, errand.puller
-        digest = place.digest or found
-        lane = place.repository.partition("/")[0]
-        if digest is None:
-            errand.check_tag()
-            return self._flights.join(
-                ("tag", place, puller),
-                lambda: self._resolver.resolve(place, puller, errand.deadline(place)),
-                lane,
-            )
-        question = errand.question = Question(Digest(digest), place.repository)
+        if place.digest is not None:
+            return self._judged(errand, place.digest)
+        errand.check_tag()
+        return self._flights.join(
+            ("tag", place, puller),
+            lambda: self._resolver.resolve(place, puller, errand.deadline(place)),
+            errand.lane,
+        )
+
+    def _gone_on(self, errand: _Errand, found: object) -> Future[Digest | Decision] | None:
+        if errand.question is None:
+            if not isinstance(found, Digest):
+                raise InternalError("expected what the tag is, found something else")
+            return self._judged(errand, found)
+        if not isinstance(found, Decision):
+            raise InternalError("expected a decision, found something else")
+        if (found.digest, found.repository) != errand.question:
+            raise InternalError("the decision is about another image than was asked about")
+        errand.decision = found
+        return None
+
+    def _judged(self, errand: _Errand, digest: Digest) -> Future[Digest | Decision]:
+        puller = errand.puller
+        question = errand.question = Question(digest, errand.place.repository)
         return self._flights.join(
             ("image", question, puller),
             lambda: self._judge.decide(question, puller, errand.left_s()),
-            lane,
+            errand.lane,
         )
 
 
@@ -130,6 +136,10 @@ class _Errand:
     def place(self) -> RegistryPlace:
         assert self.reference is not None
         return self.reference.place
+
+    @property
+    def lane(self) -> str:
+        return self.place.repository.partition("/")[0]
 
     def left_s(self) -> float:
         """Return how long whoever is asked may take; raises `TooLateError` if not at all."""
