@@ -97,6 +97,7 @@ class Exchange:
             raise ServiceAnswerError(f"{self.url}: {type(e).__name__}, no answer in HTTP") from e
         finally:
             connection.close()
+            connection.hang_up()
 
     def _token(self) -> str:
         try:
@@ -140,6 +141,12 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(host, port)
         self._until = until
         self._tls = tls
+        self._open: socket.socket | None = None
+
+    def hang_up(self) -> None:
+        """Let go of the peer. `close` comes too early: it is called before the body is read."""
+        if self._open is not None:
+            self._open.close()
 
     def connect(self) -> None:
         """Connect to the first address that answers, and shake hands."""
@@ -152,7 +159,8 @@ class _Connection(http.client.HTTPConnection):
                 plain.settimeout(_left_s(self._until))
                 plain.connect(address)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.sock = _Timed(self._secured(plain), self._until)
+                self._open = self._secured(plain)
+                self.sock = _Timed(self._open, self._until)
             except OSError as e:
                 plain.close()
                 error = e
@@ -195,7 +203,7 @@ class _Timed:
         return io.BufferedReader(_Reading(self._sock, self._until))
 
     def close(self) -> None:
-        self._sock.close()
+        """Leave it open for the body; `hang_up` closes it."""
 
 
 class _Reading(io.RawIOBase):
