@@ -2,45 +2,28 @@
 
 `Gate.decide` is the one question of pull time; whoever asks, a runtime's plugin, the daemon or
 the admission webhook, asks here. Sources are asked in their order, and after each of them all
-that was found so far is judged. What does not count is put aside, so that however much junk one
-source has, it takes nothing away from the next.
+that was found so far is judged (`verifier.pull.gathered`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier import limits
-from verifier.errors import (
-    InternalError,
-    LimitError,
-    RevokedError,
-    SplitViewError,
-    VerificationError,
-)
+from verifier.errors import InternalError, RevokedError, SplitViewError, VerificationError
 from verifier.pull.beliefs import Beliefs
 from verifier.pull.decision import Decision
-from verifier.pull.errors import (
-    PullBusyError,
-    PullTimeoutError,
-    TooManySignaturesError,
-    UnsignedError,
-)
+from verifier.pull.errors import PullBusyError, PullTimeoutError
+from verifier.pull.gathered import Gathered, no
 from verifier.pull.remembered import Remembered
 from verifier.pull.sources import Late
-from verifier.verdict import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from verifier.pull.beliefs import Believed
     from verifier.pull.decision import Question, Source
     from verifier.pull.settings import PullSettings
-    from verifier.verdict import Verdict
-
 
 _AT_ONCE = 512  # questions, those included whose askers have gone
 _INSIDE = 0.95  # of the time is for asking, the rest for saying so
@@ -109,11 +92,11 @@ class Gate:
             sources = tuple(named.get(one.name, one) for one in self._sources)
             decision = self._decided(_Asked(question, sources), until)
         except VerificationError as e:
-            decision = _no(question, e)
+            decision = no(question, e)
         except KeyboardInterrupt:
             raise
         except BaseException as e:  # noqa: BLE001  a bug must not look like a yes
-            decision = _no(question, InternalError(f"{type(e).__name__}: {e}"))
+            decision = no(question, InternalError(f"{type(e).__name__}: {e}"))
         return self._perhaps_only_warned(question, decision)
 
     def _decided(self, asked: _Asked, until: float) -> Decision:
@@ -165,9 +148,9 @@ class Gate:
         try:
             return self._sought(asked, flight)
         except VerificationError as e:
-            return _no(asked.question, e)
+            return no(asked.question, e)
         except BaseException as e:  # noqa: BLE001  a bug must not look like a yes
-            return _no(asked.question, InternalError(f"{type(e).__name__}: {e}"))
+            return no(asked.question, InternalError(f"{type(e).__name__}: {e}"))
 
     def _sought(self, asked: _Asked, flight: _Flight) -> Decision:
         """Ask and judge.
@@ -189,10 +172,10 @@ class Gate:
         if known is not None:
             return known
         # 3.
-        hearing = _Hearing(question, believed)
-        if hearing.enough(memory.bundles()):
-            decision = hearing.yes()._replace(remembered=True)
-            memory.keep(decision, hearing.counting)
+        gathered = Gathered(question, believed)
+        if gathered.remembered(memory.bundles()):
+            decision = gathered.yes()._replace(remembered=True)
+            memory.keep(decision, gathered.counting)
             return decision
         # 4.
         names: list[str] = []
@@ -200,14 +183,14 @@ class Gate:
             names.append(source.name)
             flight.told = f"still asking {source.name}"
             left_s = flight.left_s(inside=_INSIDE) / (len(sources) - number)
-            if hearing.enough(hearing.collected(source, left_s)):
-                decision = hearing.yes()._replace(sources=tuple(names))
-                memory.keep(decision, hearing.counting)
+            if gathered.enough(gathered.collected(source, left_s)):
+                decision = gathered.yes()._replace(sources=tuple(names))
+                memory.keep(decision, gathered.counting)
                 return decision
         # 5.
         flight.told = "still judging"
-        decision = hearing.rest()._replace(sources=tuple(names))
-        memory.keep(decision, hearing.counting)
+        decision = gathered.rest()._replace(sources=tuple(names))
+        memory.keep(decision, gathered.counting)
         return decision
 
     def _perhaps_only_warned(self, question: Question, decision: Decision) -> Decision:
@@ -244,138 +227,3 @@ class _Flight:
         if left_s <= 0:
             raise PullTimeoutError(f"no answer in time; {self.told}")
         return left_s
-
-
-class _Hearing:
-    """What was found about one image, and what it is worth so far."""
-
-    def __init__(self, question: Question, believed: Believed) -> None:
-        self._question = question
-        self._judge = believed.verifier.judge
-        self.counting: list[bytes] = []
-        self._refused: list[bytes] = []  # no more than are judged at once, for the reason
-        self._seen: set[bytes] = set()
-        self._troubles: list[tuple[str, VerificationError]] = []
-        self._verdict: Verdict | None = None
-
-    def collected(self, source: Source, left_s: float) -> list[bytes]:
-        """Return what a source has that is new, at most as many as are judged."""
-        found: list[bytes] = []
-        try:
-            for one in _bounded(source.bundles(self._question, left_s), left_s):
-                if len(one) > limits.CANDIDATE:
-                    big = LimitError(f"expected at most {limits.CANDIDATE} bytes of bundle")
-                    self._troubles.append((source.name, big))
-                    continue
-                name = hashlib.sha256(one).digest()
-                if name not in self._seen:
-                    self._seen.add(name)
-                    found.append(one)
-        except VerificationError as e:
-            self._troubles.append((source.name, e))
-        except Exception as e:  # noqa: BLE001  another source may still have what is needed
-            bug = InternalError(f"{type(e).__name__}: {e}")
-            self._troubles.append((source.name, bug))
-        return found
-
-    def enough(self, found: Iterable[bytes]) -> bool:
-        """Judge `found` with all that counted so far; whether every rule is met.
-
-        Raises:
-            VerificationError: what no further bundle can change.
-        """
-        left = list(found)
-        while True:
-            room = limits.CANDIDATES - len(self.counting)
-            if left and not room:
-                e = TooManySignaturesError(f"expected at most {limits.CANDIDATES} that count")
-                self._troubles.append(("all together", e))
-                return False
-            met = self._heard([*self.counting, *left[:room]])
-            left = left[room:]
-            if met or not left:
-                return met
-
-    def _heard(self, waiting: list[bytes]) -> bool:
-        """Judge these, of which the first counted before; put aside what does not."""
-        try:
-            verdict = self._judge(waiting, self._question.digest, self._question.repository)
-        except RefusedError as e:
-            verdict = e.verdict
-        self._verdict = verdict
-        numbers = {one.number for one in verdict.refused}
-        self.counting = [one for i, one in enumerate(waiting) if i not in numbers]
-        junk = [one for i, one in enumerate(waiting) if i in numbers]
-        self._refused += junk[: limits.CANDIDATES - len(self._refused)]
-        return verdict.met
-
-    def yes(self) -> Decision:
-        """Return the yes, after `enough`."""
-        digest, repository = self._question
-        return Decision(allowed=True, digest=digest, repository=repository, verdict=self._verdict)
-
-    def rest(self) -> Decision:
-        """Return what is to be said when every source was asked and it is not enough."""
-        digest, repository = self._question
-        waiting = [*self.counting, *self._refused][: limits.CANDIDATES]
-        try:
-            verdict = self._judge(waiting, digest, repository)
-        except RefusedError as e:
-            error: VerificationError = self._why(e, nothing=not waiting)
-            return _no(self._question, error)._replace(verdict=e.verdict)
-        missing = next((one for one in verdict.answers if not one.met), None)
-        if missing is None:
-            return Decision(allowed=True, digest=digest, repository=repository, verdict=verdict)
-        told = f"{missing.told}; {verdict.broken_glass}" if verdict.broken_glass else missing.told
-        return Decision(
-            allowed=True,
-            digest=digest,
-            repository=repository,
-            code=missing.code,
-            message=told,
-            hint=missing.hint,
-            verdict=verdict,
-        )
-
-    def _why(self, refused: RefusedError, *, nothing: bool) -> VerificationError:
-        """Return the reason for the no: what could not be asked, before what was found wanting."""
-        told = [f"{name}: {e.message} ({e.code})" for name, e in self._troubles]
-        if not told:
-            if nothing:
-                return UnsignedError(f"nobody has a signature of it: {refused.message}")
-            return refused
-        reason: VerificationError = self._troubles[0][1]
-        if refused.code == RevokedError.code:
-            reason = refused
-        error = VerificationError("; ".join([refused.message, *told]), hint=reason.hint)
-        error.code = reason.code
-        return error
-
-
-def _bounded(found: Iterable[bytes], left_s: float) -> Iterator[bytes]:
-    """Yield what is found, no more than is judged, until the time is over.
-
-    Raises:
-        TooManySignaturesError, PullTimeoutError: that was not all.
-    """
-    until = time.monotonic() + left_s
-    for number, one in enumerate(found):
-        if number >= limits.CANDIDATES:
-            raise TooManySignaturesError(
-                f"expected at most {limits.CANDIDATES} bundles, found more"
-            )
-        yield one
-        if time.monotonic() > until:
-            raise PullTimeoutError(f"expected all of it in {left_s:.3g} s")
-
-
-def _no(question: Question, error: VerificationError) -> Decision:
-    digest, repository = question
-    return Decision(
-        allowed=False,
-        digest=digest,
-        repository=repository,
-        code=error.code,
-        message=error.message,
-        hint=error.hint,
-    )
