@@ -32,6 +32,7 @@ look
   checkpoint   print the ledger's signed checkpoint
   proof        print the proof that an entry is in the ledger
   status       say how the service is
+  pulls        list what hosts let run and refused, as they told
 
 registries
   check-registry try what a registry lets signatures do, and say what to configure
@@ -86,6 +87,7 @@ _COMMANDS = {
     "checkpoint": "look",
     "proof": "look",
     "status": "look",
+    "pulls": "pulls",
     "check-registry": "check_registry",
     "inventory": "inventory",
     "copy": "copy",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import grpc
 
 from signer.client import answer as answered
-from signer.client import approvals, attesting, messages, publishing
+from signer.client import approvals, attesting, messages, publishing, pulled
 from signer.client.answer import Signed
 from signer.client.approvals import Approved, OpenRequest
 from signer.client.attesting import Attested, Predicate
@@ -19,6 +19,7 @@ from signer.client.credentials import Credentials
 from signer.client.listing import Listed, gathered
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.client.publishing import Publication
+from signer.client.pulled import Pulls
 from signer.errors import (
     RequestError,
     ServiceError,
@@ -253,6 +254,13 @@ class AsyncClient:
         name = "/sealbook.v1.Signer/ListPublications"
         messages = self._stream(name, request, signer_pb2.ListPublicationsResponse)
         return [publishing.publication(one.publication) async for one in messages]
+
+    async def pulls(self, repository: str = "", *, since: str = "", until: str = "") -> list[Pulls]:
+        """Return what hosts told of their pulls between two days, by day; see `Pulls`."""
+        request = signer_pb2.ListPullsRequest(repository=repository, since=since, until=until)
+        name = "/sealbook.v1.Signer/ListPulls"
+        messages = self._stream(name, request, signer_pb2.ListPullsResponse)
+        return [pulled.read(one) async for one in messages]
 
     async def sign_message(
         self,

@@ -16,6 +16,7 @@ from signer.client.credentials import Credentials
 from signer.client.listing import Listed
 from signer.client.messages import KeyInfo, SignedMessage
 from signer.client.publishing import Publication
+from signer.client.pulled import Pulls
 from signer.order import Item
 from signer.v1 import access_pb2, ledger_pb2
 from verifier.errors import SealbookError
@@ -111,6 +112,10 @@ class Client:
     ) -> list[Publication]:
         """Return what waits to be attached, and what became of the rest, the newest first."""
         return self._run(self._client.publications(repository, waiting=waiting, limit=limit))
+
+    def pulls(self, repository: str = "", *, since: str = "", until: str = "") -> list[Pulls]:
+        """Return what hosts told of their pulls between two days; see `AsyncClient.pulls`."""
+        return self._run(self._client.pulls(repository, since=since, until=until))
 
     def sign_message(self, message: bytes = b"", **more: Any) -> SignedMessage:
         """Sign a whole message that another tool made; see `AsyncClient.sign_message`."""
