@@ -12,6 +12,10 @@ The signing time is mandatory. Our payloads are canonical JSON; those of notatio
 own client are whatever it prints, with times in its machine's zone, and an expiry
 ("io.cncf.notary.expiry", critical too) when its user wants one.
 
+A signature that is for verifiers with our plugin only has three more, critical too:
+"io.cncf.notary.verificationPlugin", its "…MinVersion", and "sealbook.signature", 32 random
+hexadecimal digits. They are all that notation tells the plugin of what it verifies.
+
 Spec: github.com/notaryproject/specifications, signature-envelope-jws.md; RFC 7515.
 """
 
@@ -25,7 +29,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 from verifier import limits
-from verifier._strict import Fields, b64encode, canonical_json, json_object, rfc3339, utc
+from verifier._strict import (
+    Fields,
+    b64,
+    b64encode,
+    canonical_json,
+    hexadecimal,
+    json_object,
+    rfc3339,
+    utc,
+)
 from verifier.algorithms import ALGORITHMS
 from verifier.digest import Digest
 from verifier.errors import Base64Error, MalformedError, UnsupportedError
@@ -35,6 +48,12 @@ _CONTENT = "application/vnd.cncf.notary.payload.v1+json"
 _SCHEME, _TIME = "io.cncf.notary.signingScheme", "io.cncf.notary.signingTime"
 _EXPIRY = "io.cncf.notary.expiry"
 _X509 = "notary.x509"
+PLUGIN, NUMBER = "sealbook", "sealbook.signature"
+_PLUGIN, _PLUGIN_VERSION = (
+    "io.cncf.notary.verificationPlugin",
+    "io.cncf.notary.verificationPluginMinVersion",
+)
+_VERIFIES_SINCE = "0.1.0"  # the first version of the plugin that verifies
 _ALGORITHMS = {row.name: row for row in ALGORITHMS if row.notation}
 _ZONE = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*", re.ASCII)
@@ -50,12 +69,16 @@ class TargetArtifact(NamedTuple):
 
 
 class SigningInput(NamedTuple):
-    """A parsed message. Nothing in it is trusted yet; `signing_time` is POSIX seconds."""
+    """A parsed message. Nothing in it is trusted yet; `signing_time` is POSIX seconds.
+
+    `number` is what our plugin knows the signature by; "" of one that does not ask for it.
+    """
 
     target: TargetArtifact
     algorithm: str
     signing_time: int
     payload: bytes
+    number: str = ""
 
     @classmethod
     def parse(cls, message: bytes) -> Self:
@@ -70,21 +93,23 @@ class SigningInput(NamedTuple):
             raise MalformedError("expected a JWS signing input")
         header = Fields(json_object(_decode(protected), limit=limits.PAYLOAD), "protected")
         algorithm, content = header.text("alg"), header.text("cty")
-        critical, scheme = header.items("crit", most=4), header.text(_SCHEME)
+        critical, scheme = header.items("crit", most=8), header.text(_SCHEME)
         when = _seconds(header.text(_TIME))
         expires = header.has(_EXPIRY)
         if expires:
             _seconds(header.text(_EXPIRY))
+        number = _number(header) if header.has(_PLUGIN) else ""
         header.done()
         known = [row.notation for row in _ALGORITHMS.values()]
         if algorithm not in known:
             raise UnsupportedError(f"expected {' or '.join(known)}, found {algorithm[:40]!r}")
         if (content, scheme) != (_CONTENT, _X509):
             raise UnsupportedError("expected notation's content type and its scheme notary.x509")
-        if critical != [_SCHEME] + [_EXPIRY] * expires:
-            raise UnsupportedError("expected the signing scheme, and an expiry, to be critical")
+        expected = [_SCHEME] + [_EXPIRY] * expires + _asking() * bool(number)
+        if critical != expected:
+            raise UnsupportedError(f"expected critical {', '.join(expected)}, in this order")
         raw = _decode(payload)
-        return cls(_target(raw), algorithm, when, raw)
+        return cls(_target(raw), algorithm, when, raw, number)
 
 
 def parse(message: bytes) -> SigningInput:
@@ -104,21 +129,26 @@ def payload(target: TargetArtifact) -> bytes:
     return canonical_json({"targetArtifact": value})
 
 
-def signing_input(algorithm: str, when: int, content: bytes) -> bytes:
+def signing_input(algorithm: str, when: int, content: bytes, number: str = "") -> bytes:
     """Return the message for `content`, signed at `when` by a key of our `algorithm`.
+
+    With a `number` it asks for our plugin, and whoever lacks that cannot verify it.
 
     Raises:
         UnsupportedError: notation has no name for such signatures of ours.
     """
     if algorithm not in _ALGORITHMS:
         raise UnsupportedError(f"expected an ECDSA key for notation, found {algorithm}")
-    header = {
+    header: dict[str, object] = {
         "alg": _ALGORITHMS[algorithm].notation,
         "cty": _CONTENT,
         "crit": [_SCHEME],
         _SCHEME: _X509,
         _TIME: utc(when),
     }
+    if number:
+        header["crit"] = [_SCHEME, *_asking()]
+        header |= {_PLUGIN: PLUGIN, _PLUGIN_VERSION: _VERIFIES_SINCE, NUMBER: number}
     return _encode(canonical_json(header)) + b"." + _encode(content)
 
 
@@ -132,6 +162,46 @@ def envelope(message: bytes, signature: bytes, chain: Sequence[bytes]) -> bytes:
         "signature": _encode(signature).decode(),
     }
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+class Opened(NamedTuple):
+    """What an envelope holds. `signature` is DER, as our ledger keeps it; `chain` leaf first."""
+
+    message: bytes
+    signature: bytes
+    chain: tuple[bytes, ...]
+
+
+def open_envelope(value: Mapping[str, object]) -> Opened:
+    """Take apart what `envelope` made; nothing in it is trusted.
+
+    Raises:
+        Base64Error, MalformedError: another shape.
+        UnsupportedError: an algorithm for which we have no keys.
+    """
+    fields = Fields(value, "envelope")
+    payload, protected = fields.text("payload"), fields.text("protected")
+    signature, header = fields.text("signature"), fields.inside("header")
+    fields.done()
+    chain = header.items("x5c", most=limits.CHAIN)
+    header.done()
+    if not chain or not all(isinstance(one, str) for one in chain):
+        raise MalformedError("envelope.header.x5c: expected certificates")
+    message = f"{protected}.{payload}".encode()
+    name = parse(message).algorithm
+    row = next(row for row in _ALGORITHMS.values() if row.notation == name)
+    raw = _decode(signature.encode())
+    return Opened(message, _der_signature(row.name, raw), tuple(b64(one) for one in chain))
+
+
+def _der_signature(algorithm: str, raw: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import utils
+
+    size = (_ALGORITHMS[algorithm].order.bit_length() + 7) // 8
+    if len(raw) != 2 * size:
+        raise MalformedError(f"expected a signature of {2 * size} bytes, found {len(raw)}")
+    r, s = int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big")
+    return utils.encode_dss_signature(r, s)
 
 
 def raw_signature(algorithm: str, signature: bytes) -> bytes:
@@ -166,6 +236,17 @@ def _der_size(data: bytes) -> int:
     if size > min(len(data), limits.CERTIFICATE):
         raise MalformedError("a certificate in DER is cut off, or too long")
     return size
+
+
+def _asking() -> list[str]:
+    return [_PLUGIN, _PLUGIN_VERSION, NUMBER]
+
+
+def _number(header: Fields) -> str:
+    plugin, version = header.text(_PLUGIN), header.text(_PLUGIN_VERSION)
+    if (plugin, version) != (PLUGIN, _VERIFIES_SINCE):
+        raise UnsupportedError(f"expected the plugin {PLUGIN} {_VERIFIES_SINCE}")
+    return hexadecimal(header.text(NUMBER), size=16).hex()
 
 
 def _target(content: bytes) -> TargetArtifact:

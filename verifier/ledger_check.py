@@ -17,6 +17,7 @@ from verifier.note import ML_DSA, Note
 
 if TYPE_CHECKING:
     from verifier.bundle import Bundle
+    from verifier.proof import TlogProof
     from verifier.tlogpolicy import Endorsed
     from verifier.trust import TrustRoot
     from verifier.trust.listed import TrustedKey
@@ -58,34 +59,47 @@ class LedgerCheck:
         # 6.
         verify_inclusion(hash_leaf(entry.body()), bundle.proof, bundle.checkpoint.root)
         # 7, 8.
-        seen = self._checkpoint(bundle)
+        seen = self._endorsed(bundle.note)
+        keys = self._trust.log_keys(seen.checkpoint.origin)
+        log_ids = {log.log_id for log in keys if log.kind != ML_DSA}  # those that Sigstore knows
+        if bundle.log_id not in log_ids:
+            raise CheckpointMismatchError(
+                f"the entry names log {bundle.log_id.hex()[:16]}…, the checkpoint another"
+            )
         # 9.
-        index = bundle.proof.index
+        self._check_counts(seen, bundle.proof.index, key)
+        return seen
+
+    def proven(self, entry: Entry, proof: TlogProof, key: TrustedKey) -> Endorsed:
+        """Return the same for an `entry` of `key` that was made from the caller's own data.
+
+        Raises:
+            VerificationError: as from `check`.
+        """
+        seen = self._endorsed(str(proof.note))
+        proof.verify(hash_leaf(entry.body()))
+        self._check_counts(seen, proof.index, key)
+        return seen
+
+    def _check_counts(self, seen: Endorsed, index: int, key: TrustedKey) -> None:
+        if self._status is not None:
+            _check_against(seen, self._status)
         if not key.valid_at(index):
             raise KeyWindowError(
                 f"key {key.name} counts from {key.valid_from_tree_size} to before "
                 f"{key.valid_through_tree_size}, the entry is at {index}"
             )
         self._revoked.check_entry(index, key.public.hint)
-        return seen
 
-    def _checkpoint(self, bundle: Bundle) -> Endorsed:
-        """Return the checkpoint of `bundle` once a pinned log key and the quorum signed it."""
-        known = hashlib.sha256(bundle.note.encode()).digest()  # a note can be 256 KB long
+    def _endorsed(self, note: str) -> Endorsed:
+        """Return the checkpoint in `note` once a pinned log key and the quorum signed it."""
+        known = hashlib.sha256(note.encode()).digest()  # a note can be 256 KB long
         seen = self._seen.get(known)
         if seen is None:
-            seen = self._tlog_policy.verify(Note.parse(bundle.note))
+            seen = self._tlog_policy.verify(Note.parse(note))
             if len(self._seen) >= _SEEN_CHECKPOINTS:
                 self._seen.clear()
             self._seen[known] = seen
-        keys = self._trust.log_keys(seen.checkpoint.origin)
-        log_ids = {key.log_id for key in keys if key.kind != ML_DSA}  # those that Sigstore knows
-        if bundle.log_id not in log_ids:
-            raise CheckpointMismatchError(
-                f"the entry names log {bundle.log_id.hex()[:16]}…, the checkpoint another"
-            )
-        if self._status is not None:
-            _check_against(seen, self._status)
         return seen
 
 

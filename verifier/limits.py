@@ -27,6 +27,7 @@ TREE_SIZE = 2**63  # exclusive
 SIGNATURE = 8 << 10
 KEY = 8 << 10
 CERTIFICATE = 16 << 10  # DER
+CHAIN = 16  # certificates, of one signature in notation's form
 JSON_DEPTH = 64  # nested objects and arrays
 JSON_CONTAINERS = 1 << 18  # objects and arrays, fewer in what may be small; an SBOM has 200,000
 JSON_VALUES = 1 << 20

@@ -53,6 +53,8 @@ class SigningKeySection(Section):
     """A key that callers may ask for: to approve, to attest, or to sign what nobody read.
 
     `certificate` is a PEM chain for the form `notation`, the key's own certificate first.
+    With `verification_plugin` such signatures name our plugin for notation, which looks into
+    the ledger; whoever verifies without it cannot.
     `also` names keys that sign the same statement again, each as a bundle of its own.
     `rotate_every_days` is how old the key may get before the service warns.
     """
@@ -62,6 +64,7 @@ class SigningKeySection(Section):
     raw: bool = False
     forms: Annotated[tuple[str, ...], Field(min_length=1)] = ("bundle",)
     certificate: Path | None = None
+    verification_plugin: bool = False
     also: tuple[Name, ...] = ()
     rotate_every_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
@@ -75,6 +78,8 @@ class SigningKeySection(Section):
             raise ValueError("only what is read is signed by a second key also")
         if self.raw and self.rotate_every_days:
             raise ValueError("of a raw key nobody knows since when it is trusted")
+        if self.verification_plugin and self.certificate is None:
+            raise ValueError("verification_plugin is for notation, and needs a certificate")
         return self
 
 

@@ -45,6 +45,7 @@ uri = "{uris[release]}"
 # What a Sign makes that names no forms; there are "certificate" and "notation" too.
 forms = {forms}
 certificate = "certificates/release.pem"
+# verification_plugin = true  # notation then asks its plugin notation-sealbook for the ledger
 # also = ["release-pq"]  # keys that sign the same again, each as a bundle of its own
 # rotate_every_days = 365  # warn when it gets older
 

@@ -6,6 +6,7 @@ payload is, and names repository and requester in its annotations.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 
@@ -51,9 +52,10 @@ class NotationForm:
         return labels.of_notation(self._target(approval), key.public)
 
     def sign(self, content: Message, key: SigningKey) -> Made:
-        """Sign a payload, now."""
+        """Sign a payload, now; a number tells the signature from all others to our plugin."""
         algorithm = key.public.algorithm.name
-        message = jws.signing_input(algorithm, int(self._clock()), content)
+        number = secrets.token_hex(16) if key.verification_plugin else ""
+        message = jws.signing_input(algorithm, int(self._clock()), content, number)
         return self.sign_message(Approving(message), key)
 
     def sign_message(self, message: Message, key: SigningKey) -> Made:

@@ -133,7 +133,8 @@ class SigningKey:
     """A key that callers may ask for, under its name, for messages of its purpose alone.
 
     `purpose` is "approve" or "attest". A `raw` key has none: it signs what nobody read, and
-    nothing else. `chain` is its X.509 chain for notation, DER, its own certificate first.
+    nothing else. `chain` is its X.509 chain for notation, DER, its own certificate first, and
+    with `verification_plugin` its signatures in that form ask for our plugin when verified.
     `also` are keys that sign the same statement again, each as a bundle of its own; `earlier`
     are the versions that signed under this name before. Once it has `ended` it refuses.
     """
@@ -149,6 +150,7 @@ class SigningKey:
         chain: tuple[bytes, ...] = (),
         version: int = 1,
         also: tuple[str, ...] = (),
+        verification_plugin: bool = False,
     ) -> None:
         """Use `key`, which was probed at opening, under `name` for `forms`."""
         self.name = name
@@ -158,6 +160,7 @@ class SigningKey:
         self.chain = chain
         self.version = version
         self.also = also
+        self.verification_plugin = verification_plugin
         self.earlier: tuple[PublicKey, ...] = ()
         self.ended = False
         self._key = key if isinstance(key, CheckedKey) else CheckedKey(key)

@@ -107,6 +107,7 @@ class Opening:
                 chain=self._chain(section, name, version, opened.public),
                 version=version,
                 also=section.also,
+                verification_plugin=section.verification_plugin,
             )
             check_algorithms(key, self._config.signing, self._forms)
         except BaseException:

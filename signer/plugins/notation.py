@@ -11,6 +11,8 @@ the answer one on standard output, a refusal one on standard error.
 
 The repository may also be given as `--plugin-config repository=REPOSITORY`.
 
+`notation verify` starts it too, for signatures that ask for it: see `signer.plugins.verifying`.
+
 Spec: github.com/notaryproject/specifications, plugin-extensibility.md, contract 1.0.
 """
 
@@ -28,6 +30,7 @@ from verifier.errors import UnsupportedError
 
 _CONTRACT = "1.0"
 _CAPABILITY = "SIGNATURE_GENERATOR.RAW"
+_VERIFIES = "SIGNATURE_VERIFIER.TRUSTED_IDENTITY"  # as `verifying` says, which is imported late
 _MOST_ASKED = 1 << 20  # bytes of a request
 _ALGORITHM, _KEY_SPEC = "ecdsa-p256", "EC-256"
 _HASH, _SIGNING_ALGORITHM = "SHA-256", "ECDSA-SHA-256"
@@ -86,11 +89,11 @@ def _metadata(_: dict[str, Any]) -> dict[str, Any]:
 
     return {
         "name": "sealbook",
-        "description": "Signs with keys of a Sealbook service, which logs every signature",
+        "description": "Signs with keys of a Sealbook service, and verifies that it was logged",
         "version": __version__,
         "url": "https://github.com/notaryproject/specifications",
         "supportedContractVersions": [_CONTRACT],
-        "capabilities": [_CAPABILITY],
+        "capabilities": [_CAPABILITY, _VERIFIES],
     }
 
 
@@ -128,6 +131,18 @@ def _generate_signature(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _verify_signature(request: dict[str, Any]) -> dict[str, Any]:
+    from signer.plugins.verifying import verify_signature
+
+    _check_contract(request)
+    return verify_signature(request)
+
+
+def _check_contract(request: dict[str, Any]) -> None:
+    if request.get("contractVersion") != _CONTRACT:
+        raise ContractError(f"expected {_CONTRACT}, found {request.get('contractVersion')!r:.40}")
+
+
 def _named(request: dict[str, Any]) -> tuple[str, Named]:
     """Return the key as notation calls it, and as the service does.
 
@@ -135,8 +150,7 @@ def _named(request: dict[str, Any]) -> tuple[str, Named]:
         ContractError: another version.
         RequestError: key and plugin configuration name two repositories.
     """
-    if request.get("contractVersion") != _CONTRACT:
-        raise ContractError(f"expected {_CONTRACT}, found {request.get('contractVersion')!r:.40}")
+    _check_contract(request)
     key_id = request.get("keyId")
     if not isinstance(key_id, str) or not key_id:
         raise RequestError("expected a key", hint="say --id NAME, or NAME/REPOSITORY")
@@ -154,4 +168,5 @@ _COMMANDS = {
     "get-plugin-metadata": _metadata,
     "describe-key": _describe_key,
     "generate-signature": _generate_signature,
+    "verify-signature": _verify_signature,
 }

@@ -23,6 +23,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 TARGET = TargetArtifact(MANIFEST, IMAGE, 527, {"env": "prod"})
 WHEN = 1_795_608_000  # 2026-11-25T12:00:00Z
 PAYLOAD = jws.payload(TARGET)
+NUMBER = "0123456789abcdef" * 2
 MESSAGE = jws.signing_input("ecdsa-p256", WHEN, PAYLOAD)
 
 
@@ -35,6 +36,8 @@ def decoded(text: bytes) -> bytes:
 
 
 HEADER, TARGETED = (json.loads(decoded(part)) for part in MESSAGE.split(b"."))
+ASKING = jws.signing_input("ecdsa-p256", WHEN, PAYLOAD, NUMBER)
+NUMBERED = json.loads(decoded(ASKING.partition(b".")[0]))
 
 
 def message(header: object = HEADER, target: object = TARGETED) -> bytes:
@@ -75,7 +78,8 @@ def test_round_trip() -> None:
     """
     Target, time and payload are read back from the message.
     """
-    assert (TARGET, "ES256", WHEN, PAYLOAD) == jws.parse(MESSAGE)
+    assert (TARGET, "ES256", WHEN, PAYLOAD, "") == jws.parse(MESSAGE)
+    assert (TARGET, "ES256", WHEN, PAYLOAD, NUMBER) == jws.parse(ASKING)
     assert (
         {} == jws.parse(message(target=put(TARGETED, ("targetArtifact", "annotations"), {})))[0][3]
     )
@@ -97,6 +101,24 @@ def test_header(path: Path, value: object) -> None:
     """
     with pytest.raises(VerificationError):
         jws.parse(message(header=put(HEADER, path, value)))
+
+
+@pytest.mark.parametrize("value", [GONE, None, 1, "", "x", NUMBER.upper(), [1]], ids=repr)
+@pytest.mark.parametrize("field", [one for one in NUMBERED if one not in HEADER] + ["crit"])
+def test_plugin(field: str, value: object) -> None:
+    """
+    Who asks for our plugin says all three things about it, and that they are critical.
+    """
+    with pytest.raises(VerificationError):
+        jws.parse(message(header=put(NUMBERED, (field,), value)))
+
+
+def test_other_plugin() -> None:
+    """
+    A signature that asks for another plugin is none of ours.
+    """
+    header = {**NUMBERED, "io.cncf.notary.verificationPlugin": "other"}
+    refused("unsupported-version", lambda: jws.parse(message(header=header)))
 
 
 @pytest.mark.parametrize("value", [GONE, None, 1.5, True, "", [1]], ids=repr)
