@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from verifier.pull.images import Descriptor, Images
+from verifier.pull.images import BlobOf, Descriptor, Images
 
 
 class Sent:
@@ -37,17 +37,18 @@ class Sent:
             self.blobs += first
 
 
-class Pieces:
+class Pieces(BlobOf):
     """A blob of the source, which can be read again should the target need that."""
 
     def __init__(self, source: Images, descriptor: Descriptor, sent: Sent) -> None:
         """Read `descriptor` of `source`, and count it in `sent`."""
-        self._source, self._descriptor, self._sent = source, descriptor, sent
+        super().__init__(source, descriptor)
+        self._sent = sent
 
     def __iter__(self) -> Iterator[bytes]:
         """Read it from its beginning."""
         first = True
-        for piece in self._source.blob(self._descriptor):
+        for piece in super().__iter__():
             self._sent.read(len(piece), first=first)
             first = False
             yield piece

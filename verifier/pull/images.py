@@ -201,6 +201,21 @@ class Images(Protocol):
         """Let go of files and connections."""
 
 
+class BlobOf:
+    """A blob of a place, in pieces, as often as one likes. Who goes through them has it checked.
+
+    As `Images.blob` does, they raise at their end unless they are what `descriptor` describes.
+    """
+
+    def __init__(self, source: Images, descriptor: Descriptor) -> None:
+        """Read `descriptor` of `source`."""
+        self.source, self.descriptor = source, descriptor
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Read it from its beginning."""
+        return self.source.blob(self.descriptor)
+
+
 def fallback_tag(subject: Digest) -> str:
     """Return the tag of the index of referrers where there is no API for them (OCI 1.1)."""
     return subject.replace(":", "-")
