@@ -131,7 +131,9 @@ def _policy(host: Host, name: str) -> tuple[list[Finding], list[str]]:
         policy = policies.Policy.parse(data, name)
     except (InstallError, OSError) as e:
         return [Finding(SHUT, "bad-policy", str(e), "sealbook pull install podman --force")], []
-    return list(policies.findings(policy, host, name)), list(policy.transports.get("docker", {}))
+    places = dict.fromkeys(policy.transports.get("docker", {}))
+    places |= dict.fromkeys(policies.looked_up(host) or [])
+    return list(policies.findings(policy, host, name)), list(places)
 
 
 def _settings(host: Host) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import platform
 import secrets
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ TAG = "bait"
 REPOSITORY = "sealbook-check/unsigned"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _EMPTY_TAR = bytes(10240)
+_TLS = b"\x16"  # the first byte of a handshake
 
 
 class Bait(NamedTuple):
@@ -46,6 +48,13 @@ def laid() -> Iterator[Bait]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            # Who speaks TLS is told in HTTP that there is none, and containerd tries without.
+            if self.connection.recv(1, socket.MSG_PEEK) == _TLS:
+                self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+            else:
+                super().handle()
 
         def do_GET(self) -> None:
             self._answer(body=True)

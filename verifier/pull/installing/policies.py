@@ -83,7 +83,7 @@ class Policy(NamedTuple):
 def findings(policy: Policy, host: Host, name: str) -> Iterator[Finding]:
     """Yield what lets images through, or none, in the file `name`."""
     docker = policy.transports.get("docker", {})
-    if _accepts(policy.default):
+    if _accepts(policy.default) and "" not in docker:
         yield Finding(
             OPEN,
             "default-accepts",
@@ -116,7 +116,7 @@ def findings(policy: Policy, host: Host, name: str) -> Iterator[Finding]:
             f"{name}: no scope requires a signature",
             _PODMAN,
         )
-    looked = _looked_up(host)
+    looked = looked_up(host)
     for scope in policy.judged:
         if looked is not None and not any(_covers(place, scope) for place in looked):
             yield Finding(
@@ -151,7 +151,7 @@ def of_users(host: Host) -> Iterator[Finding]:
         yield Finding(BYPASS, "user-policy-found", f"{path} {what}, for that user's own pulls")
 
 
-def _looked_up(host: Host) -> list[str] | None:
+def looked_up(host: Host) -> list[str] | None:
     """Return where registries.d says where to look; None if a file is not to be understood."""
     found: list[str] = []
     for directory in DROPINS:
@@ -194,7 +194,8 @@ def _places(text: str) -> list[str] | None:
 
 
 def _covers(place: str, scope: str) -> bool:
-    return not place or f"{scope}/".startswith(f"{place}/")
+    # For a scope that is everywhere somebody named the registries that are pulled from.
+    return not (place and scope) or f"{scope}/".startswith(f"{place}/")
 
 
 def _types(rules: Any) -> tuple[str, ...]:
