@@ -75,8 +75,8 @@ class Exchange:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Host": self._netloc,
+            "Connection": "close",
         }
-        headers["Connection"] = "close"
         if body:
             headers |= {"Content-Type": "application/json"}
         if self._settings.token:
@@ -151,12 +151,12 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connect to the first address that answers, and shake hands."""
         error: OSError | None = None
-        for family, kind, proto, _, address in socket.getaddrinfo(
-            self.host, self.port, type=socket.SOCK_STREAM
-        ):
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        for number, (family, kind, proto, _, address) in enumerate(found):
             plain = socket.socket(family, kind, proto)
             try:
-                plain.settimeout(_left_s(self._until))
+                # One that nobody answers at leaves time for the others.
+                plain.settimeout(_left_s(self._until) / (len(found) - number))
                 plain.connect(address)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open = self._secured(plain)
@@ -176,15 +176,19 @@ class _Connection(http.client.HTTPConnection):
             plain, server_hostname=self.host, do_handshake_on_connect=False
         )
         secured.settimeout(0)
-        while True:
-            try:
-                secured.do_handshake()
-            except ssl.SSLWantReadError:
-                _wait(secured, self._until, write=False)
-            except ssl.SSLWantWriteError:
-                _wait(secured, self._until, write=True)
-            else:
-                return secured
+        try:
+            while True:
+                try:
+                    secured.do_handshake()
+                except ssl.SSLWantReadError:
+                    _wait(secured, self._until, write=False)
+                except ssl.SSLWantWriteError:
+                    _wait(secured, self._until, write=True)
+                else:
+                    return secured
+        except BaseException:
+            secured.close()
+            raise
 
 
 class _Timed:
