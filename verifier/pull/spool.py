@@ -63,7 +63,7 @@ def note(settings: PullSettings, decision: Decision, path: str) -> None:
     done.acquire(timeout=_MOMENT_S)  # a disk that hangs keeps nobody
 
 
-def empty(settings: PullSettings, gather_s: float = GATHER_S) -> None:
+def empty(settings: PullSettings, gather_s: float) -> None:
     """Wait for `gather_s`, and tell the service what lies in the spool by then.
 
     What could not be told lies there afterwards, if there is still room.
@@ -170,7 +170,7 @@ def main(path: str) -> None:
     """Empty the spool of the settings at `path`."""
     from verifier.pull.settings import PullSettings
 
-    empty(PullSettings.load(path))
+    empty(PullSettings.load(path), GATHER_S)
 
 
 if __name__ == "__main__":
