@@ -54,12 +54,12 @@ class Change(NamedTuple):
     was: str
 
 
-def refusal(error: VerificationError, image: str = "") -> Decision:
-    """Return the no that `error` is."""
+def refusal(error: VerificationError) -> Decision:
+    """Return the no that `error` is, about no image."""
     return Decision(
         allowed=False,
         digest="",
-        repository=image,
+        repository="",
         code=error.code,
         message=error.message,
         hint=error.hint,

@@ -80,8 +80,9 @@ class Cluster:
 
     def read(self, namespace: str, kind: str, name: str, deadline: Deadline) -> dict[str, Any]:
         """Return an object, empty if there is none of this name; see `Objects`."""
-        if not _NAME.fullmatch(name) or not _NAME.fullmatch(namespace) or ".." in name:
-            raise PullSecretError(f"expected the name of one of {kind}, found {name[:80]!r}")
+        for text in (namespace, name):
+            if not _NAME.fullmatch(text) or ".." in text:
+                raise PullSecretError(f"expected the name of one of {kind}, found {text[:80]!r}")
         what = f"{kind} {namespace}/{name}"
         headers = [
             ("Accept", "application/json"),

@@ -166,7 +166,6 @@ class _Errand:
 
     def no(self, error: VerificationError) -> Decision:
         """Return the no that `error` is, about what is known of the image."""
-        decision = refusal(error, self.image)
-        if self.question is None:
-            return decision
-        return decision._replace(digest=self.question.digest, repository=self.question.repository)
+        repository = "" if self.reference is None else self.place.repository
+        digest = "" if self.question is None else self.question.digest
+        return refusal(error)._replace(digest=digest, repository=repository)
