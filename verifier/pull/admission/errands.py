@@ -149,7 +149,7 @@ class _Errand:
         return left_s
 
     def deadline(self, place: RegistryPlace) -> Deadline:
-        return Deadline(self.left_s(), f"resolving {place}")
+        return Deadline(round(self.left_s(), 2), f"resolving {place}")
 
     def check_tag(self) -> None:
         """Check that the image need not be named by a digest by now; raises `TagError`."""
