@@ -216,7 +216,7 @@ def test_many_reviews_of_one_image() -> None:
     """
     Reviews that come together ask once about what they share.
     """
-    says = Says({TAG: GOOD}, slow_s=1)
+    says = Says({TAG: GOOD}, slow_s=0.4)
     asked = core(says)
     body = review(spec_of(TAG, f"{REPOSITORY}2@{GOOD}"))
     found = at_once([lambda: answered(asked, body, mutating=True)] * 30)
@@ -265,7 +265,7 @@ def test_a_full_house() -> None:
     """
     Where too much goes on already, an image is refused at once; afterwards it is not.
     """
-    says = Says(slow_s=1)
+    says = Says(slow_s=0.4)
     asked = core(says)
     asked._errands._flights._most_of_lane = 2
     images = [f"registry.example/a{i}@{GOOD}" for i in range(3)]
@@ -352,6 +352,31 @@ def test_each_stage_raises(
     assert answered(asked, review(spec_of(TAG)), mutating=True)["allowed"]
     monkeypatch.setattr(where, name, breaks)
     refusal(answered(asked, review(spec_of(TAG)), mutating=True))
+
+
+def test_a_refusal_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    When not even the refusal can be written, there is one that was written before.
+    """
+
+    def breaks(*_: Any, **__: Any) -> Any:
+        raise ValueError("a bug")
+
+    for name in ("refused", "refused_whole", "_review"):
+        monkeypatch.setattr(answers, name, breaks)
+    assert "(internal-error)" in refusal(
+        answered(core(Says(refused=BAD)), review(spec_of(BAD_IMAGE)))
+    )
+
+
+def test_what_a_refusal_counts_under() -> None:
+    """
+    What was refused counts under its repository, once that is known, and not under a tag.
+    """
+    asked = core(Says(refused=BAD))
+    body = json.dumps(review(spec_of(TAG, "Web", BAD_IMAGE))).encode()
+    found = [(one.repository, one.digest) for one in asked(body, mutating=True, left_s=5).decisions]
+    assert [(REPOSITORY, ""), ("", ""), (REPOSITORY, OTHER)] == found
 
 
 MALFORMED: list[Any] = [

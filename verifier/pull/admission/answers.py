@@ -29,6 +29,12 @@ _WARNING = 250  # characters; the cluster cuts one at 256, and all at 4096 bytes
 _WARNINGS = 3800  # bytes
 _MESSAGE = 8000  # characters
 _REASONS = {400: "BadRequest", 403: "Forbidden", 500: "InternalError", 504: "Timeout"}
+# When even a refusal cannot be written; without a uid the cluster takes it for one.
+LAST = (
+    b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"",'
+    b'"allowed":false,"status":{"status":"Failure","code":500,"reason":"InternalError",'
+    b'"message":"sealbook: the answer cannot be written (internal-error)"}}}'
+)
 
 
 class Outcome(NamedTuple):
