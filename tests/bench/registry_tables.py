@@ -14,7 +14,8 @@ images of one platform in many repositories: each tag resolved, signed in two fo
 attached (`.sig`, and a bundle in the fallback index) and read back. cosign 3 signs as many \
 times one such image, by digest, with a key in a file and without a log: one form, one entry less. \
 Inventory reads all that is attached to those images. Publish is the service attaching both forms \
-of images that it has signed, from the first call until the last answer says that they are there. \
+of images that it has signed, from the first call until nothing waits any more, with the settling \
+of both tags. \
 A copy goes from that registry to an empty one, layers of random bytes, a process each, ours and \
 skopeo's in turn; a part is the median over the rounds of what one took beside the other."""
 _NONE = "Not measured: {} cannot be had here."
