@@ -1,9 +1,10 @@
 """Bundles in files of this host.
 
-DIR/sha256-<hex>.bundle.json       as `sealbook sign` writes it
-DIR/sha256-<hex>.certificate.json
-DIR/sha256-<hex>.json              one bundle, or an answer of GET /v1/bundles/DIGEST
-DIR/sha256-<hex>/*.json            any number of either
+DIR/sha256-<hex>.bundle.json    and whatever else `sealbook sign`, `attest` and `bundles` write
+DIR/sha256-<hex>.json           one bundle, or a whole answer of GET /v1/bundles/DIGEST
+DIR/sha256-<hex>/*.json         any number of either
+
+Simple signing and notation have no proof in them, and are passed by.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
     from verifier.pull.decision import Question
 
-_ENDS = (".bundle.json", ".certificate.json", ".json")
-_LISTED = 4096  # files in the directory of one digest
+_OTHERS = (".simplesigning.json", ".notation.json")
+_FIRST = ".bundle.json"
+_LISTED = 200_000  # files in a directory
 
 
 class FileSource:
@@ -33,7 +35,7 @@ class FileSource:
     name = "file"
 
     def __init__(self, directory: str) -> None:
-        """Look in `directory`, which need not be there yet."""
+        """Look in `directory`; one that is not there holds nothing."""
         self._directory = directory
 
     def bundles(self, question: Question, left_s: float) -> Iterator[bytes]:  # noqa: ARG002
@@ -44,16 +46,19 @@ class FileSource:
             TooManySignaturesError: there are more files than anybody needs.
             MalformedError: a file that is an answer of a service, and a broken one.
         """
-        path = f"{self._directory}/{question.digest.replace(':', '-')}"
+        name = question.digest.replace(":", "-")
         try:
-            if not stat.S_ISDIR(os.stat(self._directory).st_mode):  # noqa: PTH116
-                raise UnreadableSourceError(f"{self._directory} is no directory")
-            for name in [path + end for end in _ENDS] + _listed(path):
-                content = read_regular(name, limits.CANDIDATE)
+            for path in [
+                *_listed(self._directory, name + "."),
+                *_listed(f"{self._directory}/{name}"),
+            ]:
+                content = read_regular(path, limits.CANDIDATE)
                 if content is not None:
                     yield from bundles_in(content)
         except OSError as e:
-            raise UnreadableSourceError(f"cannot read {e.filename or path}: {e.strerror}") from e
+            raise UnreadableSourceError(
+                f"cannot read {e.filename or self._directory}: {e.strerror}"
+            ) from e
 
 
 def bundles_in(content: bytes) -> Iterator[bytes]:
@@ -90,13 +95,17 @@ def read_regular(path: str, limit: int, *, follow: bool = True) -> bytes | None:
         return file.read(limit + 1)
 
 
-def _listed(path: str) -> list[str]:
-    """Return the files in the directory of a digest, in order."""
+def _listed(directory: str, start: str = "") -> list[str]:
+    """Return the files in a directory that may hold bundles, in order, approvals first."""
     try:
-        with os.scandir(path) as found:
+        with os.scandir(directory) as found:
             names = [one.name for one, _ in zip(found, range(_LISTED + 1), strict=False)]
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
     if len(names) > _LISTED:
-        raise TooManySignaturesError(f"{path}: expected at most {_LISTED} files")
-    return [f"{path}/{one}" for one in sorted(names) if one.endswith(".json")]
+        raise TooManySignaturesError(f"{directory}: expected at most {_LISTED} files")
+    fitting = [one for one in names if one.startswith(start) and one.endswith(".json")]
+    fitting = [one for one in fitting if not one.endswith(_OTHERS)]
+    return [
+        f"{directory}/{one}" for one in sorted(fitting, key=lambda one: (_FIRST not in one, one))
+    ]
