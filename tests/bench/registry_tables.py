@@ -11,8 +11,8 @@ _INCLUDES = """\
 docker-registry, which has no referrers API, with files on the disk of the ledger; registry, \
 service and command share the cores, without TLS. `sealbook sign` from spawn to exit, of small \
 images of one platform in many repositories: each tag resolved, signed in two forms, both \
-attached (`.sig`, and a bundle in the fallback index) and read back. cosign 3 signs as many \
-times one such image, by digest, with a key in a file and without a log: one form, one entry less. \
+attached (`.sig`, and a bundle in the fallback index) and read back. cosign 3 signs such \
+images one by one, by digest, with a key in a file, in one form and without a log. \
 Inventory reads all that is attached to those images. Publish is the service attaching both forms \
 of images that it has signed, from the first call until nothing waits any more, with the settling \
 of both tags. \
