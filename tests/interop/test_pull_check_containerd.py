@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,26 @@ def test_bait_is_gone_afterwards(host: PullHost, containerd: Path) -> None:
         here = served.ctr("images", "ls", "-q").stdout
 
     assert "unsigned" not in here
+
+
+def test_without_cri(host: PullHost, served: Containerd) -> None:
+    """
+    With neither crictl nor grpcio `ctr` is asked, which our verifier refuses too; but that is not
+    how Kubernetes pulls, so it is not said to be enforced.
+    """
+    hidden = "import sys; sys.modules |= {'grpc': None, 'pydantic': None, 'google': None}; "
+    command = f"{hidden}from signer.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = host.run(
+        *(sys.executable, "-c", command, "pull", "check", "containerd", "--json"),
+        *("--socket", served.socket, "--containerd-config", served.home / "config.toml"),
+    )
+    [told] = done.json["runtimes"]
+
+    assert 1 == done.code
+    assert not told["enforced"]
+    assert {"cri-not-tried"} == codes(told)
+    assert told["tried"][0]["by"].startswith("ctr")
+    assert "(unsigned)" in told["tried"][0]["said"]
 
 
 def test_stopped(host: PullHost, served: Containerd) -> None:

@@ -1,4 +1,4 @@
-"""Podman and skopeo on a host set up by `sealbook pull install podman`: what they take, and why not.
+"""Podman and skopeo on a host set up by `sealbook pull install podman`: what they take, and not.
 
 Each row puts other signatures beside one image, or has the policy believe other keys. What they
 say is what a user sees, and what our documentation quotes.
@@ -194,7 +194,7 @@ def test_policy_names_our_keys(there: There, service: Path) -> None:
     """
     What the host believes is what its trust files say: the key that approves, and the log's.
     """
-    [rule] = json.loads(there.host.read(POLICY))["transports"]["docker"].values()
+    [[rule]] = json.loads(there.host.read(POLICY))["transports"]["docker"].values()
 
     for field, name in (("keyData", "release.pub"), ("rekorPublicKeyData", "promise.pub")):
         assert (service.parent / name).read_bytes() == base64.b64decode(rule[field])
