@@ -56,7 +56,7 @@ class Daemon:
         connections: int = CONNECTIONS,
         idle_s: float = IDLE_S,
     ) -> None:
-        """Use the settings at the absolute path `settings`; `uids` may ask, too.
+        """Use the settings at the absolute path `settings`; `uids` may ask, beside those in them.
 
         `tell` is for a line of what was refused or went wrong; without it standard error is.
 
@@ -64,7 +64,7 @@ class Daemon:
             PullSettingsError: they cannot be used.
         """
         self._path = settings
-        self._uids = {0, os.geteuid(), *uids}
+        self._own = frozenset((0, os.geteuid(), *uids))
         self._tell = tell or _on_standard_error
         self._idle_s = idle_s
         self._most = connections
@@ -72,10 +72,9 @@ class Daemon:
         self._busy: set[socket.socket] = set()
         self._changed = threading.Condition()
         self._reading = threading.Lock()
-        self._stamp = self._stamped()
-        said = PullSettings.load(settings)
-        self._gate, self._reporter = Gate(said), Reporter(said)
         self._stopping = False
+        self._stamp = self._stamped()
+        self._use(PullSettings.load(settings))
 
     def serve(self, listener: socket.socket, stop: socket.socket) -> None:
         """Answer until something can be read from `stop`; then say what was begun, and return."""
@@ -179,10 +178,14 @@ class Daemon:
         if stamp != self._stamp or not stamp:
             said = PullSettings.load(self._path)
             self._reporter.close(0)
-            self._gate, self._reporter = Gate(said), Reporter(said)
+            self._use(said)
             self._stamp = stamp
             self._tell(f"sealbook: {self._path} was read again")
         return self._gate
+
+    def _use(self, said: PullSettings) -> None:
+        self._uids = self._own.union(said.daemon.uids)
+        self._gate, self._reporter = Gate(said), Reporter(said)
 
     def _stamped(self) -> tuple[int, ...]:
         try:
