@@ -66,7 +66,8 @@ take care
   migrate      raise the database's schema after an upgrade
   fsck         hash everything again and compare; repair indexes from entries
   key          list, show, create, rotate, announce, retire, revoke, import, ceremony
-  trust        create, sign, diff, install, sync, show: whom verifiers believe; podman
+  trust        create, sign, diff, install, sync, show: whom verifiers believe; podman,
+               kyverno, policy-controller, connaisseur
   policy       check, try: what an image needs before it may run
   trusted-root print what cosign pins, after trust.json changed
   ledger       info, export, backup, mirror, restore, adopt, freeze, accept-clock; delete-body,

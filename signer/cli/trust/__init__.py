@@ -28,6 +28,8 @@ where images are judged
 
 for other clients
   podman   print the policy.json of Podman, CRI-O and skopeo
+  kyverno, policy-controller, connaisseur
+           print the YAML by which they accept what was signed here; untested here
 
 example:
   sealbook trust create --from trust.json --policy policy.toml --out next.json
@@ -37,7 +39,10 @@ example:
   sealbook trust sync https://sealbook.example /etc/sealbook/trust
 """
 
-_ACTIONS = {name: name for name in ("create", "sign", "diff", "install", "sync", "show", "podman")}
+_CONTROLLERS = ("kyverno", "policy-controller", "connaisseur")
+_ACTIONS = {
+    name: name for name in ("create", "sign", "diff", "install", "sync", "show", "podman")
+} | {name: f"controllers.{name.replace('-', '_')}" for name in _CONTROLLERS}
 
 
 def main(argv: list[str]) -> int:
