@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ def there(
     image: Image,
     service: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> There:
+) -> Iterator[There]:
     host = PullHost(tmp_path_factory.mktemp("matrix") / "root")
     host.containers(containers, *READERS)
     known = host.path("/etc/containers/registries.conf")
@@ -75,19 +75,21 @@ def there(
         *("--attachments", "--registry", registry),
     )
     assert 0 == done.code, done.err
-    shelf = Shelf(f"{registry}/matrix/app")
-    shelf.image(image.layout, TAG)
-    told = sealbook(
-        *("sign", f"{shelf.name}:{TAG}", "--no-attach", "--form", "simplesigning"),
-        *("--form", "bundle", "--out", tmp_path_factory.mktemp("out"), "--json"),
-        *("--config", service),
-    )
-    lines = [json.loads(line) for line in told.splitlines()]
-    signatures = {
-        line["digest"]: {one["form"]: Path(one["file"]).read_bytes() for one in line["signatures"]}
-        for line in lines
-    }
-    return There(host, shelf, image, signatures)
+    with Shelf(f"{registry}/matrix/app") as shelf:
+        shelf.image(image.layout, TAG)
+        told = sealbook(
+            *("sign", f"{shelf.name}:{TAG}", "--no-attach", "--form", "simplesigning"),
+            *("--form", "bundle", "--out", tmp_path_factory.mktemp("out"), "--json"),
+            *("--config", service),
+        )
+        lines = [json.loads(line) for line in told.splitlines()]
+        signatures = {
+            line["digest"]: {
+                one["form"]: Path(one["file"]).read_bytes() for one in line["signatures"]
+            }
+            for line in lines
+        }
+        yield There(host, shelf, image, signatures)
 
 
 @pytest.fixture(params=READERS)
