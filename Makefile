@@ -26,13 +26,14 @@ demo: $(VENV)/.server
 
 # Parts that know nothing of each other, as many at once as there are processors; the long ones
 # first. What a part printed appears when it is done.
-PARTS := signer interop access crash ledger judging keys wheel fuzz audit pull
+PARTS := interop signer images access judging pull crash ledger keys fuzz audit wheel
 JOBS  ?= $(shell nproc)
 access  := tests/signer/access tests/signer/trail tests/signer/config
+images  := $(addprefix tests/signer/,attach carry publish registries)
 keys    := tests/signer/hsm tests/signer/openbao tests/signer/at_rest
 judging := tests/verifier/test_catalogue.py tests/bench
 ledger  := tests/ledger
-others   = $(foreach taken,$(access) $(keys),--ignore=$(taken))
+others   = $(foreach taken,$(access) $(images) $(keys),--ignore=$(taken))
 
 test: $(VENV)/.dev
 	@tests/debian
@@ -55,7 +56,7 @@ part-%: $(VENV)/.dev
 	$(PYTEST) -m "not soak" $(or $($*),tests/$*)
 
 fast: $(VENV)/.dev
-	SEALBOOK_EXPLORE=1 $(PYTEST) -m "not soak" tests/verifier tests/ledger tests/audit tests/signer
+	SEALBOOK_EXPLORE=1 $(PYTEST) -m "not soak" tests/verifier tests/ledger tests/audit tests/signer tests/pull
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check --quiet
