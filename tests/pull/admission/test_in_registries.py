@@ -16,6 +16,7 @@ from tests.interop.registry import serving_registry
 from tests.pull.admission.asking import (
     SLACK,
     answered,
+    at_once,
     object_of,
     patched,
     refusal,
@@ -30,6 +31,7 @@ from verifier.digest import Digest
 from verifier.pull.admission.core import Core
 from verifier.pull.admission.opening import open_core
 from verifier.pull.admission.settings import AdmissionSettings, ClusterSettings
+from verifier.pull.decision import Question, Source
 from verifier.pull.gate import Gate
 from verifier.pull.images import EMPTY, EMPTY_CONTENT, IMAGE, INDEX, Descriptor, fallback_tag
 from verifier.pull.kinds import BUNDLE_TYPES
@@ -181,6 +183,70 @@ def test_secrets_that_cannot_be_read(shop: Shop, cluster: HostileRegistry, core:
     message = refusal(answered(core, review(spec), mutating=True))
     assert "(registry-denied)" in message
     assert "the cluster answers 403 when asked for secrets shop/pull" in message
+
+
+def test_a_cluster_that_drips(shop: Shop, cluster: HostileRegistry, tmp_path: Path) -> None:
+    """
+    Where the cluster does not say in time what a secret is, the registry is asked as who we are
+    configured to be.
+    """
+    shop.push("open", "open", approved=True)
+    cluster.sends["/api/v1/namespaces/shop/secrets/pull"] = lambda _: cluster.slowly(
+        [b"H", b"T", b"T", b"P"], 1
+    )
+    settings = AdmissionSettings(
+        image_s=2,
+        cluster=ClusterSettings(
+            f"https://{cluster.address}", tmp_path / "token", tmp_path / "cluster.crt"
+        ),
+    )
+    spec = spec_of(f"{shop.repository}:open", imagePullSecrets=[{"name": "pull"}])
+    core = open_core(_gate(shop, tmp_path), settings, ROBOT)
+    assert answered(core, review(spec), mutating=True)["allowed"]
+    core.close()
+
+
+class Slow:
+    """A source that takes a while, and counts how often it is asked."""
+
+    def __init__(self, source: Source) -> None:
+        self.name, self._source = source.name, source
+        self.asked: list[Question] = []
+
+    def bundles(self, question: Question, left_s: float) -> Iterator[bytes]:
+        self.asked.append(question)
+        time.sleep(0.3)
+        yield from self._source.bundles(question, left_s)
+
+
+def test_one_fetch_for_all_who_wait(shop: Shop, cluster: HostileRegistry, tmp_path: Path) -> None:
+    """
+    Many pods of one kind that come together fetch what is attached to an image once, and ask the
+    cluster once for their secrets; pods with other secrets fetch for themselves.
+    """
+    host = shop.repository.partition("/")[0]
+    image = f"{shop.repository}@{shop.push('many', 'many', approved=True)}"
+    _has(cluster, "shop", pull=secret({host: auth()}), same=secret({host: auth()}))
+    made: list[Slow] = []
+
+    def slowly(source: Source) -> Source:
+        made.append(Slow(source))
+        return made[-1]
+
+    url = f"https://{cluster.address}"
+    settings = AdmissionSettings(
+        cluster=ClusterSettings(url, tmp_path / "token", tmp_path / "cluster.crt")
+    )
+    core = open_core(_gate(shop, tmp_path), settings, NOBODY, counted=slowly)
+    asked = [
+        review(spec_of(image, image, imagePullSecrets=[{"name": name}]))
+        for name in ["pull"] * 12 + ["same"] * 4
+    ]
+    found = at_once([lambda one=one: answered(core, one) for one in asked])
+    assert all(one["allowed"] for one in found)
+    assert [1, 1] == [len(one.asked) for one in made]
+    assert 2 == len(cluster.asked)
+    core.close()
 
 
 def test_a_private_ca(shop: Shop, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.pull.admission.asking import SLACK
+from tests.pull.admission.asking import SLACK, at_once
 from tests.pull.hostile import HostileRegistry, answer, moved, told
 from tests.pull.papers import Authority
 from verifier.errors import VerificationError
@@ -180,6 +180,24 @@ def test_what_was_read_holds_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     for count in (3, 4):
         assert Logins((), "not pull") == secrets.of(puller, deadline())
         assert count == len(kept.asked)
+
+
+def test_a_burst_of_pods() -> None:
+    """
+    Of many who want the same secrets at once, one asks the cluster.
+    """
+
+    class Slow(Kept):
+        def read(self, *asked: Any) -> dict[str, Any]:
+            time.sleep(0.2)
+            return super().read(*asked)
+
+    kept = Slow(pull=secret({"one.example": auth()}))
+    secrets = PullSecrets(kept)
+    puller = Puller("shop", "default", ("pull",))
+    found = at_once([lambda: secrets.of(puller, deadline())] * 20)
+    assert {Logins((Login("one.example", ROBOT),))} == set(found)
+    assert 1 == len(kept.asked)
 
 
 def test_one_bad_secret_of_two() -> None:

@@ -27,6 +27,7 @@ from verifier.errors import MalformedError, VerificationError
 from verifier.pull.admission.cluster import Objects
 from verifier.pull.registry.credentials import DOCKER_HUB, Credential, read_entry
 from verifier.pull.registry.deadline import Deadline
+from verifier.pull.registry.turns import Turns
 from verifier.repository import Repository
 
 _FRESH_S = 30.0
@@ -88,32 +89,47 @@ class PullSecrets:
         """Ask nobody yet."""
         self._objects = objects
         self._lock = threading.Lock()
+        self._turns = Turns()
         self._known: dict[Puller, tuple[Logins, float]] = {}
 
     def of(self, puller: Puller, deadline: Deadline) -> Logins:
         """Return what `puller` has; what could not be read is its `trouble`, and no error."""
+        if (known := self._fresh(puller)) is not None:
+            return known
+        try:
+            with self._turns.of(puller, deadline):  # of many who want the same, one asks
+                if (known := self._fresh(puller)) is not None:
+                    return known
+                logins = self._read(puller, deadline)
+                if not logins.trouble:
+                    self._keep(puller, logins)
+                return logins
+        except VerificationError as e:
+            return Logins((), e.message)
+
+    def _fresh(self, puller: Puller) -> Logins | None:
         with self._lock:
             known = self._known.get(puller)
-        if known is not None and time.monotonic() - known[1] < _FRESH_S:
-            return known[0]
+        fresh = known is not None and time.monotonic() - known[1] < _FRESH_S
+        return known[0] if known is not None and fresh else None
+
+    def _keep(self, puller: Puller, logins: Logins) -> None:
+        with self._lock:
+            self._known.pop(puller, None)
+            while len(self._known) >= _MOST:
+                self._known.pop(next(iter(self._known)))
+            self._known[puller] = logins, time.monotonic()
+
+    def _read(self, puller: Puller, deadline: Deadline) -> Logins:
         found: list[Login] = []
         trouble = ""
-        try:
-            for name in self._names(puller, deadline)[:_SECRETS]:
+        for name in self._names(puller, deadline)[:_SECRETS]:
+            try:
                 secret = self._objects.read(puller.namespace, "secrets", name, deadline)
-                try:
-                    found += read_secret(secret, f"secret {puller.namespace}/{name}")
-                except VerificationError as e:
-                    trouble = e.message
-        except VerificationError as e:
-            trouble = e.message
-        logins = Logins(tuple(found), trouble)
-        if not trouble:
-            with self._lock:
-                while len(self._known) >= _MOST:
-                    self._known.pop(next(iter(self._known)))
-                self._known[puller] = logins, time.monotonic()
-        return logins
+                found += read_secret(secret, f"secret {puller.namespace}/{name}")
+            except VerificationError as e:
+                trouble = e.message
+        return Logins(tuple(found), trouble)
 
     def _names(self, puller: Puller, deadline: Deadline) -> Sequence[str]:
         if puller.secrets:

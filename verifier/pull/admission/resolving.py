@@ -22,7 +22,7 @@ from verifier.pull.registry.settings import Registries
 from verifier.pull.sources.attached import attached
 from verifier.repository import Repository
 
-_SHARE = 0.5  # of the time that is left: what one of several logins may take
+_SHARE = 0.5  # of the time that is left: what the cluster, or one of several logins, may take
 _NOT_LET_IN = (RegistryAccessError, NoImageError)
 
 
@@ -58,7 +58,12 @@ class Resolver:
 
     def visit(self, repository: Repository, puller: Puller, deadline: Deadline) -> Visit:
         """Return the ways to ask for `repository`, in turn."""
-        logins = Logins() if self._secrets is None else self._secrets.of(puller, deadline)
+        logins = Logins()
+        if self._secrets is not None:
+            # A cluster that does not answer leaves time for who we are without it.
+            left_s = round(deadline.left_s() * _SHARE, 2)
+            own = Deadline(left_s, f"pull secrets in {puller.namespace}")
+            logins = self._secrets.of(puller, own)
         return Visit(repository, self._registries(), logins, deadline)
 
 
