@@ -13,7 +13,7 @@ import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 _EXTRAS = (
-    *("", "audit", "witness", "server", "keyless", "timestamp"),
+    *("", "admission", "audit", "witness", "server", "keyless", "timestamp"),
     *("pkcs11", "openbao", "cosign"),
 )
 _GPL = re.compile(r"(?<!L)(?<!Lesser )(?:\bA?GPL|General Public License)")

@@ -22,10 +22,12 @@ from signer.admission.tls import Callers, Tls
 from signer.http.serving import Http
 from signer.transport import HttpTransport
 from verifier.pull.admission.asgi import Admission
+from verifier.pull.admission.judging import Judged
 from verifier.pull.admission.metrics import Counted, Metrics
 from verifier.pull.admission.opening import open_core
 from verifier.pull.gate import Gate
 from verifier.pull.registry.reading import read_registries
+from verifier.pull.reporting import Reporter
 from verifier.pull.sources import Late
 
 _GRACE_S = 15
@@ -77,7 +79,17 @@ class Webhook:
                 "When our own certificate ends",
                 lambda: tls.ends,
             )
-        told = (lambda _: None) if settings.alert is None else self._alerts(ends).tell
+        alerts = None if settings.alert is None else self._alerts(ends)
+        reporter = Reporter(pull)
+        ends.callback(reporter.close)
+
+        def told(judged: Judged, mutating: bool) -> None:
+            if alerts is not None:
+                alerts.tell(judged)
+            if is_pull(judged, mutating=mutating):
+                for decision in judged.decisions:
+                    reporter.note(decision)
+
         app = Admission(
             core,
             gate.ready,
@@ -103,6 +115,16 @@ class Webhook:
 
     def __exit__(self, *_: object) -> None:
         self._ends.close()
+
+
+def is_pull(judged: Judged, *, mutating: bool) -> bool:
+    """Whether this is the one answer about an image that says what becomes of it.
+
+    A pod comes by twice, and so does what it was made of; each refusal is the last answer.
+    """
+    if judged.dry_run:
+        return False
+    return not judged.allowed or (not mutating and judged.what.startswith("Pod "))
 
 
 async def serve(

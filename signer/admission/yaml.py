@@ -46,6 +46,9 @@ def _items(value: list[Any], indent: str) -> Iterator[str]:
             first, *rest = _mapping(item, indent + "  ")
             yield f"{indent}- {first.removeprefix(indent + '  ')}"
             yield from rest
+        elif isinstance(item, list) and item:
+            yield f"{indent}-"
+            yield from _items(item, indent + "  ")
         else:
             yield from _placed(f"{indent}-", item, indent)
 

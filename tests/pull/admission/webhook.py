@@ -165,7 +165,14 @@ class Serving(Client):
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve([self._listener]))
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self._server.serve([self._listener])
+        # Connections that say goodbye as TLS does it outlive the server by a moment.
+        selector, end = asyncio.get_running_loop()._selector, time.monotonic() + _WAIT_S  # type: ignore[attr-defined]
+        while len(selector.get_map()) > 1 and time.monotonic() < end:  # noqa: ASYNC110  none tells
+            await asyncio.sleep(0.01)
 
     def __enter__(self) -> Self:
         self._thread.start()

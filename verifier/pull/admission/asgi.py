@@ -54,7 +54,7 @@ class Admission:
         check_ready: Callable[[], None],
         metrics: Metrics,
         *,
-        told: Callable[[Judged], None] = lambda _: None,
+        told: Callable[[Judged, bool], None] = lambda _, __: None,
         admits: Callable[[bytes | None], bool] = lambda _: True,
         deadline_s: float = DEADLINE_S,
         stuck_s: float = _STUCK_S,
@@ -62,7 +62,8 @@ class Admission:
         """Answer by `judge`, within `deadline_s`.
 
         `check_ready` raises what keeps us from saying yes; `told` hears of each answer once it
-        is sent, and must not wait; `admits` says who may ask, by their certificate.
+        is sent, and whether it could mutate, and must not wait; `admits` says who may ask, by
+        their certificate.
         """
         self._judge = judge
         self._check_ready = check_ready
@@ -103,7 +104,7 @@ class Admission:
         await send({"type": "http.response.body", "body": body})
         if judged is not None:
             with contextlib.suppress(Exception):  # the answer stands
-                self._told(judged)
+                self._told(judged, scope["path"] == "/mutate")
 
     async def _reply(
         self, scope: Message, receive: Receive, began: float
