@@ -202,6 +202,11 @@ class Command:
             raise AssertionError(self._process.communicate()[1])
         self.port = int(line.strip().rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def stop(self) -> tuple[int, str]:
         """Tell it to stop; return its exit code and what it complained about."""
         if self._process.poll() is None:
