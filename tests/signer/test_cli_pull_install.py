@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.signer.asking import REPOSITORY, digest
 from tests.signer.commands import Done, check_refused
+from tests.signer.revoking import Image, Key, revoke
 from tests.signer.roots import sha256
+from tests.signer.running import running
 from tests.signer.world import World
 
 VERIFIER = "opt/containerd/image-verifier/bin/sealbook"
@@ -249,3 +252,35 @@ def test_without_a_server(world: World, root: Path) -> None:
             check=False,
         )
         assert 0 == done.returncode, done.stderr
+
+
+def test_revoked_since(world: World, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A policy that was written before a revocation still lets it through: the check says so, by key
+    and by image, until it is written anew.
+    """
+    crictl = FakeCrictl(world.directory / "bin", monkeypatch)
+    crictl.answers("is rejected by policy.", 1)
+    words = ("crio", *FROM, "--attachments", "--registry", "registry.example", "--json")
+    told(install(world, *words))
+
+    def check() -> set[tuple[str, str]]:
+        asked = ("pull", "check", "crio", "--root", "root", "--socket", "/x.sock", "--json")
+        [checked] = json.loads(world.command(*asked).stdout)["runtimes"]
+        return {(one["kind"], one["code"]) for one in checked["findings"]} & {
+            ("open", "ended-key"),
+            ("open", "revoked-image"),
+        }
+
+    assert set() == check()
+    for target, code in (
+        ({"image": Image(digest=digest(4), repository=REPOSITORY)}, "revoked-image"),
+        ({"key": Key(name="release")}, "ended-key"),
+    ):
+        with running(world) as service:
+            revoke(service, **target)
+        assert set() == check()  # nobody has brought the news
+        told(install(world, "containerd", *FROM, "--bundles", "/b", "--json"))
+        assert {("open", code)} == check()
+        told(install(world, *words))
+        assert set() == check()

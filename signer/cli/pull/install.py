@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import shutil
+import ssl
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from signer.cli.arguments import parser, show
 from signer.cli.trust import sync
 from signer.cli.trust.lookups import Lookups, Remap, place, url, yaml
 from signer.cli.trust.podman import argument, live_keys, policy, scopes_of
+from verifier import limits
 from verifier.pull.installing import setups
 from verifier.pull.installing.errors import InstallError
 from verifier.pull.installing.files import Change, File, Host
@@ -35,7 +37,10 @@ def main(argv: list[str]) -> int:
         files = _files(args, host, trust)
         install = not args.dry_run
         changes = host.install(files, force=args.force) if install else host.changes(files)
-    steps = setups.remaining(args.runtime, bin_dir=args.bin_dir, service=args.service or "")
+    source = args.service or args.lookaside or ""
+    steps = setups.remaining(
+        args.runtime, bin_dir=args.bin_dir, service=source, ca=args.ca is not None
+    )
     told = [{"file": one.file.path, "state": one.state, "diff": one.diff} for one in changes]
     show(
         {"runtime": args.runtime, "written": install, "files": told, "remaining": steps},
@@ -115,7 +120,7 @@ def _add_trust(made: argparse.ArgumentParser) -> None:
     )
     trust.add_argument("--pin", metavar="SHA256", help="the first time: the hash of trust.json")
     trust.add_argument("--first", action="store_true", help="the first time: believe who answers")
-    trust.add_argument("--ca", type=Path, metavar="FILE", help="PEM roots of the source")
+    trust.add_argument("--ca", type=Path, metavar="FILE", help="PEM roots of both")
     trust.add_argument(
         "--example-keys", action="store_true", help="take keys of keys-example/; never in earnest"
     )
@@ -154,16 +159,39 @@ def _files(args: argparse.Namespace, host: Host, trust: Path) -> list[File]:
 
     What a runtime runs or reads comes last: without the other files it would refuse everything.
     """
+    # Kept: who brings newer trust files, and the verifier, ask the service under it as well.
+    kept = [File(setups.SERVICE_CA, _pem(args.ca))] if args.ca else []
     if args.runtime == "containerd":
         asking = setups.Asking(
-            args.bundles, args.service or "", args.registry_bundles, args.example_keys
+            args.bundles,
+            args.service or "",
+            args.registry_bundles,
+            args.example_keys,
+            args.ca is not None,
         )
         named = any(asking[:3])
         # Once it is there it is the host's: nobody has to say it all again.
         settings = [setups.pull_toml(asking)] if named or host.read(setups.PULL) is None else []
-        return [*settings, setups.verifier_script(args.bin_dir, args.python)]
-    files = _policy_files(args, trust)
+        return [*kept, *settings, setups.verifier_script(args.bin_dir, args.python)]
+    files = [*kept, *_policy_files(args, trust)]
     return [*files, setups.crio_dropin()] if args.runtime == "crio" else files
+
+
+def _pem(path: Path) -> bytes:
+    """Return the certificates in `path`.
+
+    Raises:
+        InstallError: it has none, or is larger than a few are.
+    """
+    with path.open("rb") as file:
+        content = file.read(limits.CREDENTIAL + 1)
+    try:
+        if len(content) > limits.CREDENTIAL:
+            raise ValueError(len(content))
+        ssl.create_default_context(cadata=content.decode("ascii"))
+    except (ValueError, ssl.SSLError) as e:
+        raise InstallError(f"expected certificates in PEM in {path}") from e
+    return content
 
 
 def _policy_files(args: argparse.Namespace, directory: Path) -> list[File]:

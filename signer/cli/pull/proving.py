@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from signer.cli.pull import ended
 from signer.cli.pull.cri import command
 from signer.cli.pull.trying import by_containers, by_cri
 from verifier.errors import VerificationError
@@ -133,7 +134,8 @@ def _policy(host: Host, name: str) -> tuple[list[Finding], list[str]]:
         return [Finding(SHUT, "bad-policy", str(e), "sealbook pull install podman --force")], []
     places = dict.fromkeys(policy.transports.get("docker", {}))
     places |= dict.fromkeys(policies.looked_up(host) or [])
-    return list(policies.findings(policy, host, name)), list(places)
+    found = [*policies.findings(policy, host, name), *ended.findings(host, name)]
+    return found, list(places)
 
 
 def _settings(host: Host) -> Iterator[Finding]:
