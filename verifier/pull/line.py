@@ -11,6 +11,7 @@ it is about: an answer to another question is none. Whoever asks believes root a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -123,7 +124,8 @@ def ask(path: str, asked: Asked, patience_s: float) -> Decision:
             connection.connect(path)
             if (uid := peer_uid(connection)) not in (0, os.geteuid()):
                 raise DaemonError(f"{path}: expected root or ourselves to listen, found user {uid}")
-            connection.sendall(asked.line())
+            with contextlib.suppress(BrokenPipeError):  # it hung up, and may have said why
+                connection.sendall(asked.line())
             line = read_line(connection, end, ANSWER)
     except OSError as e:
         raise DaemonError(f"{path}: {e.strerror or 'no answer in time'}") from e
