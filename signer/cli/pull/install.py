@@ -185,9 +185,9 @@ def _pem(path: Path) -> bytes:
     """
     with path.open("rb") as file:
         content = file.read(limits.CREDENTIAL + 1)
+    if not 0 < len(content) <= limits.CREDENTIAL:
+        raise InstallError(f"expected certificates in PEM in {path}, found {len(content)} bytes")
     try:
-        if len(content) > limits.CREDENTIAL:
-            raise ValueError(len(content))
         ssl.create_default_context(cadata=content.decode("ascii"))
     except (ValueError, ssl.SSLError) as e:
         raise InstallError(f"expected certificates in PEM in {path}") from e

@@ -11,6 +11,7 @@ from verifier.pull.installing.files import ETC, File
 
 TRUST = f"{ETC}/trust"
 PULL = f"{ETC}/pull.toml"
+SERVICE_CA = f"{ETC}/service-ca.pem"
 CACHE = "/var/cache/sealbook"
 BIN_DIR = "/opt/containerd/image-verifier/bin"  # containerd's own default
 NAME = "sealbook"
@@ -30,6 +31,7 @@ class Asking(NamedTuple):
     service: str = ""
     registry: bool = False
     example_keys: bool = False
+    ca: bool = False  # the service's authority is in SERVICE_CA
 
 
 def pull_toml(asking: Asking) -> File:
@@ -56,6 +58,7 @@ def pull_toml(asking: Asking) -> File:
         lines += ["", "[file]", f"directory = {json.dumps(asking.bundles)}"]
     if asking.service:
         lines += ["", "[service]", f"url = {json.dumps(asking.service)}"]
+        lines += [f"ca = {json.dumps(SERVICE_CA)}"] if asking.ca else []
     lines += ["", "[cache]", f"directory = {json.dumps(CACHE)}"]
     return File(PULL, ("\n".join(lines) + "\n").encode())
 
@@ -104,10 +107,13 @@ def crio_dropin() -> File:
     return File(CRIO, ("\n".join(lines) + "\n").encode(), crowded=True)
 
 
-def remaining(runtime: str, *, bin_dir: str = BIN_DIR, service: str = "") -> Sequence[str]:
+def remaining(
+    runtime: str, *, bin_dir: str = BIN_DIR, service: str = "", ca: bool = False
+) -> Sequence[str]:
     """Return what somebody still has to do, a step each."""
     source = service or "https://SERVICE"
-    synced = f"from a timer, each hour: sealbook trust sync {source} {TRUST}"
+    known = f" --ca {SERVICE_CA}" if ca else ""
+    synced = f"from a timer, each hour: sealbook trust sync {source} {TRUST}{known}"
     proof = f"then prove it: sealbook pull check {runtime}"
     if runtime == "containerd":
         lines = containerd_lines(bin_dir)
