@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import foreign, formats, policies, registries, signed, stored, tokens
+from tests.fuzz import admission, foreign, formats, policies, registries, signed, stored, tokens
 from tests.fuzz.target import Target
 
 _ALL = (
@@ -13,6 +13,7 @@ _ALL = (
     stored.TARGETS,
     tokens.TARGETS,
     registries.TARGETS,
+    admission.TARGETS,
 )
 TARGETS: dict[str, Target] = {name: one for some in _ALL for name, one in some.items()}
 assert len(TARGETS) == sum(map(len, _ALL))
