@@ -19,6 +19,7 @@ from signer.admission.site import (
     meta,
 )
 
+CRITICAL = "system-cluster-critical"
 _USER = 65532
 
 
@@ -33,7 +34,7 @@ def deployment(site: Site) -> Object:
         "automountServiceAccountToken": site.reads_secrets,
         "enableServiceLinks": False,
         # While none of us runs, nothing else can be started: we are among the last to go.
-        "priorityClassName": "system-cluster-critical",
+        "priorityClassName": CRITICAL,
         "terminationGracePeriodSeconds": 45,
         "securityContext": {
             "runAsNonRoot": True,

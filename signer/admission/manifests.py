@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from signer.admission.configurations import webhooks
-from signer.admission.deployment import deployment
+from signer.admission.deployment import CRITICAL, deployment
 from signer.admission.site import LABELS, NAME, PORT, Object, Site, meta
 from signer.errors import RequestError
 from verifier import limits
@@ -34,6 +34,7 @@ def objects(site: Site) -> list[Object]:
             )
     return [
         _namespace(site),
+        _quota(site),
         _account(site),
         *_rights(site),
         _config(site, NAME, site.files),
@@ -53,6 +54,17 @@ def _namespace(site: Site) -> Object:
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": site.namespace, "labels": labels},
+    }
+
+
+def _quota(site: Site) -> Object:
+    """Let our pods be critical where a cluster has that only under a quota, as some clouds do."""
+    classes = {"scopeName": "PriorityClass", "operator": "In", "values": [CRITICAL]}
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": meta(site, NAME),
+        "spec": {"hard": {"pods": "100"}, "scopeSelector": {"matchExpressions": [classes]}},
     }
 
 

@@ -131,11 +131,11 @@ def _resident(pid: int) -> int:
 
 def lines(found: Measured) -> list[str]:
     """Return what is told of it."""
+    burst = f"{found.answered} allowed in {found.burst_s:.2f} s, {found.fetches} fetches"
     return [
         f"a pod with {IMAGES} images, remembered: p50 {found.cached_ms:.1f} ms",
         f"a pod with {IMAGES} images, bundles from the service: p50 {found.asked_ms:.1f} ms",
-        f"{AT_ONCE} reviews at once of {DISTINCT} images: {found.answered} allowed "
-        + f"in {found.burst_s:.2f} s, {found.fetches} fetches",
+        f"{AT_ONCE} reviews at once of {DISTINCT} images: {burst}",
         f"largest: {found.largest >> 20} MiB",
     ]
 

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--service", metavar="URL", help="fresh trust files and bundles come from there")
     add("--service-ca", type=Path, metavar="FILE", help="PEM roots of the service")
     add("--service-token-secret", metavar="NAME", help="Secret whose `token` it wants, if it does")
+    add("--report", action="store_true", help="tell the service how many pods ran, and refusals")
     add("--registries", type=Path, metavar="FILE", help="registries.toml, without credentials")
     by = made.add_mutually_exclusive_group(required=True)
     by.add_argument("--ca-bundle", type=Path, metavar="FILE", help="PEM roots of our certificate")
@@ -125,8 +126,8 @@ def _site(args: argparse.Namespace) -> Site:
         raise RequestError("expected 1 to 100 replicas, and ports from 1 to 65535")
     if args.namespace in args.warn_namespace or set(excluded) & set(args.warn_namespace):
         raise RequestError("a namespace that is excluded cannot be one that only warns")
-    if args.service_token_secret and not args.service:
-        raise RequestError("--service-token-secret is for a --service")
+    if (args.service_token_secret or args.report or args.service_ca) and not args.service:
+        raise RequestError("--service-ca, --service-token-secret and --report need --service")
     return Site(
         args.image,
         _files(args, excluded),
@@ -228,12 +229,14 @@ def _admission(args: argparse.Namespace, excluded: tuple[str, ...]) -> str:
 
 def _pull(args: argparse.Namespace) -> str:
     sources = _SOURCES if args.service else _SOURCES[1:]
-    tables = {}
+    tables: dict[str, dict[str, object]] = {}
     if args.service:
         service = {"url": args.service.rstrip("/")}
         service |= {"ca": "service-ca.crt"} if args.service_ca else {}
         service |= {"token": f"{TOKEN}/token"} if args.service_token_secret else {}
         tables["service"] = service
+    if args.report:
+        tables["report"] = {"enabled": True}
     if args.registries:
         tables["registry"] = {"settings": "registries.toml"}
     return _toml({"trust": f"{TRUST}/trust", "sources": list(sources)}, tables)

@@ -58,7 +58,7 @@ def one(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 EVERYTHING = (
     *("--service", "https://sealbook.example", "--service-ca", "ca.crt"),
-    *("--service-token-secret", "service-token", "--api-server-ca", "ca.crt"),
+    *("--report", "--service-token-secret", "service-token", "--api-server-ca", "ca.crt"),
     *("--api-server-name", "kube-apiserver", "--pull-secret", "regcred"),
     *("--pull-secrets-in", "shop", "--alert", "https://hook.example/x", "--alert-ca", "ca.crt"),
     *("--exclude-namespace", "kube-system", "--exclude-namespace", "cni"),
@@ -246,6 +246,7 @@ def test_settings_are_what_the_command_reads(
             assert ca is not None
             assert ca.read_bytes() == (files / "ca.crt").read_bytes()
         assert settings.pull.service is not None
+        assert settings.pull.report
         assert settings.pull.service.token == str(root / "etc/sealbook-service/token")
     else:
         assert ("registry",) == settings.pull.sources
@@ -269,6 +270,7 @@ def test_changed_settings_roll_out(capsys: pytest.CaptureFixture[str], files: Pa
         ("--warn-namespace", "kube-system"),
         ("--replicas", "0"),
         ("--service-token-secret", "x"),
+        ("--report",),
         ("--pull-secret", "a b"),
         ("--registries", "secret.toml"),
         ("--service-ca", "trust.json", "--service", "https://sealbook.example"),
