@@ -30,6 +30,7 @@ from verifier.digest import Digest
 from verifier.errors import VerificationError
 from verifier.pull.admission import answers, containers, errands
 from verifier.pull.admission import core as core_module
+from verifier.pull.admission.logins import Puller
 from verifier.pull.decision import Decision, Question
 from verifier.repository import Repository
 
@@ -94,6 +95,41 @@ def test_short_names_are_judged_by_their_host() -> None:
     found = patched(answered(core(says), review(spec), mutating=True), object_of(spec))
     assert f"docker.io/library/web@{GOOD}" == found["spec"]["containers"][0]["image"]
     assert [Question(GOOD, Repository("docker.io/library/web"))] == list(says.judged)
+
+
+def test_what_has_a_digest_stays_as_it_is() -> None:
+    """
+    A name with a digest is not rewritten, however it is written, and a tag beside it is no tag.
+    """
+    says = Says()
+    for image in (GOOD_IMAGE, f"{TAG}@{GOOD}", f"web@{GOOD}", f"web:1@{GOOD}"):
+        for asked in (core(says), core(says, pins=False)):
+            response = answered(asked, review(spec_of(image)), mutating=True)
+            assert response["allowed"]
+            assert "patch" not in response
+    assert not says.resolved
+
+
+def test_pods_with_other_secrets_ask_for_themselves() -> None:
+    """
+    What one pod's credentials saw is not told to another's: each resolves the tag as who it is.
+    """
+    says = Says({TAG: GOOD}, slow_s=0.3)
+    asked = core(says)
+    bodies = [
+        review(spec_of(TAG, imagePullSecrets=[{"name": "a"}])),
+        review(spec_of(TAG, imagePullSecrets=[{"name": "b"}])),
+        review(spec_of(TAG, serviceAccountName="web")),
+        review(spec_of(TAG), namespace="other"),
+    ]
+    found = at_once([lambda one=one: answered(asked, one, mutating=True) for one in bodies])
+    assert all(one["allowed"] for one in found)
+    assert {
+        Puller("shop", "default", ("a",)),
+        Puller("shop", "default", ("b",)),
+        Puller("shop", "web"),
+        Puller("other", "default"),
+    } == set(says.pullers)
 
 
 def test_excluded() -> None:
