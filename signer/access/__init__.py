@@ -46,6 +46,7 @@ _HOLDER: tuple[Action, ...] = (
     "sign-raw",
     "attest",
     "publish",
+    "report",
     "append",
     "read",
     "fetch",

@@ -28,6 +28,7 @@ _HOLDER: tuple[Action, ...] = (
     "sign-raw",
     "attest",
     "publish",
+    "report",
     "append",
     "read",
     "fetch",

@@ -232,7 +232,8 @@ def test_nobody_in_particular(service: InProcess, team: Client) -> None:
 
     assert before == here()
     there = bindings.anonymous(Caller("192.0.2.7"))
-    assert {"fetch": (Grant(Where(TEAM), made.binding.rule),)} == dict(there.grants)
+    grants = (Grant(Where(TEAM), made.binding.rule),)
+    assert {"fetch": grants, "report": grants} == dict(there.grants)
     assert not bindings.anonymous(Caller("198.51.100.7")).grants
     unbound(team, made.binding.rule)
 

@@ -311,7 +311,7 @@ def test_reload(own: Site) -> None:
             'role = "runtime"\nrepository = "registry.example/{',
         )
         assert 0 == own.world.command("config", "reload").returncode
-        assert {"fetch"} == {grant.action for grant in whoami(service, session).grants}
+        assert {"fetch", "report"} == {grant.action for grant in whoami(service, session).grants}
         head, _, rest = text.partition("[issuers.plain]")
         own.world.config.write_text(
             head + rest[rest.index("[[bindings]]") : rest.rindex("[[bindings]]")]
