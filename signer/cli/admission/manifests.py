@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -104,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=int,
         metavar="PORT",
-        help="where we may connect to, beside names; again for more (default: 443, 6443)",
+        help="where we may connect to, beside names, --service and --alert; again for more "
+        "(default: 443, 6443)",
     )
     return made
 
@@ -122,6 +124,7 @@ def _site(args: argparse.Namespace) -> Site:
         if not _NAMED.fullmatch(name):
             raise RequestError(f"expected a name as clusters have them, found {name[:80]!r}")
     ports = tuple(args.egress_port) or (443, 6443)
+    ports += tuple(sorted({*_ports(args.service, args.alert)} - {*ports}))
     if not 1 <= args.replicas <= 100 or not all(1 <= port <= 65_535 for port in ports):
         raise RequestError("expected 1 to 100 replicas, and ports from 1 to 65535")
     if args.namespace in args.warn_namespace or set(excluded) & set(args.warn_namespace):
@@ -145,6 +148,20 @@ def _site(args: argparse.Namespace) -> Site:
         args.service_token_secret or "",
         args.image_pull_secret,
     )
+
+
+def _ports(*urls: str | None) -> Iterator[int]:
+    """Yield where these are reached, which needs no saying.
+
+    Raises:
+        RequestError: one names no port that there is.
+    """
+    for url in filter(None, urls):
+        try:
+            parts = urlsplit(url)
+            yield parts.port or (80 if parts.scheme == "http" else 443)
+        except ValueError as e:
+            raise RequestError(f"expected a URL, found {url[:200]!r}") from e
 
 
 def _initial(args: argparse.Namespace) -> dict[str, str]:
