@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -296,3 +298,16 @@ def test_pulls_are_counted_once(site: Site, approved: Approved, handing: Handing
         assert 0 == command.stop()[0]
     outcomes = {one["outcome"]: (one["code"], one["count"]) for one in handing.reported}
     assert {"OUTCOME_ALLOWED": ("", 1), "OUTCOME_REFUSED": ("unsigned", 1)} == outcomes
+
+
+def test_what_it_takes() -> None:
+    """The command needs the extra `admission`, and nothing of what a service needs."""
+    program = (
+        "import sys, signer.cli.admission.serve, signer.cli.admission.manifests;"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    others = {"grpc", "google", "pydantic", "prometheus_client", "starlette", "structlog"}
+    assert not others & set(done.stdout.split())
