@@ -358,3 +358,15 @@ class TestTls:
 
         assert caught.value.code in ("pull-timeout", "service-unreachable")
         assert time.monotonic() - began < 0.3 * SLACK
+
+
+def test_bundles_that_are_none(hostile: HostileRegistry) -> None:
+    """
+    Whatever stands in place of a bundle is handed on as it is, for the judge to refuse.
+    """
+    odd = [None, [], 7, "x", {}, {"dsseEnvelope": None}, {"dsseEnvelope": {"payload": "!"}}]
+    hostile.sends[PATH] = lambda _: page(*odd)
+
+    assert sorted(json.dumps(one) for one in odd) == sorted(
+        json.dumps(json.loads(one)) for one in ask(hostile)
+    )
