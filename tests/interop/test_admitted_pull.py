@@ -35,7 +35,8 @@ def test_a_tag_that_moves_between_admission_and_pull(
     with Shelf(repository) as shelf:
         shelf.image(images["good"].layout, "1.4")
     good = images["good"].index.digest
-    sealbook("sign", f"{repository}@{good}", "--no-attach", "--config", service)
+    out = ("--no-attach", "--out", tmp_path / "bundles")
+    sealbook("sign", f"{repository}@{good}", *out, "--config", service)
     url = f"http://{tomllib.loads(service.read_text())['listen']['http']}"
     sealbook("trust", "sync", url, tmp_path / "trust", "--first")
     settings = tmp_path / "pull.toml"

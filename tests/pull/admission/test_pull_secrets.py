@@ -64,6 +64,7 @@ def deadline() -> Deadline:
         ("*.example", "registry.example/team/web", True),
         ("*", "registry.example/team/web", False),
         ("reg*.example", "registry.example/team/web", True),
+        ("registry.*.*", "registry.example/team/web", False),
         ("registry.example.evil", "registry.example/team/web", False),
         ("https://index.docker.io/v1/", "docker.io/library/web", True),
         ("docker.io", "docker.io/team/web", True),
