@@ -61,11 +61,12 @@ def said(host: Host, *lines: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE_S)
         connection.connect(str(host.socket))
-        for one in lines:
-            connection.sendall(one)
-        connection.shutdown(socket.SHUT_WR)
         got = b""
-        with contextlib.suppress(ConnectionResetError):  # it hung up before it read all
+        with contextlib.suppress(BrokenPipeError):  # it hung up before all was said,
+            for one in lines:
+                connection.sendall(one)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):  # or before it read all
             while more := connection.recv(1 << 16):
                 got += more
         return got
