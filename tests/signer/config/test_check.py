@@ -75,7 +75,9 @@ def test_who_may_do_what(copied: World) -> None:
         "The holder of the certificate spiffe://bank.example/auditor (a person), is auditor "
         "everywhere (bindings.1): may read,"
     ) in text
-    assert "Whoever calls from 10.30.0.0/16, is runtime everywhere (bindings.2): may fetch." in text
+    assert (
+        "Whoever calls from 10.30.0.0/16, is runtime everywhere (bindings.2): may fetch and report."
+    ) in text
     assert "gitlab is https://gitlab.bank.example" in text
     assert "live at most 1 hour" in text
 
