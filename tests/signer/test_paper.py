@@ -16,6 +16,7 @@ from signer.config.agreeing import GateSection, ProtectedSection
 from signer.config.registries import RegistrySection
 from tests.signer.commands import ROOT, sealbook
 from verifier.pull.registry.reading import read_registries
+from verifier.pull.settings import PullSettings
 
 PAGES = (
     "README.md",
@@ -130,7 +131,7 @@ def test_commands(page: str) -> None:
 @pytest.mark.parametrize("page", CONFIGURED)
 def test_configurations(page: str, tmp_path: Path) -> None:
     """
-    Whatever a page shows of sealbook.toml, or of registries.toml, can be said there.
+    Whatever a page shows of sealbook.toml, registries.toml or pull.toml can be said there.
     """
     count = 0
     for block in _TOML.findall((ROOT / page).read_text()):
@@ -150,7 +151,10 @@ def test_configurations(page: str, tmp_path: Path) -> None:
         if "registry" in said:
             (tmp_path / "registries.toml").write_text(block)
             assert read_registries(tmp_path / "registries.toml").configured
-        sections = {"issuers", "gates", "protected", "registries", "registry"}
+        if "sources" in said:
+            (tmp_path / "pull.toml").write_text(block)
+            assert PullSettings.load(str(tmp_path / "pull.toml")).sources
+        sections = {"issuers", "gates", "protected", "registries", "registry", "sources"}
         count += len(sections & set(said))
 
     assert count
