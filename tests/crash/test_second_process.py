@@ -114,8 +114,10 @@ def test_paused_while_its_lock_was_taken_away(service: Service) -> None:
     journal, home = Journal(service), service.config.home
     sign(service, journal, 1, 2)
     service.pause()
-    home.lock.unlink()
-    service.config.path(service.config.access.database).with_suffix(".lock").unlink()
+    locks = [*service.directory.rglob("*.lock")]
+    assert home.lock in locks
+    for lock in locks:
+        lock.unlink()
     with service.twin() as second:
         second.start()
         sign(second, journal, 3, 4)
