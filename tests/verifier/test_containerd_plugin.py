@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -167,6 +167,24 @@ def test_descriptors_that_are_none(
     assert f"({code})" in answer[1]
 
 
+def test_endless_standard_input(host: Host) -> None:
+    """
+    Standard input that never ends is read as far as a descriptor can be long, and is a no.
+    """
+    with open("/dev/zero", "rb") as endless:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "verifier.pull.containerd", *call()],
+            cwd=ROOT,
+            env=os.environ | {"SEALBOOK_PULL": str(host.settings)},
+            stdin=endless,
+            capture_output=True,
+            check=False,
+        )
+
+    assert 1 == done.returncode
+    assert b"(bad-call)" in done.stdout
+
+
 @pytest.mark.parametrize("fault", [ValueError("a bug"), MemoryError(), SystemExit(0)])
 def test_bug(
     asked_here: Callable[..., tuple[int, str]],
@@ -245,7 +263,7 @@ def _saying(daemon: socket.socket, answer: bytes) -> Iterator[None]:
 
     def say() -> None:
         connection, _ = daemon.accept()
-        with connection:
+        with connection, suppress(OSError):  # whoever asked may be gone
             connection.recv(line.QUESTION)
             connection.sendall(answer)
 
@@ -315,11 +333,12 @@ def test_daemon_of_somebody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """
-    Where another user listens, nothing is asked, and the plugin judges by itself.
+    Where another user listens and says yes, that counts for nothing: the plugin judges by itself.
     """
     monkeypatch.setattr(line, "peer_uid", lambda _: 12345)
 
-    code, told = asked_here(*call(digest=OTHER), stdin=described(OTHER))
+    with _saying(daemon, line.answer_line(YES)):
+        code, told = asked_here(*call(digest=OTHER), stdin=described(OTHER))
 
     assert 1 == code
     assert "(unsigned)" in told
