@@ -84,6 +84,7 @@ def drip(server: HostileRegistry, pieces: Iterable[bytes]) -> Iterable[bytes]:
 
 
 CUT = "bad-service-answer"
+EMPTY = b'{"bundles":[],"next":0}'
 
 
 def cut(rest: bytes) -> Iterator[bytes]:
@@ -130,7 +131,7 @@ def cut(rest: bytes) -> Iterator[bytes]:
             lambda _: answer(200, b"", {"Content-Length": str(5 << 30)}),
             "bad-service-answer",
         ),
-        ("shorter than it says", lambda _: cut(b"Content-Length: 100\r\n\r\n{}"), CUT),
+        ("shorter than it says", lambda _: cut(b"Content-Length: 99\r\n\r\n" + EMPTY), CUT),
         ("cut", lambda _: cut(b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}"), CUT),
     ),
 )
