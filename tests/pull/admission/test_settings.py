@@ -33,6 +33,7 @@ def test_nothing_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not found.warn
     assert found.image_s <= found.deadline_s < 10
     assert {"gatekeeping"} == _read("exclude = []").exclude
+    assert (3, 3) == _read("deadline_s = 3")[3:5], "no image has longer than the answer"
 
 
 def test_everything_said() -> None:
