@@ -18,6 +18,7 @@ from verifier.errors import VerificationError
 from verifier.pull import gate, line
 from verifier.pull.daemon import Daemon, SocketError, listen
 from verifier.pull.decision import Decision, Question
+from verifier.pull.errors import PullSettingsError
 from verifier.pull.line import DaemonError, ask
 
 PATIENCE_S = 20
@@ -282,6 +283,19 @@ def test_settings_are_read_again(host: Host, told: list[str]) -> None:
         answered(host)
     host.configure()
     assert answered(host).allowed
+
+
+def test_told_to_read_settings_that_are_gone(host: Host) -> None:
+    """
+    Told to read its settings again, and they are gone, it answers under the old ones no more.
+    """
+    daemon = Daemon(str(host.settings))
+    host.settings.unlink()
+
+    for _ in range(2):
+        with pytest.raises(PullSettingsError):
+            daemon.reload()
+    assert b"bad-pull-settings" in daemon._answer(host.asked().line())
 
 
 def test_mode(host: Host) -> None:
