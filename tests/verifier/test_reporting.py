@@ -96,6 +96,14 @@ def settings(service: Service, tmp_path: Path) -> PullSettings:
     )
 
 
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have the processes listed that would empty the spool, instead of starting them."""
+    started: list[str] = []
+    monkeypatch.setattr(spool, "_start_sender", started.append)
+    return started
+
+
 def until(done: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not done():
@@ -135,7 +143,9 @@ def test_counts_and_nothing_else(service: Service, settings: PullSettings) -> No
             assert secret.encode() not in body
 
 
-def test_only_if_asked_to(service: Service, settings: PullSettings, tmp_path: Path) -> None:
+def test_only_if_asked_to(
+    service: Service, settings: PullSettings, tmp_path: Path, started: list[str]
+) -> None:
     """
     Where the settings do not say so nobody is told, no thread runs and nothing is written.
     """
@@ -149,7 +159,7 @@ def test_only_if_asked_to(service: Service, settings: PullSettings, tmp_path: Pa
         spool.empty(one, 0)
         _report(quiet, UNSIGNED, "pull.toml")
 
-    assert [] == service.bodies
+    assert [] == service.bodies == started
     assert [] == list(tmp_path.iterdir())
 
 
@@ -164,6 +174,7 @@ def test_told_at_the_end(service: Service, settings: PullSettings) -> None:
     reporter.close(PATIENCE_S)
 
     assert {REFUSED: 1} == service.counted
+    assert {} == reporter._counts.rows
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -261,14 +272,6 @@ def test_no_fault_is_seen(
 
 
 # The spool of processes that are gone in a moment.
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have the processes listed that would empty the spool, instead of starting them."""
-    started: list[str] = []
-    monkeypatch.setattr(spool, "_start_sender", started.append)
-    return started
 
 
 def spooled(tmp_path: Path) -> list[str]:
