@@ -182,6 +182,7 @@ REFUSED = f"{BLOCKED} rejected image (exit code 1): sealbook: R@D refused: no (u
         ("crio", "is rejected by policy.", 1, (False, True)),
         ("crio", "x509: certificate signed by unknown authority", 1, (False, False)),
         ("crio", "Image is up to date", 0, (True, False)),
+        ("crio", "is rejected by policy.", 0, (True, False)),
     ],
 )
 def test_answers_of_cri(

@@ -50,6 +50,22 @@ def test_written_and_again(host: Host) -> None:
     assert inode == host.path(TWO.path).stat().st_ino
 
 
+def test_half_written(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A directory whose every file counts never holds one that is half written.
+    """
+    found, replace = [], installing._replace
+
+    def look(fresh: Path, final: Path, file: File) -> None:
+        found.append((final.name, fresh.parent == final.parent))
+        replace(fresh, final, file)
+
+    monkeypatch.setattr(installing, "_replace", look)
+    host.install([ONE, TWO])
+
+    assert [("policy.json", True), ("sealbook", False)] == found[1:3]
+
+
 def test_ours_is_replaced(host: Host) -> None:
     """
     What we wrote ourselves is brought up to date without asking, and a lost mode put back.
@@ -148,7 +164,8 @@ def test_links(tmp_path: Path) -> None:
     (outside / "secret").write_text("secret")
     host.path(ONE.path).symlink_to(outside / "secret")
     with pytest.raises(InstallError):
-        host.install([ONE])
+        host.install([ONE], force=True)
+    assert not host.path(REPLACED).exists()
     assert ["secret"] == names(outside)
 
 

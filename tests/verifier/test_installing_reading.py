@@ -152,6 +152,7 @@ LOOKUP = 'docker:\n  "registry/team":\n    lookaside: "https://sealbook.example/
         ),
         (policy(registry=SIGNED), "docker: {registry: {lookaside: x}}\n", set()),  # past reading
         (policy(ACCEPT, registry_team=SIGNED), LOOKUP, {"default-accepts"}),
+        (policy(ACCEPT, **{"": SIGNED}), LOOKUP, set()),  # a scope for all of docker:
         (policy(registry_team=SIGNED, registry_lab=ACCEPT), LOOKUP, {"scope-accepts"}),
         (policy(registry_team=[*ACCEPT, *SIGNED]), LOOKUP, set()),  # both have to hold
         (policy(), LOOKUP, {"no-signatures-wanted"}),
