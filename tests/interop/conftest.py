@@ -19,6 +19,7 @@ from tests.interop.certificate_judges import (
     JsCertificate,
     SigstorePython,
 )
+from tests.interop.containerd import check_starts
 from tests.interop.image import TAG, Image
 from tests.interop.judges import Cosign, Judge, SigstoreJs
 from tests.interop.legacy_judges import Cosign2, LegacyJudge, Podman, Skopeo
@@ -51,7 +52,9 @@ def containerd() -> Path:
     """The program `containerd`, 2.1 or newer, which only root can run."""
     if os.geteuid() != 0:
         pytest.skip("containerd mounts, and that needs root")
-    return _program(peers.containerd)
+    program = _program(peers.containerd)
+    _present(lambda: check_starts(program))
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -189,6 +189,12 @@ def serving_containerd(
             _stop(process)
 
 
+def check_starts(program: Path) -> None:
+    """Check that this machine lets containerd run, or raise `PeerUnavailable`."""
+    with serving_containerd(program):
+        pass
+
+
 def _started(served: Containerd, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_TIMEOUT_S
     while not served.ready():
