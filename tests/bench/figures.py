@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.bench import (
     access,
+    admission,
     attest,
     evidence,
     hsm,
@@ -16,6 +17,8 @@ from tests.bench import (
     ledgers,
     machine,
     offline,
+    pull,
+    pull_tables,
     registry,
     registry_tables,
     verify_tables,
@@ -90,7 +93,8 @@ def measure(
     5. Services whose keys are elsewhere, beside one whose key is in a file.
     6. A service that knows its callers by certificate and session, beside one with a token.
     7. Images in a registry, beside cosign and skopeo.
-    8. The ledger without the service, at a million entries.
+    8. Pull time: a host, and a cluster's webhook.
+    9. The ledger without the service, at a million entries.
     """
     # 1.
     step("the machine")
@@ -120,6 +124,9 @@ def measure(
     # 7.
     images = registry.measure(scratch, effort.registry, step)
     # 8.
+    host = pull.measure(scratch, effort.pulls.processes, effort.pulls.asks, step)
+    cluster = admission.measure(scratch, effort.pulls.reviews, step)
+    # 9.
     ledger = ledgers.measure(scratch, effort.ledger, step)
 
     ratio = rounds.median(("coalesce", 64)).rate / rounds.median(("sign", 64)).rate
@@ -135,6 +142,7 @@ def measure(
             *hsm_tables.bars(homes),
             *access.bars(logins),
             *registry_tables.bars(images),
+            *pull_tables.bars(host, cluster),
             *ledger_tables.bars(ledger),
         ),
         _goals(rounds, ratio),
@@ -152,6 +160,7 @@ def measure(
             *hsm_tables.tables(homes),
             access.table(logins),
             registry_tables.table(images),
+            *pull_tables.tables(host, cluster),
             *ledger_tables.tables(ledger),
         ),
     )

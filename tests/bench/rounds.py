@@ -50,6 +50,14 @@ class Registry(NamedTuple):
     copied: int
 
 
+class Pulls(NamedTuple):
+    """How much to measure of pull time: processes, questions to the daemon, reviews of pods."""
+
+    processes: int
+    asks: int
+    reviews: int
+
+
 class Effort(NamedTuple):
     """How much to measure: `calls` in each run, by kind."""
 
@@ -68,6 +76,7 @@ class Effort(NamedTuple):
     homes: Homes
     logins: Logins
     registry: Registry
+    pulls: Pulls
 
 
 FULL = Effort(
@@ -101,6 +110,7 @@ FULL = Effort(
     homes=Homes(runs=5, calls=3000, openings=5),
     logins=Logins(rounds=9, one=500, many=2000),
     registry=Registry(images=500, cosign=100, copies=5, copied=512 << 20),
+    pulls=Pulls(processes=15, asks=300, reviews=50),
 )
 # wrk ends when the last request is sent, so that there must be more than clients.
 _QUICK_CALLS = {"batch": 4, "batch-forms": 4, "rekor": 256}
@@ -120,6 +130,7 @@ QUICK = Effort(
     homes=Homes(runs=1, calls=64, openings=1),
     logins=Logins(rounds=1, one=64, many=64),
     registry=Registry(images=4, cosign=1, copies=1, copied=1 << 20),
+    pulls=Pulls(processes=2, asks=10, reviews=3),
 )
 
 

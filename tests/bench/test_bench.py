@@ -32,7 +32,7 @@ def test_quick_run(tmp_path: Path) -> None:
     report = (tmp_path / "report.md").read_text()
     titles = [line[3:] for line in report.splitlines() if line.startswith("## ")]
     assert ["Bars", "Goals", "Sign", "SignBatch of 100"] == titles[:4]
-    assert 20 == len(titles)
+    assert 22 == len(titles)
     assert os.uname().nodename not in report.split()
     assert before == (kept.read_bytes() if kept.exists() else None)
 
