@@ -42,6 +42,9 @@ class Service(ThreadingHTTPServer):
         self.free = threading.Event()
         self.free.set()
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of those who did not wait for an answer."""
+
     @property
     def settings(self) -> ServiceSettings:
         return ServiceSettings(f"http://127.0.0.1:{self.server_address[1]}")
