@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.containerd import Containerd, serving_containerd
-
-PLUGIN = """\
-#!{python} -I
-from verifier.pull.containerd import program
-
-program()
-"""
-NAME = "sealbook-containerd-verifier"
+from verifier.pull.installing.setups import verifier_script
 
 
 class Node:
@@ -30,9 +23,10 @@ class Node:
         self.socket = directory / "pull.sock"
         self.bin_dir = directory / "bin"
         self.bin_dir.mkdir()
-        plugin = self.bin_dir / NAME
-        plugin.write_text(PLUGIN.format(python=sys.executable))
-        plugin.chmod(0o755)
+        plugin = verifier_script(str(self.bin_dir), sys.executable)
+        self.plugin = Path(plugin.path)
+        self.plugin.write_bytes(plugin.content)
+        self.plugin.chmod(plugin.mode)
         self.containerd: Containerd
 
     @contextmanager

@@ -332,17 +332,29 @@ def test_daemon_that_lies(scene: Scene) -> None:
     scene.node.socket.unlink()
 
 
-@pytest.mark.parametrize("stage", ["import", "start"])
-def test_plugin_that_is_broken(scene: Scene, tmp_path: Path, stage: str) -> None:
+def test_plugin_that_cannot_start(scene: Scene, tmp_path: Path) -> None:
     """
-    A plugin that cannot load its own modules, or is no program any more, lets nothing through.
+    Without the interpreter that the plugin was installed for, nothing is pulled.
     """
     plugin = scene.node.bin_dir / "zz-broken"
-    python = sys.executable if stage == "import" else str(tmp_path / "gone")
-    plugin.write_text(f"#!{python} -I\nimport verifier.gone\n")
+    plugin.write_text(f"#!{tmp_path}/python\n")
     plugin.chmod(0o755)
     scene.local()
     try:
         assert not scene.pull("good").allowed
     finally:
         plugin.unlink()
+
+
+def test_plugin_without_its_library(scene: Scene) -> None:
+    """
+    A plugin whose own modules are gone lets nothing through, and the user reads that they are.
+    """
+    plugin = scene.node.plugin
+    whole = plugin.read_text()
+    plugin.write_text(whole.replace("verifier.pull.containerd", "verifier.pull.gone"))
+    scene.local()
+    try:
+        refused(scene.pull("good"), "broken-install")
+    finally:
+        plugin.write_text(whole)

@@ -76,7 +76,11 @@ def verifier_script(bin_dir: str, python: str) -> File:
     lines = [
         f"#!{python} -I",
         '"""Says to containerd whether an image may run. By `sealbook pull install containerd`."""',
-        f"from {MODULE} import program",
+        "try:",
+        f"    from {MODULE} import program",
+        "except BaseException as e:  # an installation that is broken tells the user, too",
+        '    print(f"sealbook: refused: {e!r} (broken-install)")',
+        "    raise SystemExit(1) from None",
         "program()",
     ]
     return File(f"{bin_dir}/{NAME}", ("\n".join(lines) + "\n").encode(), 0o755, crowded=True)
