@@ -35,6 +35,11 @@ BYPASSES = (
     Finding(BYPASS, "import", "`ctr images import` and `nerdctl load` ask no verifier"),
     Finding(
         BYPASS,
+        "other-clients",
+        "clients that pull by themselves, as nerdctl, Docker and BuildKit, ask no verifier",
+    ),
+    Finding(
+        BYPASS,
         "already-here",
         "images that are here already are not judged again: kubelet does not pull them",
         "remove those that came before the verifier; imagePullPolicy: Always asks each time",
