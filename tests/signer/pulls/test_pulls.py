@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from signer.access import Grant, Principal, Where
+from signer.pulls.counting import Counting
+from signer.service import PullCountsService, pull_counts
 from signer.v1 import signer_pb2
 from tests.signer.access.known import headers, known
 from tests.signer.commands import lines
@@ -85,6 +91,35 @@ def test_who_sees_what(asked: Asked) -> None:
     assert ALL[1:2] == asked.seen("auditor", repository=OTHER)
     assert [] == asked.seen("auditor", until="2020-01-01")
     assert ALL == asked.seen("auditor", since="2020-01-01")
+
+
+def test_page_by_page(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    All of it is shown, however much of it is read at once.
+    """
+    monkeypatch.setattr(pull_counts, "_PAGE", 1)
+    assert ALL == asked.seen("auditor")
+    assert ALL[2:] == asked.seen("developer", "registry.example/team/**")
+
+
+def test_named_where_one_may_tell(tmp_path: Path) -> None:
+    """
+    A repository is named where its caller may tell, and not where it may do something else.
+    """
+    with closing(Counting(tmp_path / "pulls.db", 10, 10)) as counting:
+        grants = {"report": (Grant(Where("a.example/**")),), "fetch": (Grant(Where("*")),)}
+        told = signer_pb2.ReportPullsRequest(
+            pulls=[
+                signer_pb2.Pulls(repository=f"{host}/app", outcome="OUTCOME_ALLOWED", count=1)
+                for host in ("a.example", "b.example")
+            ]
+        )
+        service = PullCountsService(counting)
+        answer = asyncio.run(service.report(Principal("urn:test", "host", grants), told))
+        found = counting.page(0, counting.today, "", (-1, "", 0, ""), 10)
+
+    assert 1 == answer.unnamed
+    assert ["", "a.example/app"] == [one.repository for _, one in found]
 
 
 @pytest.mark.parametrize("role", ["developer", "auditor", "operator", "witness", "monitor"])
