@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from signer.address import listen
@@ -36,4 +37,6 @@ def main(argv: list[str]) -> int:
             print(f"the admission webhook answers on {scheme}://{address}", flush=True)
 
         asyncio.run(serve(webhook, settings, listener, began))
+    if webhook.app.close():
+        os._exit(0)  # else Python would wait for a thread that may never end
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -194,6 +195,20 @@ def test_stopping_drains(site: Site, approved: Approved, handing: Handing) -> No
             code, _ = command.stop()
             assert late.result().response["allowed"]
     assert 0 == code
+
+
+def test_stopping_waits_for_nobody_for_ever(site: Site, approved: Approved) -> None:
+    """Told to stop, it ends though something never does: the trust file is a pipe here."""
+    site.more = "[admission]\ndeadline_s = 1\nimage_s = 1\n"
+    body = review(approved.named(approved.images[0]))
+    with running(site) as (client, command):
+        assert client.ask("/validate", body).response["allowed"]
+        trust_file = site.directory / "trust" / "trust.json"
+        trust_file.unlink()
+        os.mkfifo(trust_file)
+        assert client.ask("/validate", body).message
+        assert 503 == client.ask("/readyz").status
+        assert 0 == command.stop()[0]
 
 
 def test_plain_beyond_this_machine(site: Site) -> None:

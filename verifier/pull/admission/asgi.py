@@ -73,6 +73,7 @@ class Admission:
         self._deadline_s = deadline_s
         self._stuck_s = stuck_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="review")
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="ready")
         self._running: dict[object, float] = {}  # since when, by a token of each
         self._waiting = self._held = 0
         self._ready = (0.0, "")  # when it was last asked, and what it said
@@ -257,7 +258,8 @@ class Admission:
                 trouble = ""
                 try:
                     async with asyncio.timeout(self._deadline_s):
-                        await asyncio.to_thread(self._check_ready)
+                        loop = asyncio.get_running_loop()
+                        await loop.run_in_executor(self._looks, self._checked)
                 except SealbookError as e:
                     trouble = f"{e.message} ({e.code})"
                 except Exception as e:  # noqa: BLE001
@@ -265,11 +267,21 @@ class Admission:
                 self._ready = (time.monotonic(), trouble)
             return self._ready[1]
 
+    def _checked(self) -> None:
+        token = object()
+        self._running[token] = time.monotonic()
+        try:
+            self._check_ready()
+        finally:
+            del self._running[token]
+
     async def _figures(self) -> Reply:
         ready = not self.stopping and not await self._trouble()
         series = self._metrics.text(ready=ready, under_way=self._waiting)
         return Reply(200, series.encode(), b"text/plain; version=0.0.4; charset=utf-8")
 
-    def close(self) -> None:
-        """Begin no further review; those that run are left to end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def close(self) -> bool:
+        """Begin no further review; return whether one runs that nobody waits for any more."""
+        for pool in (self._threads, self._looks):
+            pool.shutdown(wait=False, cancel_futures=True)
+        return bool(self._running)
