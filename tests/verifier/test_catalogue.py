@@ -11,9 +11,11 @@ from tests.verifier.catalogue import ALL, ELSEWHERE, ROWS
 from tests.verifier.catalogue.case import Case
 from tests.verifier.tally import BYTES, SECONDS, TALLY, TIMES, Tally
 from verifier import errors
+from verifier.pull import errors as pull_errors
 
 KNOWN = [f"{letter}{n}" for letter, last in ROWS.items() for n in range(1, last + 1)]
-CODES = {error.code for error in vars(errors).values() if hasattr(error, "code")}
+KINDS = (*vars(errors).values(), *vars(pull_errors).values())
+CODES = {error.code for error in KINDS if hasattr(error, "code")}
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.row} {case.name}")
