@@ -40,7 +40,7 @@ def pull(socket: str, reference: str, timeout_s: float, *, ctr: bool, keep: bool
         return _by_grpc(socket, reference, timeout_s, keep=keep)
     program = shutil.which("ctr") if ctr else None
     if program is None:
-        return Answer(socket, None, "there is no crictl here, nor grpcio: sealbook[server] has it")
+        return Answer(socket, None, "there is no crictl here, nor grpcio")
     words = [program, "--address", socket, "--namespace", _NAMESPACE, "images"]
     answer = command([*words, "pull", "--plain-http", reference], timeout_s, f"ctr, {socket}")
     if answer.allowed:

@@ -72,7 +72,7 @@ def containerd_checked(asked: Asked) -> Checked:
     findings += _settings(asked.host)
     if any(one.by.startswith("ctr") for one in tried):
         what = "only `ctr` could be asked, and Kubernetes pulls by CRI"
-        findings.append(Finding(OPEN, "cri-not-tried", what, "install crictl, or sealbook[server]"))
+        findings.append(Finding(OPEN, "cri-not-tried", what, "install crictl or grpcio"))
     return Checked("containerd", version, tried, [*findings, *containerd.BYPASSES])
 
 

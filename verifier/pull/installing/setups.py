@@ -127,6 +127,9 @@ def remaining(
             synced,
             proof,
         ]
-    again = f"and after it, for Podman's kind knows no status file: sealbook pull install {runtime}"
+    again = (
+        "and after it, for Podman's kind knows no status file, this again without --from: "
+        f"sealbook pull install {runtime} …"
+    )
     restart = ["systemctl restart crio"] if runtime == "crio" else []
     return [*restart, synced, again, proof]
