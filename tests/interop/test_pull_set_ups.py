@@ -227,6 +227,8 @@ def test_kubernetes(site: Site, tmp_path: Path) -> None:
     assert "create namespace sealbook" == told[0]
     assert "apply -f admission.yaml" == told[-1]
     objects = list(yaml.safe_load_all((place / "applied" / "admission.yaml").read_text()))
+    [way_out] = _of(objects, "NetworkPolicy")["spec"]["egress"]
+    assert int(site.url.rpartition(":")[2]) in [one["port"] for one in way_out["ports"]]
     settings = _laid_out(objects, place, told[1])
     [hook] = _of(objects, "ValidatingWebhookConfiguration")["webhooks"]
     ca = place / "ca.pem"
@@ -308,7 +310,9 @@ def _laid_out(objects: list[dict[str, Any]], place: Path, secret: str) -> Path:
 
     `secret` is what kubectl was told of the certificate.
     """
-    spec = _of(objects, "Deployment")["spec"]["template"]["spec"]
+    deployment = _of(objects, "Deployment")
+    namespace = deployment["metadata"]["namespace"]
+    spec = deployment["spec"]["template"]["spec"]
     [container] = spec["containers"]
     maps = {one["metadata"]["name"]: one["data"] for one in objects if "ConfigMap" == one["kind"]}
     root = place / "root"
@@ -321,7 +325,8 @@ def _laid_out(objects: list[dict[str, Any]], place: Path, secret: str) -> Path:
             here = moved.replace('"0.0.0.0:8443"', '"127.0.0.1:0"\ndrain_s = 0')
             (at / name).write_text(here)
         if "secret" in volume:
-            assert f"create secret tls {volume['secret']['secretName']} " in secret
+            begun = f"-n {namespace} create secret tls {volume['secret']['secretName']} "
+            assert secret.startswith(begun)
             for option, name in (("--cert", "tls.crt"), ("--key", "tls.key")):
                 [file] = re.findall(rf"{option} (\S+)", secret)
                 shutil.copy(place / file, at / name)
