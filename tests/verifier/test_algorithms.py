@@ -159,6 +159,7 @@ CHOICES = {
     "signer/forms/algorithms.py",  # what every reader of a form takes
     "signer/life/wanting.py",  # what a command makes that names no algorithm
     "signer/own_keys.py",  # what Rekor's clients take as the log's promise
+    "signer/cli/trust/controllers/__init__.py",  # the one kind of promise that controllers read
     "signer/cli/trust/podman.py",  # the one kind of promise that Podman reads
     "signer/plugins/notation.py",  # what notation asks a plugin for
     "signer/rekor/uploads.py",  # what every client of Rekor takes
