@@ -146,6 +146,8 @@ class Gathered:
             (code,) = codes
         if RevokedError.code in codes:
             code, hint = RevokedError.code, ""
+        # The code of the whole stands at its end, and need not be said twice.
+        told = [one.removesuffix(f" ({code})") if len(told) == 1 else one for one in told]
         error = VerificationError("; ".join([refused.message, *told]), hint=hint)
         error.code = code
         return error
