@@ -60,6 +60,7 @@ class Host:
     def configure(self, *, sources: str = '"service"', trust: str = "trust") -> None:
         """Write pull.toml, and bring the trust directory up to date."""
         self.service.command("trust", "sync", ".", self.home / "trust", "--first")
+        (self.home / "files").mkdir(exist_ok=True)
         (self.home / "pull.toml").write_text(
             f'trust = "{trust}"\nsources = [{sources}]\nexample_keys = true\n'
             f'[service]\nurl = "http://{self.service.addresses.http}"\n'
@@ -171,7 +172,7 @@ def test_logged(host: Host) -> None:
 
     assert online.accepted, online.output
     assert not without.accepted
-    assert "(unreadable)" in without.output
+    assert "(unsigned)" in without.output
     assert offline.accepted, offline.output
 
 
