@@ -224,8 +224,8 @@ class Admission:
         left_s -= min(_SAYING_S, (1 - _MARGIN) * left_s)
         if left_s <= 0:
             raise TimeoutError
-        token = object()
-        self._running[token] = now
+        mine = object()
+        self._running[mine] = now
         try:
             return self._judge(body, mutating=mutating, left_s=left_s)
         except (VerificationError, Exception):
@@ -233,7 +233,7 @@ class Admission:
         except BaseException as e:  # a panic in Rust must not end the thread
             raise RuntimeError(type(e).__name__) from e
         finally:
-            del self._running[token]
+            del self._running[mine]
 
     def _busy(self) -> Reply:
         self._metrics.ended("busy")
@@ -268,12 +268,12 @@ class Admission:
             return self._ready[1]
 
     def _checked(self) -> None:
-        token = object()
-        self._running[token] = time.monotonic()
+        mine = object()
+        self._running[mine] = time.monotonic()
         try:
             self._check_ready()
         finally:
-            del self._running[token]
+            del self._running[mine]
 
     async def _figures(self) -> Reply:
         ready = not self.stopping and not await self._trouble()
