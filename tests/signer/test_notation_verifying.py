@@ -18,7 +18,7 @@ from tests.verifier.stages import Run, failing, stages, sweeping
 from tests.verifier.test_pull_notation import NUMBER, NotationBook, Signature, sign
 from verifier._strict import b64encode
 from verifier.errors import VerificationError
-from verifier.pull import notation
+from verifier.pull import gate, notation
 
 HOME = str(Path(verifying.__file__))
 CAPABILITY = verifying.CAPABILITY
@@ -92,6 +92,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("SEALBOOK_PULL", str(tmp_path / "pull.toml"))
     monkeypatch.setattr(Command, "that_started_us", lambda: ASKED)
     monkeypatch.setattr(notation.NotationJudge.__init__, "__defaults__", (lambda: NOW,))
+    monkeypatch.setattr(gate.Gate.__init__, "__kwdefaults__", {"clock": lambda: NOW})
     with sweeping():
         yield Host(tmp_path)
 
@@ -145,9 +146,18 @@ def test_policy(host: Host) -> None:
     """
     Where there is a policy, the image must meet it too.
     """
-    host.believe('type = "urn:sealbook:policy:v1"\n[[images]]\nunder = "registry.example"\n')
+    policy = 'type = "urn:sealbook:policy:v1"\n[[images]]\nunder = "registry.example"\n'
+    policy += "[images.approval]\n"
+    place = host.home / "files" / f"{IMAGE.replace(':', '-')}.bundle.json"
+    host.believe(policy)
+    without = host.answer()
+    place.write_bytes(host.book.bundle(0))
+    met = host.answer()
+    host.believe(policy + "signers = 2\n")
+    short = host.answer()
 
-    assert host.answer()["success"] is False
+    assert [False, True, False] == [one["success"] for one in (without, met, short)]
+    assert "(not-approved)" in short["reason"]
 
 
 class Panic(BaseException):

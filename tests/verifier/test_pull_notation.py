@@ -14,11 +14,12 @@ from tests.verifier.making import IMAGE, NOW, REPOSITORY, NoteSigner, Signer, re
 from tests.verifier.stages import Run, failing, stages, sweeping
 from tests.verifier.statuses import DAY
 from verifier import jws
+from verifier.bundle import Bundle
 from verifier.checkpoint import Checkpoint
 from verifier.digest import Digest
 from verifier.entry import Entry
 from verifier.errors import VerificationError
-from verifier.merkle import Hash
+from verifier.merkle import Hash, InclusionProof
 from verifier.note import Note
 from verifier.policy import Policy
 from verifier.proof import TlogProof
@@ -26,7 +27,7 @@ from verifier.pull.decision import Question
 from verifier.pull.notation import MEDIA_TYPE, Counted, Logged, NotationJudge
 from verifier.pull.notation import REPOSITORY as NAMES
 from verifier.pull.trust_directory import Trusted
-from verifier.repository import Repository
+from verifier.repository import Repository, Scope
 from verifier.trust.revocation import Revocation
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -77,6 +78,14 @@ class NotationBook(Book):
     def note(self) -> str:
         """The newest signed checkpoint."""
         return self.signed_by(self.log)
+
+    def bundle(self, index: int) -> bytes:
+        """Return the bundle of one of the other entries."""
+        signer, envelope = self._rows[index]
+        path = tuple(Hash(h) for h in twin.inclusion(index, self.entries))
+        proof = InclusionProof(index, len(self.entries), path)
+        hint, log_id = signer.public.hint, self.log.key.log_id
+        return Bundle(envelope, hint, log_id, self.entries[index], proof, self.note).json()
 
     def signed_by(self, log: NoteSigner) -> str:
         """The checkpoint, by a key that says that it is the log's."""
@@ -161,9 +170,21 @@ def test_revoked(book: NotationBook) -> None:
     for revocation in (
         Revocation("entry", "1", "a mistake", 9, bundle=b"{}"),
         Revocation("key", SIGNERS["release"].public.hint, "stolen", 9, 0, bundle=b"{}"),
+        Revocation("digest", IMAGE, "a mistake", 9, repository=Scope("*"), bundle=b"{}"),
     ):
         book.revocations = (revocation,)
         refused("revoked", lambda: book.judged(data))
+
+
+def test_scope(book: NotationBook) -> None:
+    """
+    A key that may not speak of the repository does not count there.
+    """
+    data, trust = book.logged(sign()), book.trust
+    keys = {hint: key._replace(scope=(Scope("other.example"),)) for hint, key in trust.keys.items()}
+    judge = NotationJudge(Trusted(trust._replace(keys=keys), book.status), lambda: NOW)
+
+    refused("key-scope", lambda: judge.judge(Logged.parse(data), QUESTION))
 
 
 def test_not_fresh(book: NotationBook) -> None:
