@@ -38,7 +38,7 @@ others   = $(foreach taken,$(access) $(images) $(keys),--ignore=$(taken))
 test: $(VENV)/.dev
 	@tests/debian
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync=target $(PARTS:%=part-%)
+	@$(MAKE) --no-print-directory --jobs $(JOBS) --keep-going --output-sync=target $(PARTS:%=part-%)
 
 part-judging: $(VENV)/.dev
 	@mkdir -p .cache

@@ -13,12 +13,19 @@ import pytest
 
 from tests.interop.containerd import Containerd
 from tests.interop.image import TAG, Image
-from tests.interop.product import sealbook
+from tests.interop.product import sealbook, serving_service
 from tests.interop.pull_host import Done, PullHost
 from tests.interop.pushing import Shelf
 
 BIN = "/opt/containerd/image-verifier/bin"
 SETTINGS = '[plugins."io.containerd.image-verifier.v1.bindir"]\n'
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A service of these tests' own: what others revoke would be in what a host believes."""
+    with serving_service(tmp_path_factory.mktemp("own") / "service") as config:
+        yield config
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.interop.image import TAG, Image
 from tests.interop.peers import Containers
-from tests.interop.product import sealbook
+from tests.interop.product import sealbook, serving_service
 from tests.interop.pull_host import PullHost
 from tests.interop.pushing import Shelf
 
@@ -22,6 +22,13 @@ POLICY = "/etc/containers/policy.json"
 LOOKUPS = "/etc/containers/registries.d/sealbook.yaml"
 OWN = ".config/containers/policy.json"
 DEFAULT = {"default": [{"type": "insecureAcceptAnything"}]}  # as distributions have it
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A service of these tests' own: what others revoke would be in what a host believes."""
+    with serving_service(tmp_path_factory.mktemp("own") / "service") as config:
+        yield config
 
 
 @pytest.fixture(scope="module")

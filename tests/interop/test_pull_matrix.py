@@ -17,7 +17,7 @@ import pytest
 from tests.interop import handmade
 from tests.interop.image import TAG, Image
 from tests.interop.peers import Containers
-from tests.interop.product import sealbook
+from tests.interop.product import sealbook, serving_service
 from tests.interop.pull_host import PullHost
 from tests.interop.pushing import LegacySignature, Shelf
 
@@ -56,6 +56,13 @@ class There(NamedTuple):
             to = ("docker://" + name, "dir:/run/image")
             done = self.host.run(reader, *arch, "copy", "--quiet", *to)
         return done.code == 0, done.err
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A service of these tests' own: what others revoke would be in what a host believes."""
+    with serving_service(tmp_path_factory.mktemp("own") / "service") as config:
+        yield config
 
 
 @pytest.fixture(scope="module")
