@@ -222,7 +222,8 @@ def test_metadata(command: Ask) -> None:
     told = command("get-plugin-metadata", {})
 
     assert ("sealbook", ["1.0"]) == (told["name"], told["supportedContractVersions"])
-    assert ["SIGNATURE_GENERATOR.RAW"] == told["capabilities"]
+    both = ["SIGNATURE_GENERATOR.RAW", "SIGNATURE_VERIFIER.TRUSTED_IDENTITY"]
+    assert both == told["capabilities"]
     assert all(told[field] for field in ("description", "version", "url"))
 
 
@@ -249,7 +250,8 @@ def test_generate(service: InProcess, command: Ask) -> None:
     ("name", "asked", "code", "theirs"),
     [
         ("", {}, "unsupported-version", "VALIDATION_ERROR"),
-        ("verify-signature", {}, "unsupported-version", "VALIDATION_ERROR"),
+        ("generate-envelope", {}, "unsupported-version", "VALIDATION_ERROR"),
+        ("verify-signature", {}, "unsupported-contract", "UNSUPPORTED_CONTRACT_VERSION"),
         ("describe-key more", {}, "unsupported-version", "VALIDATION_ERROR"),
         ("describe-key", b"no JSON", "malformed", "VALIDATION_ERROR"),
         ("describe-key", {}, "unsupported-contract", "UNSUPPORTED_CONTRACT_VERSION"),
