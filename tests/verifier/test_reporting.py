@@ -208,6 +208,21 @@ def test_nobody_there(settings: PullSettings) -> None:
     assert 2000 - ROWS == left.rows["refused", "other", ""]
 
 
+def test_refused_is_said(service: Service, settings: PullSettings) -> None:
+    """
+    A service that lets us tell it nothing is complained of once, and again after it took some.
+    """
+    service.statuses += [403, 403, 200, 401]
+    complaints: list[str] = []
+    reporter = Reporter(settings, 0.01, complaints.append)
+    for n in range(1, 5):
+        reporter.note(FINE)
+        until(lambda n=n: len(service.bodies) == n)
+    reporter.close(PATIENCE_S)
+
+    assert ["HTTP 403", "HTTP 401"] == [one.rpartition(": ")[2] for one in complaints]
+
+
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
 def test_not_again(service: Service, status: int) -> None:
     """

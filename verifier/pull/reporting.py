@@ -14,11 +14,12 @@ is bounded: of more repositories than `ROWS` only the sum is told.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from verifier.pull.decision import Decision
     from verifier.pull.settings import PullSettings
@@ -33,6 +34,7 @@ _PATIENCE_S = 20.0  # for the service
 _AT_ONCE = 256  # rows, and
 _MOST = 1_000_000  # of each: what the service takes
 _ANSWER = 64 << 10
+_TAKEN = range(200, 300)
 
 
 def row_of(decision: Decision) -> Row:
@@ -62,12 +64,28 @@ class Counts:
             yield dict(items[start : start + _AT_ONCE])
 
 
+def _on_standard_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 class Reporter:
     """Counts for a process that stays, and tells now and then. Safe in many threads."""
 
-    def __init__(self, settings: PullSettings, every_s: float = EVERY_S) -> None:
-        """Tell the service of `settings` each `every_s`; nobody, when they do not say so."""
+    def __init__(
+        self,
+        settings: PullSettings,
+        every_s: float = EVERY_S,
+        complain: Callable[[str], object] = _on_standard_error,
+    ) -> None:
+        """Tell the service of `settings` each `every_s`; nobody, when they do not say so.
+
+        A service that takes no counts from us is complained of once, until it takes some.
+        """
         import threading
+
+        self._complain = complain
+        self._refused = 0
 
         self._service = settings.service if settings.report else None
         self._closed = False
@@ -118,14 +136,26 @@ class Reporter:
             counts, self._counts = self._counts, Counts()
         if not counts.rows:
             return True
+        statuses: list[int] = []
         try:
-            left = told(self._asked(), counts)
+            left = told(self._asked(), counts, statuses.append)
+            self._notice(statuses)
         except Exception:  # noqa: BLE001  the thread goes on, whatever it was
             return False
         with self._lock:
             for row, times in left.rows.items():
                 self._counts.add(row, times)
         return not left.rows
+
+    def _notice(self, statuses: list[int]) -> None:
+        """Complain of the first refusal after something was taken."""
+        refused = next((one for one in statuses if one not in _TAKEN), 0)
+        if refused and not self._refused:
+            self._complain(
+                f"sealbook: the service takes no counts of pulls from us: HTTP {refused}"
+            )
+        if statuses:
+            self._refused = refused
 
     def _asked(self) -> Exchange:
         if self._exchange is None:
@@ -136,8 +166,10 @@ class Reporter:
         return self._exchange
 
 
-def told(exchange: Exchange, counts: Counts) -> Counts:
-    """Tell the service, and return what is to be told later."""
+def told(
+    exchange: Exchange, counts: Counts, ended: Callable[[int], object] = lambda _: None
+) -> Counts:
+    """Tell the service, and return what is to be told later; `ended` learns how else it ended."""
     import json
 
     from verifier.errors import VerificationError
@@ -152,6 +184,8 @@ def told(exchange: Exchange, counts: Counts) -> Counts:
             try:
                 answer = exchange.send("POST", "/v1/pulls", body, until, _ANSWER)
                 later = answer.status in (429, 502, 503, 504)
+                if not later:
+                    ended(answer.status)
             except ServiceUnreachableError:
                 later = True
             except VerificationError:
