@@ -26,7 +26,7 @@ demo: $(VENV)/.server
 
 # Parts that know nothing of each other, as many at once as there are processors; the long ones
 # first. What a part printed appears when it is done.
-PARTS := interop signer images access judging pull crash ledger keys fuzz audit wheel
+PARTS := interop signer crash fuzz wheel judging ledger keys access audit pull images
 JOBS  ?= $(shell nproc)
 access  := tests/signer/access tests/signer/trail tests/signer/config
 images  := $(addprefix tests/signer/,attach carry publish registries)

@@ -32,12 +32,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def signed(registry: str, image: Image, service: Path) -> str:
+def signed(
+    registry: str, image: Image, service: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """An image in the registry, whose signatures the service has."""
     with Shelf(f"{registry}/pull-check/podman") as shelf:
         shelf.image(image.layout, TAG)
         name = f"{shelf.name}:{TAG}"
-    sealbook("sign", name, "--form", "simplesigning", "--no-attach", "--config", service)
+    out = ("--out", tmp_path_factory.mktemp("out"))
+    sealbook("sign", name, "--form", "simplesigning", "--no-attach", *out, "--config", service)
     return name
 
 
