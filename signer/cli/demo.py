@@ -34,8 +34,8 @@ _TRY_NEXT = """\
                      --service HOST:PORT --token-file session     # README, "Put it into production"
   your auditor   sealbook audit https://HOST:PORT --trust trust.json --follow \\
                      --client-certificate anna.pem --client-key anna.key
-  your cluster   python -m verifier --trust trust.json --repository REGISTRY/TEAM/APP \\
-                     sha256:DIGEST bundle.json     # needs `cryptography` and nothing else"""
+  your hosts     sealbook pull install containerd --help    # podman, crio; then sealbook pull check
+  your cluster   sealbook admission manifests --help        # README, "Verify at pull", has both"""
 
 
 class DemoError(SigningError):
